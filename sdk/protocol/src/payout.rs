@@ -1,0 +1,86 @@
+//! Money arithmetic, in base units of the market's mint. Nothing here may overflow silently: `None` means it would.
+//!
+//! Fees come on top of what providers earn. They are computed once per job, when it closes, from what was really paid;
+//! every division rounds down, so remainders stay with the client.
+
+use crate::constants::BPS;
+
+/// How a job's escrow is divided when it closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The market's share of the fee.
+    pub treasury: u64,
+    /// The part of the fee that is burned.
+    pub burned: u64,
+    /// What goes back to the client.
+    pub refund: u64,
+}
+
+/// What one lease of `units` pays to each replica.
+#[must_use]
+pub fn lease_pay(price_per_unit: u64, units: u32) -> Option<u64> {
+    price_per_unit.checked_mul(u64::from(units))
+}
+
+/// What providers can earn at most: price × units × replicas.
+#[must_use]
+pub fn work_cost(price_per_unit: u64, units: u64, replicas: u8) -> Option<u64> {
+    price_per_unit.checked_mul(units)?.checked_mul(u64::from(replicas))
+}
+
+/// `amount × bps / 10⁴`, rounded down.
+#[must_use]
+pub fn share(amount: u64, bps: u16) -> u64 {
+    // At most u64::MAX × u16::MAX fits in u128; a share over 100 % is not asked for by any caller.
+    let product = u128::from(amount) * u128::from(bps) / u128::from(BPS);
+    u64::try_from(product).unwrap_or(u64::MAX)
+}
+
+/// What a client must escrow: [`work_cost`] plus the fee on all of it.
+#[must_use]
+pub fn deposit(price_per_unit: u64, units: u64, replicas: u8, fee_bps: u16) -> Option<u64> {
+    let work = work_cost(price_per_unit, units, replicas)?;
+    work.checked_add(share(work, fee_bps))
+}
+
+/// Divides the escrow of a job that deposited `deposited` and paid `paid` to providers.
+/// `None` if more was paid than the deposit covers, which the program never lets happen.
+#[must_use]
+pub fn closing(deposited: u64, paid: u64, fee_bps: u16, treasury_bps: u16) -> Option<Closing> {
+    let fee = share(paid, fee_bps);
+    let treasury = share(fee, treasury_bps);
+    let burned = fee.checked_sub(treasury)?;
+    let refund = deposited.checked_sub(paid)?.checked_sub(fee)?;
+    Some(Closing { treasury, burned, refund })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::constants::MAX_FEE_BPS;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn escrow_always_covers_what_is_paid(price in 0u64..1 << 40, units in 1u64..1 << 16, replicas in 1u8..=8,
+                                             fee in 0..=MAX_FEE_BPS, treasury in 0u16..=10_000, done in 0.0f64..=1.0) {
+            let deposited = deposit(price, units, replicas, fee).unwrap();
+            let paid = work_cost(price, (units as f64 * done) as u64, replicas).unwrap();
+            let c = closing(deposited, paid, fee, treasury).unwrap();
+            prop_assert_eq!(paid + c.treasury + c.burned + c.refund, deposited);
+        }
+
+        #[test]
+        fn overflow_is_none(price in 1u64.., units in 1u64.., replicas in 1u8..=8) {
+            let exact = (u128::from(price) * u128::from(units)).checked_mul(u128::from(replicas));
+            prop_assert_eq!(work_cost(price, units, replicas), exact.and_then(|exact| u64::try_from(exact).ok()));
+        }
+    }
+
+    #[test]
+    fn shares_round_down() {
+        assert_eq!(share(9_999, 1), 0);
+        assert_eq!(share(10_000, 1), 1);
+        assert_eq!(share(u64::MAX, 10_000), u64::MAX);
+    }
+}
