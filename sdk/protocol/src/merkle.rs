@@ -67,7 +67,8 @@ pub fn proof(leaves: &[Digest], index: usize) -> Option<Vec<Digest>> {
         if let Some(sibling) = level.get(at ^ 1) {
             path.push(*sibling);
         }
-        level = level.chunks(2).map(|pair| if pair.len() == 2 { parent(&pair[0], &pair[1]) } else { pair[0] }).collect();
+        level =
+            level.chunks(2).map(|pair| if pair.len() == 2 { parent(&pair[0], &pair[1]) } else { pair[0] }).collect();
         at /= 2;
     }
     Some(path)

@@ -43,6 +43,15 @@ pub fn deposit(price_per_unit: u64, units: u64, replicas: u8, fee_bps: u16) -> O
     work.checked_add(share(work, fee_bps))
 }
 
+/// What a client must add to the escrow to raise the price of `units` by `add_price`: the work plus the fee on it, rounded
+/// up, so that the fee on the whole job is covered whatever was rounded down before.
+#[must_use]
+pub fn top_up(add_price: u64, units: u64, replicas: u8, fee_bps: u16) -> Option<u64> {
+    let work = work_cost(add_price, units, replicas)?;
+    let fee = (u128::from(work) * u128::from(fee_bps)).div_ceil(u128::from(BPS));
+    work.checked_add(u64::try_from(fee).ok()?)
+}
+
 /// Divides the escrow of a job that deposited `deposited` and paid `paid` to providers.
 /// `None` if more was paid than the deposit covers, which the program never lets happen.
 #[must_use]
@@ -67,6 +76,16 @@ mod tests {
             let deposited = deposit(price, units, replicas, fee).unwrap();
             let paid = work_cost(price, (units as f64 * done) as u64, replicas).unwrap();
             let c = closing(deposited, paid, fee, treasury).unwrap();
+            prop_assert_eq!(paid + c.treasury + c.burned + c.refund, deposited);
+        }
+
+        #[test]
+        fn a_raise_covers_its_fee(price in 0u64..1 << 30, raise in 1u64..1 << 30, units in 1u64..1 << 12, done in 0u64..1 << 12,
+                                  replicas in 1u8..=8, fee in 0..=MAX_FEE_BPS) {
+            let left = units - done.min(units);
+            let deposited = deposit(price, units, replicas, fee).unwrap() + top_up(raise, left, replicas, fee).unwrap();
+            let paid = work_cost(price, units - left, replicas).unwrap() + work_cost(price + raise, left, replicas).unwrap();
+            let c = closing(deposited, paid, fee, 5_000).unwrap();
             prop_assert_eq!(paid + c.treasury + c.burned + c.refund, deposited);
         }
 

@@ -34,9 +34,7 @@ impl Requirements {
     #[must_use]
     pub fn met_by(&self, has: &Capabilities) -> bool {
         let here = 1u64.checked_shl(u32::from(has.region)).unwrap_or(0);
-        has.memory_mib >= self.memory_mib
-            && has.class >= self.class
-            && (self.regions == 0 || self.regions & here != 0)
+        has.memory_mib >= self.memory_mib && has.class >= self.class && (self.regions == 0 || self.regions & here != 0)
     }
 }
 

@@ -247,7 +247,8 @@ impl LaunchPlan {
             ensure!(buffer.len > 0, "buffer {i} is empty");
             if let BufferInit::Input(n) | BufferInit::Copy(n) = buffer.init {
                 let input = inputs.get(usize::from(n));
-                let input = input.ok_or_else(|| SpecError(format!("buffer {i} names input {n}, which does not exist")))?;
+                let input =
+                    input.ok_or_else(|| SpecError(format!("buffer {i} names input {n}, which does not exist")))?;
                 ensure!(input.len == buffer.len, "buffer {i} has {} bytes, its input {}", buffer.len, input.len);
             }
         }
@@ -260,9 +261,15 @@ impl LaunchPlan {
 
 impl Launch {
     fn validate(&self, i: usize, buffers: &[Buffer]) -> Result<(), SpecError> {
-        ensure!(!self.kernel.is_empty() && self.kernel.len() <= 256, "launch {i}: kernel name of {} bytes", self.kernel.len());
         ensure!(
-            self.grid[0] >= 1 && self.grid[0] <= i32::MAX as u32 && self.grid[1..].iter().all(|n| (1..=65_535).contains(n)),
+            !self.kernel.is_empty() && self.kernel.len() <= 256,
+            "launch {i}: kernel name of {} bytes",
+            self.kernel.len()
+        );
+        ensure!(
+            self.grid[0] >= 1
+                && self.grid[0] <= i32::MAX as u32
+                && self.grid[1..].iter().all(|n| (1..=65_535).contains(n)),
             "launch {i}: grid {:?} outside 1..=[2147483647, 65535, 65535]",
             self.grid
         );
@@ -272,14 +279,20 @@ impl Launch {
             "launch {i}: block {:?} outside 1..={MAX_BLOCK_THREADS} threads, z at most 64",
             self.block
         );
-        ensure!(self.shared_len <= MAX_SHARED_LEN, "launch {i}: {} bytes of shared memory, at most {MAX_SHARED_LEN}", self.shared_len);
+        ensure!(
+            self.shared_len <= MAX_SHARED_LEN,
+            "launch {i}: {} bytes of shared memory, at most {MAX_SHARED_LEN}",
+            self.shared_len
+        );
         let mut len = 0usize;
         for (k, arg) in self.args.iter().enumerate() {
             ensure!(!arg.is_empty(), "launch {i}: parameter {k} is empty");
             len = len.saturating_add(arg.len());
             if let Arg::Buffer { index, offset } = arg {
                 let buffer = buffers.get(usize::from(*index));
-                let buffer = buffer.ok_or_else(|| SpecError(format!("launch {i}: parameter {k} names buffer {index}, which does not exist")))?;
+                let buffer = buffer.ok_or_else(|| {
+                    SpecError(format!("launch {i}: parameter {k} names buffer {index}, which does not exist"))
+                })?;
                 ensure!(*offset <= buffer.len, "launch {i}: parameter {k} starts at byte {offset} of {}", buffer.len);
             }
         }
@@ -330,7 +343,10 @@ mod tests {
     /// Golden bytes: the layout on the wire. See docs/breaking-changes.md before changing it.
     #[test]
     fn golden() {
-        assert_eq!(Cid::of(&spec().encode().unwrap()).to_string(), "a434958e1504d7ce001c7ed4e33b0044e251cc3b7d54e2c31708a851fe61621c");
+        assert_eq!(
+            Cid::of(&spec().encode().unwrap()).to_string(),
+            "a434958e1504d7ce001c7ed4e33b0044e251cc3b7d54e2c31708a851fe61621c"
+        );
     }
 
     #[test]
