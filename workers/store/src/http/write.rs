@@ -1,0 +1,124 @@
+//! `PUT`: who may, how much, and that nothing but the named bytes is ever kept.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use serde_json::json;
+use solana_pubkey::Pubkey;
+use tessera_protocol::cid::Cid;
+
+use super::{Refusal, Service, parse_cid, text};
+use crate::{StoreError, blobs::Pace, quota::Quota};
+
+/// How much of the body of a refused put is read, so that its sender gets to read the answer.
+const DRAIN: u64 = 1 << 20;
+
+pub(crate) async fn put(
+    State(service): State<Arc<Service>>,
+    path: Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    // In a task of its own: a connection that breaks must not stop the tidying up.
+    let work = tokio::spawn(async move {
+        let cid = parse_cid(path)?;
+        match admit(&service, &cid, &headers).await {
+            Ok(Admitted::New { key, len }) => receive(&service, cid, key, len, body).await,
+            Ok(Admitted::Known { len }) => {
+                drain(body, len, service.config.idle).await;
+                Ok((StatusCode::OK, Json(json!({ "cid": cid.to_string(), "len": len }))).into_response())
+            }
+            Err(refusal) => {
+                drain(body, DRAIN, Duration::from_secs(2)).await;
+                Err(refusal)
+            }
+        }
+    });
+    match work.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(e) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the put crashed: {e}")).into_response(),
+    }
+}
+
+enum Admitted {
+    New { key: Pubkey, len: u64 },
+    Known { len: u64 },
+}
+
+/// Everything that can be decided before the body.
+async fn admit(service: &Service, cid: &Cid, headers: &HeaderMap) -> Result<Admitted, Refusal> {
+    let len: u64 = text(headers, &header::CONTENT_LENGTH).and_then(|len| len.parse().ok()).ok_or_else(|| {
+        Refusal::new(StatusCode::LENGTH_REQUIRED, "expected a Content-Length: signatures cover the length")
+    })?;
+    let most = service.config.max_blob_len;
+    if len > most {
+        let text = format!("a blob of {len} bytes, at most {most} are taken here");
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    let value = text(headers, &header::AUTHORIZATION);
+    let value = value.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "expected an Authorization header"))?;
+    let key = tessera_sdk::store::auth::verify(value, &service.host, cid, len, unix_now())
+        .map_err(|e| Refusal::new(StatusCode::UNAUTHORIZED, e.to_string()))?;
+    if !service.members.is_member(&key).await? {
+        let market = service.config.market;
+        let text = format!("{key} is neither a client nor an operator of market {market}: register there first");
+        return Err(Refusal::new(StatusCode::FORBIDDEN, text));
+    }
+    match service.blobs.len(cid).await? {
+        Some(_) => Ok(Admitted::Known { len }),
+        None => Ok(Admitted::New { key, len }),
+    }
+}
+
+async fn receive(service: &Service, cid: Cid, key: Pubkey, len: u64, body: Body) -> Result<Response, Refusal> {
+    let config = &service.config;
+    let _place = service.puts.try_acquire().map_err(|_| Refusal::busy("writers", config.max_puts))?;
+    let now = unix_now();
+    if !service.quota.take(&key, len, now) {
+        let text = format!("{key} has used up its {} bytes for today", config.quota_per_key_per_day);
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, text);
+        return Err(Refusal { retry_after: Some(Quota::renews_in(now)), ..refusal });
+    }
+    let whole = config.idle + Duration::from_secs(len / config.min_bytes_per_second);
+    let pace = Pace { idle: config.idle, whole };
+    match service.blobs.write(&cid, len, body.into_data_stream(), pace).await {
+        Ok(()) => {
+            tracing::info!(%cid, len, %key, "stored");
+            Ok((StatusCode::CREATED, Json(json!({ "cid": cid.to_string(), "len": len }))).into_response())
+        }
+        Err(e) => {
+            if matches!(e, StoreError::Backend(_) | StoreError::Write(_)) {
+                service.quota.give_back(&key, len, now);
+            }
+            Err(e.into())
+        }
+    }
+}
+
+/// Reads what the sender still sends, up to `most` bytes and for no pause longer than `idle`.
+async fn drain(body: Body, most: u64, idle: Duration) {
+    let mut stream = body.into_data_stream();
+    let mut left = most;
+    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(idle, stream.next()).await {
+        match left.checked_sub(bytes.len() as u64) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
