@@ -1,0 +1,161 @@
+// Path tracing of one unit: a range of samples of the pixels of one tile of one frame.
+#include "layout.cuh"
+#include "light.cuh"
+#include "surface.cuh"
+#include "texture.cuh"
+#include "traverse.cuh"
+
+// Random numbers of one sample: dimension pairs of scrambled Sobol points, keyed by pixel and frame.
+struct Sampler {
+    u32 index, key;
+};
+
+T_FN void next2(Sampler *s, float *x, float *y) {
+    s->key += 0x9E3779B9u;
+    t_sobol2(s->index, t_hash(s->key), x, y);
+}
+
+// Weight of a sample drawn with density `a` that could have been drawn with density `b` (power heuristic).
+T_FN float mis(float a, float b) { return t_div(a * a, t_fma(a, a, b * b)); }
+
+// Light that a ray into the void receives. `density` is that of the ray's direction, negative for a camera ray.
+T_FN Vec background(const Scene *scene, Vec d, float density) {
+    float u, v;
+    octahedral(d, &u, &v);
+    Vec light = sky_radiance(scene, u, v);
+    if (density > 0.0f) light = light * mis(density, sky_density(scene, d, u, v));
+    Vec axis = vec(scene->sun_axis[0], scene->sun_axis[1], scene->sun_axis[2]);
+    if (scene->sun_density > 0.0f && dot(axis, d) > scene->sun_cosine) {
+        float w = density > 0.0f ? mis(density, scene->sun_density) : 1.0f;
+        light = mad(vec(scene->sun_radiance[0], scene->sun_radiance[1], scene->sun_radiance[2]), w, light);
+    }
+    return light;
+}
+
+T_FN Vec bounded(Vec light, u32 bounce, float clamp) {
+    if (bounce == 0) return light;
+    return vec(t_min(light.x, clamp), t_min(light.y, clamp), t_min(light.z, clamp));
+}
+
+// Radiance along one path.
+T_FN Vec path(const Scene *scene, const Frame *f, Vec o, Vec d, Sampler *random) {
+    Vec sum = vec(0.0f, 0.0f, 0.0f), through = vec(1.0f, 1.0f, 1.0f);
+    float density = -1.0f;
+    for (u32 bounce = 0;; bounce++) {
+        Hit hit = {1e30f, 0.0f, 0.0f, 0};
+        if (!trace<false>(scene, o, d, random->key ^ random->index, &hit)) {
+            return sum + bounded(through * background(scene, d, density), bounce, f->clamp);
+        }
+        const Float4 *at = (const Float4 *)(section<Attributes>(scene, scene->attributes) + hit.triangle);
+        Float4 plane = section<Triangle>(scene, scene->triangles)[hit.triangle].row[2];
+        Float4 at3 = at[3];
+        const Material *m = section<Material>(scene, scene->materials) + t_bits(at3.w);
+        float wu = t_clamp(hit.u, 0.0f, 1.0f), wv = t_clamp(hit.v, 0.0f, 1.0f), ww = 1.0f - wu - wv;
+        Float4 at2 = at[2];
+        float s = t_fma(at2.y, ww, t_fma(at2.w, wu, at3.y * wv)), t = t_fma(at2.z, ww, t_fma(at3.x, wu, at3.z * wv));
+
+        Vec emissive = vec(m->emissive[0], m->emissive[1], m->emissive[2]);
+        if (largest(emissive) > 0.0f) {
+            if (m->emissive_texture) emissive = emissive * sample_texture(scene, m->emissive_texture, s, t);
+            float w = 1.0f;
+            if (density > 0.0f && m->light_density > 0.0f) {
+                float facing = t_max(t_abs(dot(vec(plane), d)), 1e-6f);
+                w = mis(density, t_div(m->light_density * hit.t * hit.t, facing));
+            }
+            sum = sum + bounded(through * emissive * w, bounce, f->clamp);
+        }
+        if (bounce == f->max_bounces) return sum;
+
+        Vec base = vec(m->base[0], m->base[1], m->base[2]);
+        float metallic = m->metallic, roughness = m->roughness;
+        if (m->base_texture) base = base * sample_texture(scene, m->base_texture, s, t);
+        if (m->surface_texture) {
+            Vec r = sample_texture(scene, m->surface_texture, s, t);
+            roughness *= r.y;
+            metallic *= r.z;
+        }
+        Vec facing = vec(plane);
+        if (dot(facing, d) > 0.0f) facing = -facing;
+        Vec normal = facing;
+        if (m->flags & SMOOTH) {
+            Float4 at0 = at[0], at1 = at[1];
+            normal = mad(vec(at0), ww, mad(vec(at0.w, at1.x, at1.y), wu, vec(at1.z, at1.w, at2.x) * wv));
+            normal = normalize(normal);
+            if (dot(normal, facing) < 0.0f) normal = -normal;
+            // A smooth normal that looks away from the eye would make the surface black.
+            if (!(dot(normal, d) < 0.0f)) normal = facing;
+        }
+        Surface surf = surface(normal, -d, base, metallic, roughness);
+        o = mad(facing, scene->epsilon, mad(d, hit.t, o));
+
+        float choice, lobe, u, v;
+        next2(random, &choice, &lobe);
+        if (scene->light_count) {
+            LightSample light;
+            next2(random, &u, &v);
+            if (sample_light(scene, o, choice, u, v, &light) && dot(light.direction, facing) > 0.0f) {
+                float other;
+                Vec gain = through * evaluate(&surf, light.direction, &other) * light.radiance;
+                if (light.density > 0.0f) gain = gain * mis(light.density, other);
+                if (largest(gain) > 0.0f) {
+                    Hit shadow = {t_fma(light.distance, -1e-4f, light.distance), 0.0f, 0.0f, 0};
+                    if (!trace<true>(scene, o, light.direction, random->key ^ random->index, &shadow))
+                        sum = sum + bounded(gain, bounce, f->clamp);
+                }
+            }
+        }
+
+        next2(random, &u, &v);
+        d = scatter(&surf, lobe, u, v);
+        Vec gain = evaluate(&surf, d, &density);
+        if (!(density > 0.0f) || !(dot(d, facing) > 0.0f)) return sum;
+        through = through * gain * t_rcp(density);
+        if (bounce > 0) {
+            float keep = t_min(largest(through), 0.95f);
+            if (t_unit(t_hash(random->key ^ (random->index * 0x85ebca6bu))) >= keep) return sum;
+            through = through * t_rcp(keep);
+        }
+    }
+}
+
+// One thread a pixel. `sums` takes tile * tile pixels of three u64 each; pixels outside of the frame stay zero.
+T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
+    u32 tile = f->tile, tiles = f->tiles_x * f->tiles_y;
+    u32 per_frame = tiles * f->ranges;
+    u32 number = unit / per_frame, rest = unit - number * per_frame;
+    u32 range = rest / tiles, place = rest - range * tiles;
+    u32 tile_y = place / f->tiles_x, tile_x = place - tile_y * f->tiles_x;
+    // A block covers a square of 8 x 8 pixels.
+    u32 squares = tile >> 3, square_y = blockIdx.x / squares, square_x = blockIdx.x - square_y * squares;
+    u32 in_x = square_x * 8u + (threadIdx.x & 7u), in_y = square_y * 8u + (threadIdx.x >> 3);
+    u32 x = tile_x * tile + in_x, y = tile_y * tile + in_y;
+    if (x >= f->width || y >= f->height) return;
+
+    const Camera *camera = (const Camera *)(f + 1) + number;
+    Vec origin = vec(camera->origin[0], camera->origin[1], camera->origin[2]);
+    Vec right = vec(camera->right[0], camera->right[1], camera->right[2]);
+    Vec up = vec(camera->up[0], camera->up[1], camera->up[2]);
+    Vec forward = vec(camera->forward[0], camera->forward[1], camera->forward[2]);
+    float step_x = t_div(2.0f, (float)f->width), step_y = t_div(-2.0f, (float)f->height);
+    Random4 key = t_philox(x, y, number, 0u, f->seed_low, f->seed_high);
+    u32 first = range * f->samples_per_unit, end = first + f->samples_per_unit;
+    end = end > f->samples ? f->samples : end;
+    u64 red = 0, green = 0, blue = 0;
+    for (u32 sample = first; sample < end; sample++) {
+        Sampler random = {sample, key.x};
+        float jitter_x, jitter_y;
+        next2(&random, &jitter_x, &jitter_y);
+        float sx = t_fma((float)x + jitter_x, step_x, -1.0f), sy = t_fma((float)y + jitter_y, step_y, 1.0f);
+        Vec aside = mad(right, sx, up * sy);
+        Vec o = camera->parallel ? origin + aside : origin;
+        Vec d = normalize(camera->parallel ? forward : forward + aside);
+        Vec light = path(scene, f, o, d, &random);
+        red += t_fixed(light.x);
+        green += t_fixed(light.y);
+        blue += t_fixed(light.z);
+    }
+    u64 *out = sums + ((u64)in_y * tile + in_x) * 3u;
+    out[0] = red;
+    out[1] = green;
+    out[2] = blue;
+}
