@@ -1,1 +1,92 @@
-//! (see the crate description)
+//! Rust SDK of the Tessera compute marketplace: read the chain, post jobs, collect results, follow both.
+//!
+//! Everything starts with [`Tessera::connect`]. Addresses are in [`pda`], instructions in [`ix`]; the account types of
+//! the program are in [`accounts`] and its events in [`program_events`]. What the program, the workers and this crate
+//! must agree on is in `tessera_protocol`.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod collect;
+pub mod config;
+mod error;
+pub mod events;
+mod failure;
+mod history;
+pub mod ix;
+pub mod jobs;
+pub mod ledger;
+pub mod logs;
+pub mod pda;
+mod program;
+pub mod read;
+mod rpc;
+pub mod send;
+pub mod store;
+pub mod token;
+pub mod watch;
+
+use std::sync::{Arc, Mutex};
+
+pub use collect::{Collected, LeaseOutput};
+pub use config::{ComputeUnits, Config, PriorityFee};
+pub use error::Error;
+pub use events::{Event, Recorded};
+pub use jobs::{JobTerms, Posted};
+pub use ledger::Ledger;
+pub use program::tessera::{accounts, events as program_events, types};
+pub use read::{Account, Job, JobFilter};
+pub use send::Receipt;
+pub use store::{StoreClient, StoreError};
+pub use watch::{JobUpdate, MarketUpdate};
+
+/// The program's address.
+pub const ID: solana_pubkey::Pubkey = program::tessera::ID_CONST;
+
+/// A connection to a cluster. Cheap to clone and safe to share.
+#[derive(Clone)]
+pub struct Tessera(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    rpc: rpc::Pool,
+    recent: Mutex<send::Recent>,
+}
+
+impl Tessera {
+    /// Connects to a cluster and checks that the program is there.
+    ///
+    /// # Errors
+    /// If the configuration cannot work, no endpoint answers, or the cluster does not have the program.
+    pub async fn connect(config: Config) -> Result<Self, Error> {
+        let tessera = Self::connect_unchecked(config)?;
+        let found = tessera.rpc().call(|rpc| async move { rpc.get_account_with_commitment(&ID, rpc.commitment()).await }).await?;
+        match found.value {
+            Some(account) if account.executable => Ok(tessera),
+            _ => Err(Error::NotFound { what: "Tessera program", address: ID }),
+        }
+    }
+
+    /// As [`Self::connect`], without asking the cluster anything: for those who bring the program there.
+    ///
+    /// # Errors
+    /// If the configuration cannot work.
+    pub fn connect_unchecked(config: Config) -> Result<Self, Error> {
+        config.validate()?;
+        let rpc = rpc::Pool::new(&config)?;
+        Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default() })))
+    }
+
+    /// How this connection was configured.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn rpc(&self) -> &rpc::Pool {
+        &self.0.rpc
+    }
+
+    pub(crate) fn recent(&self) -> &Mutex<send::Recent> {
+        &self.0.recent
+    }
+}

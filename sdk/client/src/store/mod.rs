@@ -1,0 +1,258 @@
+//! Blobs by content id, over HTTP. Nothing that a store says is believed: every byte is checked against the content id.
+
+pub mod auth;
+
+use std::{
+    future::Future,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Response, StatusCode, header, redirect};
+use solana_keypair::Keypair;
+use tessera_protocol::cid::{Cid, CidHasher};
+use url::Url;
+
+/// How often a request is made before it fails.
+const ATTEMPTS: u32 = 5;
+/// Pause before the second attempt; it doubles with every further one.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Longest silence during an answer.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Longest time for a whole request.
+const WHOLE: Duration = Duration::from_secs(600);
+/// Bytes of a refusal that are shown.
+const SHOWN: usize = 300;
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not an HTTP address.
+    #[error("store {url:?}: {why}; expected http://host:port or https://host")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store does not have the blob.
+    #[error("store {url} has no blob {cid}")]
+    NotFound {
+        /// The store.
+        url: Url,
+        /// The blob.
+        cid: Cid,
+    },
+    /// The blob is longer than the caller takes.
+    #[error("blob {cid} is longer than the {limit} bytes expected")]
+    TooLong {
+        /// The blob.
+        cid: Cid,
+        /// The longest that is taken.
+        limit: u64,
+    },
+    /// The store sent other bytes than those named.
+    #[error("store {url} sent other bytes than those named {cid}; use another store")]
+    Corrupt {
+        /// The store.
+        url: Url,
+        /// The blob.
+        cid: Cid,
+    },
+    /// The store refused.
+    #[error("store {url} refused with {status}: {answer}")]
+    Refused {
+        /// The store.
+        url: Url,
+        /// HTTP status.
+        status: StatusCode,
+        /// Start of its answer.
+        answer: String,
+    },
+    /// The store could not be reached, or fell silent.
+    #[error("store {url} does not answer ({source}); check that it runs and that the address is right")]
+    Unreachable {
+        /// The store.
+        url: Url,
+        /// The last failure.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            _ => false,
+        }
+    }
+}
+
+/// A store.
+#[derive(Clone, Debug)]
+pub struct StoreClient {
+    http: Client,
+    url: Url,
+    host: String,
+}
+
+impl StoreClient {
+    /// A client of the store at `url`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If `url` is not an HTTP address.
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        let bad = |why: String| StoreError::Url { url: url.into(), why };
+        let mut parsed = Url::parse(url).map_err(|e| bad(e.to_string()))?;
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
+            return Err(bad("not an http address".into()));
+        }
+        if !parsed.path().ends_with('/') {
+            parsed.set_path(&format!("{}/", parsed.path()));
+        }
+        let http = Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(SILENCE)
+            .timeout(WHOLE)
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|e| bad(e.to_string()))?;
+        Ok(Self { http, host: auth::host_of(&parsed), url: parsed })
+    }
+
+    /// The store's address.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn blob(&self, cid: &Cid) -> Result<Url, StoreError> {
+        let path = format!("v1/blobs/{cid}");
+        self.url.join(&path).map_err(|e| StoreError::Url { url: self.url.to_string(), why: e.to_string() })
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> StoreError {
+        StoreError::Unreachable { url: self.url.clone(), source: source.without_url() }
+    }
+
+    /// Refusals as errors, with the start of what the store says.
+    async fn accepted(&self, mut response: Response, cid: &Cid) -> Result<Response, StoreError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::NOT_FOUND {
+            return Err(StoreError::NotFound { url: self.url.clone(), cid: *cid });
+        }
+        let mut answer = BytesMut::new();
+        while answer.len() < SHOWN
+            && let Ok(Some(piece)) = response.chunk().await
+        {
+            answer.extend_from_slice(&piece);
+        }
+        answer.truncate(SHOWN);
+        let answer = String::from_utf8_lossy(&answer).trim().to_owned();
+        Err(StoreError::Refused { url: self.url.clone(), status, answer })
+    }
+
+    /// Puts a blob, signed by `key`, and returns its content id.
+    ///
+    /// # Errors
+    /// If the store refuses or cannot be reached.
+    pub async fn put(&self, key: &Keypair, blob: Bytes) -> Result<Cid, StoreError> {
+        let cid = Cid::of(&blob);
+        let (url, len) = (self.blob(&cid)?, blob.len() as u64);
+        again(|| async {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+            let authorization = auth::header(key, &self.host, &cid, len, now);
+            let request = self.http.put(url.clone()).header(header::AUTHORIZATION, authorization).body(blob.clone());
+            let response = request.send().await.map_err(|e| self.unreachable(e))?;
+            self.accepted(response, &cid).await.map(drop)
+        })
+        .await?;
+        Ok(cid)
+    }
+
+    /// Gets a blob of at most `max_len` bytes, checked against its content id while it streams in.
+    ///
+    /// # Errors
+    /// If the store does not have it, sends something else, or cannot be reached.
+    pub async fn get(&self, cid: &Cid, max_len: u64) -> Result<Bytes, StoreError> {
+        let url = self.blob(cid)?;
+        again(|| async {
+            let response = self.http.get(url.clone()).send().await.map_err(|e| self.unreachable(e))?;
+            let mut response = self.accepted(response, cid).await?;
+            let too_long = || StoreError::TooLong { cid: *cid, limit: max_len };
+            let announced = response.content_length().unwrap_or(0);
+            if announced > max_len {
+                return Err(too_long());
+            }
+            let mut hasher = CidHasher::default();
+            let mut blob = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+            while let Some(piece) = response.chunk().await.map_err(|e| self.unreachable(e))? {
+                hasher.update(&piece);
+                if hasher.len() > max_len {
+                    return Err(too_long());
+                }
+                blob.extend_from_slice(&piece);
+            }
+            if hasher.finish() != *cid {
+                return Err(StoreError::Corrupt { url: self.url.clone(), cid: *cid });
+            }
+            Ok(blob.freeze())
+        })
+        .await
+    }
+
+    /// Whether the store has a blob.
+    ///
+    /// # Errors
+    /// If the store refuses or cannot be reached.
+    pub async fn exists(&self, cid: &Cid) -> Result<bool, StoreError> {
+        let url = self.blob(cid)?;
+        let found = again(|| async {
+            let response = self.http.head(url.clone()).send().await.map_err(|e| self.unreachable(e))?;
+            self.accepted(response, cid).await.map(drop)
+        });
+        match found.await {
+            Ok(()) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Whether the store is up.
+    ///
+    /// # Errors
+    /// If it is not, with the reason.
+    pub async fn health(&self) -> Result<(), StoreError> {
+        let url = self.url.join("v1/health").map_err(|e| StoreError::Url { url: self.url.to_string(), why: e.to_string() })?;
+        let response = self.http.get(url).send().await.map_err(|e| self.unreachable(e))?;
+        self.accepted(response, &Cid::default()).await.map(drop)
+    }
+}
+
+/// Makes a request until it succeeds, fails for good, or has been made [`ATTEMPTS`] times.
+async fn again<T, F, Fut>(request: F) -> Result<T, StoreError>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, StoreError>>,
+{
+    let mut pause = PAUSE;
+    for _ in 1..ATTEMPTS {
+        match request().await {
+            Err(error) if error.is_transient() => tracing::debug!(%error, "store request failed, trying again"),
+            done => return done,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    request().await
+}
+
+#[cfg(test)]
+mod tests;

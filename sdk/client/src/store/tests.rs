@@ -1,0 +1,110 @@
+//! The store client against a store in this process that can be told to misbehave.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Bytes as Body,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode as Status},
+    routing::get,
+};
+use solana_signer::Signer;
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// A store that answers its first `failures` requests with 503, and every get with `blob`.
+struct Store {
+    blob: Vec<u8>,
+    failures: AtomicU32,
+    put_by: std::sync::Mutex<Option<String>>,
+    host: String,
+}
+
+impl Store {
+    fn fails(&self) -> bool {
+        self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+async fn serve(blob: &[u8], failures: u32) -> (StoreClient, Arc<Store>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let client = StoreClient::new(&format!("http://{host}")).unwrap();
+    let store = Arc::new(Store { blob: blob.into(), failures: failures.into(), put_by: None.into(), host });
+    let read = |State(store): State<Arc<Store>>, Path(cid): Path<String>| async move {
+        if store.fails() {
+            Err(Status::SERVICE_UNAVAILABLE)
+        } else if cid == Cid::of(b"missing").to_string() {
+            Err(Status::NOT_FOUND)
+        } else {
+            Ok(store.blob.clone())
+        }
+    };
+    let write = |State(store): State<Arc<Store>>, Path(cid): Path<Cid2>, headers: HeaderMap, body: Body| async move {
+        if store.fails() {
+            return Status::SERVICE_UNAVAILABLE;
+        }
+        let value = headers[header::AUTHORIZATION].to_str().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        match auth::verify(value, &store.host, &cid.0, body.len() as u64, now) {
+            Ok(key) => {
+                *store.put_by.lock().unwrap() = Some(key.to_string());
+                Status::CREATED
+            }
+            Err(_) => Status::FORBIDDEN,
+        }
+    };
+    let router = Router::new().route("/v1/blobs/{cid}", get(read).put(write)).with_state(Arc::clone(&store));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (client, store)
+}
+
+/// A content id in a path.
+struct Cid2(Cid);
+
+impl<'de> serde::Deserialize<'de> for Cid2 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[tokio::test]
+async fn blobs_are_checked_and_bounded() {
+    let (client, _) = serve(b"hello", 0).await;
+    assert_eq!(client.get(&Cid::of(b"hello"), 5).await.unwrap(), "hello");
+    assert!(matches!(client.get(&Cid::of(b"hello"), 4).await, Err(StoreError::TooLong { limit: 4, .. })));
+    assert!(matches!(client.get(&Cid::of(b"other"), 9).await, Err(StoreError::Corrupt { .. })));
+    assert!(matches!(client.get(&Cid::of(b"missing"), 9).await, Err(StoreError::NotFound { .. })));
+    assert!(client.exists(&Cid::of(b"hello")).await.unwrap());
+    assert!(!client.exists(&Cid::of(b"missing")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_store_that_is_busy_is_asked_again_but_not_forever() {
+    let (client, _) = serve(b"hello", 2).await;
+    assert_eq!(client.get(&Cid::of(b"hello"), 5).await.unwrap(), "hello");
+    let (client, store) = serve(b"hello", 100).await;
+    assert!(client.get(&Cid::of(b"hello"), 5).await.unwrap_err().is_transient());
+    assert_eq!(store.failures.load(Ordering::SeqCst), 100 - ATTEMPTS);
+}
+
+#[tokio::test]
+async fn puts_are_signed() {
+    let (client, store) = serve(b"", 1).await;
+    let key = Keypair::new();
+    assert_eq!(client.put(&key, Bytes::from_static(b"new")).await.unwrap(), Cid::of(b"new"));
+    assert_eq!(*store.put_by.lock().unwrap(), Some(key.pubkey().to_string()));
+}
+
+#[tokio::test]
+async fn addresses_are_checked() {
+    assert!(matches!(StoreClient::new("ftp://host"), Err(StoreError::Url { .. })));
+    assert!(matches!(StoreClient::new("host:80"), Err(StoreError::Url { .. })));
+    assert_eq!(StoreClient::new("http://host/base").unwrap().blob(&Cid::default()).unwrap().path(), format!("/base/v1/blobs/{}", Cid::default()));
+}
