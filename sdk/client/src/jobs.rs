@@ -83,7 +83,7 @@ impl Tessera {
         self.register_client(wallet, &market.address).await?;
         let blobs: Vec<Bytes> = blobs.into_iter().chain([encoded]).collect();
         let uploaded = upload(&store, wallet, blobs).await?;
-        let (number, receipt) = self.send_post(wallet, &market, &spec_cid, spec.units, &terms).await?;
+        let (number, receipt) = self.send_post(wallet, &market, &spec_cid, spec.units, deposited, &terms).await?;
         let job = pda::job(&pda::client(&market.address, &wallet.pubkey()), number);
         Ok(Posted { job, number, deposited, uploaded, receipt })
     }
@@ -101,7 +101,7 @@ impl Tessera {
     }
 
     /// Sends the post under the client's next job number; again if another post of the same wallet was faster.
-    async fn send_post(&self, wallet: &Keypair, market: &Account<accounts::Market>, spec: &Cid, units: u64, terms: &JobTerms) -> Result<(u64, Receipt), Error> {
+    async fn send_post(&self, wallet: &Keypair, market: &Account<accounts::Market>, spec: &Cid, units: u64, max_deposit: u64, terms: &JobTerms) -> Result<(u64, Receipt), Error> {
         let key = wallet.pubkey();
         let client = pda::client(&market.address, &key);
         let mut tried = None;
@@ -114,6 +114,7 @@ impl Tessera {
                 units_per_lease: terms.units_per_lease,
                 replicas: terms.replicas,
                 price_per_unit: terms.price_per_unit,
+                max_deposit,
                 lease_seconds: terms.lease_seconds,
                 deadline: self.clock().await?.saturating_add(i64::from(terms.deadline_seconds)),
                 requirements: terms.requirements,

@@ -13,7 +13,7 @@ use solana_rpc_client_api::{
 use spl_token_interface::state::{Account as TokenAccount, Mint};
 use tessera_protocol::lease;
 
-use crate::{Error, ID, Tessera, accounts, pda};
+use crate::{Error, ID, Tessera, accounts, pda, types};
 
 /// Most accounts in one request.
 const CHUNK: usize = 100;
@@ -100,7 +100,7 @@ impl Job {
     /// Whether the job was not cancelled. Its deadline may have passed all the same.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.data.state == 0
+        matches!(self.data.state, types::JobState::Open)
     }
 
     /// Whether every lease has settled.
@@ -408,7 +408,7 @@ mod tests {
         let job = |at, len| Job::decode(key(), &bytes::<accounts::Job>(at, len)).unwrap();
         assert_eq!(job(offset::JOB_MARKET, 32).market, key());
         assert_eq!(job(offset::JOB_WALLET, 32).wallet, key());
-        assert_eq!(job(offset::JOB_STATE, 1).state, 1);
+        assert!(!job(offset::JOB_STATE, 1).is_open());
         let provider = bytes::<accounts::Provider>(offset::PROVIDER_MARKET, 32);
         assert_eq!(decode_prefix::<accounts::Provider>(&key(), "", &mut provider.as_slice()).unwrap().market, key());
         let lease = bytes::<accounts::Lease>(offset::LEASE_JOB, 32);
