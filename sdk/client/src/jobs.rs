@@ -16,6 +16,8 @@ use tessera_protocol::{
 
 use crate::{Error, Receipt, Tessera, accounts, ix, pda, read::Account, store::StoreClient, token};
 
+/// Unsettled leases of a cancelled job that fit in one transaction.
+const MAX_VACANT: usize = 20;
 /// Blobs uploaded at once.
 const AT_ONCE: usize = 4;
 
@@ -98,6 +100,41 @@ impl Tessera {
             self.send(&[ix::register_client(&wallet.pubkey(), market)], wallet, &[]).await?;
         }
         Ok(())
+    }
+
+    /// Cancels a job of `wallet`: leases already begun run their course, no others begin.
+    ///
+    /// # Errors
+    /// If the transaction fails.
+    pub async fn cancel_job(&self, wallet: &Keypair, job: &Pubkey) -> Result<Receipt, Error> {
+        self.send(&[ix::cancel_job(&wallet.pubkey(), job)], wallet, &[]).await
+    }
+
+    /// Closes a job, whoever posted it: divides what is left in its escrow. `payer` only pays for the transaction.
+    ///
+    /// # Errors
+    /// If the job is not at its end, with the time from which it is.
+    pub async fn close_job(&self, payer: &Keypair, job: &Pubkey) -> Result<Receipt, Error> {
+        let job = self.job(job).await?.ok_or(Error::NotFound { what: "job", address: *job })?;
+        let market = self.market(&job.market).await?.ok_or(Error::NotFound { what: "market", address: job.market })?;
+        let over = self.clock().await? > job.over_at();
+        let mut vacant: Vec<u32> = vec![];
+        if !job.is_complete() && !over {
+            if job.is_open() {
+                return Err(Error::Invalid(format!(
+                    "{} of {} leases have settled; the job can be closed when all have, {} s from now, or sooner if it is cancelled first",
+                    job.settled_leases,
+                    job.leases,
+                    job.over_at() - self.clock().await? + 1
+                )));
+            }
+            vacant.extend(job.unsettled().take(MAX_VACANT + 1));
+            if vacant.len() > MAX_VACANT {
+                let wait = job.over_at() - self.clock().await? + 1;
+                return Err(Error::Invalid(format!("too many leases never settled to show in one transaction that nobody is in them; close the job in {wait} s")));
+            }
+        }
+        self.send(&[ix::close_job(&job, &market.mint, &vacant)], payer, &[]).await
     }
 
     /// Sends the post under the client's next job number; again if another post of the same wallet was faster.

@@ -58,7 +58,7 @@ impl Tessera {
     /// # Errors
     /// If the configuration cannot work, no endpoint answers, or the cluster does not have the program.
     pub async fn connect(config: Config) -> Result<Self, Error> {
-        let tessera = Self::connect_unchecked(config)?;
+        let tessera = Self::new(config)?;
         let found = tessera.rpc().call(|rpc| async move { rpc.get_account_with_commitment(&ID, rpc.commitment()).await }).await?;
         match found.value {
             Some(account) if account.executable => Ok(tessera),
@@ -70,7 +70,7 @@ impl Tessera {
     ///
     /// # Errors
     /// If the configuration cannot work.
-    pub fn connect_unchecked(config: Config) -> Result<Self, Error> {
+    pub fn new(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let rpc = rpc::Pool::new(&config)?;
         Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default() })))
