@@ -1,9 +1,158 @@
+//! The Tessera program: a marketplace where a client escrows SPL tokens, strangers' GPUs compute the tiles of the job,
+//! and tokens move only for results that anyone can check bit for bit.
+//!
+//! `docs/protocol.md` is the contract: accounts byte by byte, instructions, states, invariants. Rules that workers and
+//! clients share stand in `tessera-protocol`; this crate calls them.
+
 use anchor_lang::prelude::*;
-declare_id!("Tessera111111111111111111111111111111111111");
+
+pub mod errors;
+pub mod events;
+pub mod instructions;
+pub mod state;
+pub mod vault;
+
+pub use errors::TesseraError;
+pub use instructions::*;
+pub use state::*;
+
+declare_id!("hbTt9u1nYb8ewChQsMuLzhPtTGCsGsp7cAuSuZ94jw2");
+
 #[program]
 pub mod tessera {
     use super::*;
-    pub fn ping(_ctx: Context<Ping>) -> Result<()> { Ok(()) }
+
+    /// Creates a market and its treasury. The creator becomes its authority.
+    pub fn create_market(ctx: Context<CreateMarket>, id: u16, params: MarketParams) -> Result<()> {
+        CreateMarket::handle(ctx, id, params)
+    }
+
+    /// Replaces the parameters of a market. Jobs already posted keep theirs.
+    pub fn update_market(ctx: Context<UpdateMarket>, params: MarketParams) -> Result<()> {
+        UpdateMarket::handle(ctx, params)
+    }
+
+    /// Stops new jobs and claims, nothing else.
+    pub fn pause(ctx: Context<Pause>) -> Result<()> {
+        Pause::handle(ctx, true)
+    }
+
+    /// Lets a paused market go on.
+    pub fn unpause(ctx: Context<Pause>) -> Result<()> {
+        Pause::handle(ctx, false)
+    }
+
+    /// Moves fees from the treasury to any token account of the mint.
+    pub fn withdraw_treasury(ctx: Context<WithdrawTreasury>, amount: u64) -> Result<()> {
+        WithdrawTreasury::handle(ctx, amount)
+    }
+
+    /// Creates a provider and its stake vault.
+    pub fn register_provider(
+        ctx: Context<RegisterProvider>,
+        operator: Pubkey,
+        capabilities: Capabilities,
+    ) -> Result<()> {
+        RegisterProvider::handle(ctx, operator, capabilities)
+    }
+
+    /// Replaces a provider's operator, its capabilities, or both.
+    pub fn update_provider(
+        ctx: Context<UpdateProvider>,
+        operator: Option<Pubkey>,
+        capabilities: Option<Capabilities>,
+    ) -> Result<()> {
+        UpdateProvider::handle(ctx, operator, capabilities)
+    }
+
+    /// Adds tokens of the authority to a provider's stake.
+    pub fn add_stake(ctx: Context<AddStake>, amount: u64) -> Result<()> {
+        AddStake::handle(ctx, amount)
+    }
+
+    /// Asks for stake back; the wait of all that was asked back begins anew.
+    pub fn request_unstake(ctx: Context<RequestUnstake>, amount: u64) -> Result<()> {
+        RequestUnstake::handle(ctx, amount)
+    }
+
+    /// Takes all stake that was asked back, once its wait is over and no lease is open.
+    pub fn withdraw_stake(ctx: Context<WithdrawStake>) -> Result<()> {
+        WithdrawStake::handle(ctx)
+    }
+
+    /// Moves what a provider earned to its authority.
+    pub fn withdraw_earnings(ctx: Context<WithdrawEarnings>) -> Result<()> {
+        WithdrawEarnings::handle(ctx)
+    }
+
+    /// Creates the client account of a wallet.
+    pub fn register_client(ctx: Context<RegisterClient>) -> Result<()> {
+        RegisterClient::handle(ctx)
+    }
+
+    /// Creates a job and moves the cost of its work and the fee into its escrow.
+    pub fn post_job(ctx: Context<PostJob>, args: PostJobArgs) -> Result<()> {
+        PostJob::handle(ctx, args)
+    }
+
+    /// Extends the deadline of a job, raises the price of what is not settled, or both.
+    pub fn top_up_job(ctx: Context<TopUpJob>, add_seconds: u32, add_price: u64) -> Result<()> {
+        TopUpJob::handle(ctx, add_seconds, add_price)
+    }
+
+    /// Ends a job early. Leases already begun run their course.
+    pub fn cancel_job(ctx: Context<CancelJob>) -> Result<()> {
+        CancelJob::handle(ctx)
+    }
+
+    /// Divides the escrow of a finished job between treasury, burn and client, and closes it.
+    pub fn close_job<'info>(ctx: Context<'info, CloseJob<'info>>) -> Result<()> {
+        CloseJob::handle(ctx)
+    }
+
+    /// Takes a seat in a lease.
+    pub fn claim_lease(ctx: Context<ClaimLease>, index: u32) -> Result<()> {
+        ClaimLease::handle(ctx, index)
+    }
+
+    /// Fixes the result of a seat.
+    pub fn commit_result(ctx: Context<CommitResult>, commitment: [u8; 32], sealed: [u8; 32]) -> Result<()> {
+        CommitResult::handle(ctx, commitment, sealed)
+    }
+
+    /// Shows the roots of a seat, once all replicas have committed. With one replica the key may come along.
+    pub fn reveal_result(ctx: Context<RevealResult>, reveal: Reveal, key: Option<[u8; 32]>) -> Result<()> {
+        RevealResult::handle(ctx, reveal, key)
+    }
+
+    /// Shows the key to the sealed outputs of a seat, once the replicas agree.
+    pub fn open_result(ctx: Context<OpenResult>, key: [u8; 32]) -> Result<()> {
+        OpenResult::handle(ctx, key)
+    }
+
+    /// Pays one opened seat.
+    pub fn settle_lease(ctx: Context<SettleLease>) -> Result<()> {
+        SettleLease::handle(ctx)
+    }
+
+    /// Gives up a seat without loss.
+    pub fn return_lease(ctx: Context<ReturnLease>) -> Result<()> {
+        ReturnLease::handle(ctx)
+    }
+
+    /// Takes out a seat whose window has passed.
+    pub fn expire_lease(ctx: Context<ExpireLease>) -> Result<()> {
+        ExpireLease::handle(ctx)
+    }
+
+    /// Closes a lease account that has no seats and will get none.
+    pub fn close_lease(ctx: Context<CloseLease>) -> Result<()> {
+        CloseLease::handle(ctx)
+    }
+
+    /// Computes with 128-bit and 64-bit numbers and returns the results, so that tests can compare them with the host's.
+    #[cfg(feature = "arithmetic-probe")]
+    pub fn arithmetic_probe(ctx: Context<ArithmeticProbe>, a: u128, b: u128) -> Result<()> {
+        ArithmeticProbe::handle(ctx, a, b)
+    }
 }
-#[derive(Accounts)]
-pub struct Ping<'info> { pub payer: Signer<'info> }

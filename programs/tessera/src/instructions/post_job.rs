@@ -1,0 +1,153 @@
+//! `post_job`: a job and its escrow.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token::{Mint, Token, TokenAccount};
+use tessera_protocol::{
+    constants::{self, ACCOUNT_VERSION},
+    lease, payout, seeds,
+};
+
+use crate::{
+    errors::TesseraError,
+    events::JobPosted,
+    state::{Client, Job, JobState, Market, Requirements},
+    vault,
+};
+
+/// What a client asks for.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct PostJobArgs {
+    /// Content id of the job specification.
+    pub spec: [u8; 32],
+    /// Number of units.
+    pub units: u64,
+    /// Units in a lease.
+    pub units_per_lease: u32,
+    /// Providers that must agree on each lease.
+    pub replicas: u8,
+    /// What one replica of one unit pays, in base units of the mint.
+    pub price_per_unit: u64,
+    /// Most the client is ready to put into the escrow, should the market's fee change before the job lands.
+    pub max_deposit: u64,
+    /// Time from claim to commit.
+    pub lease_seconds: u32,
+    /// Unix time by which all windows of all claims end.
+    pub deadline: i64,
+    /// What the job asks of providers.
+    pub requirements: Requirements,
+    /// URL of the store that holds inputs and takes outputs.
+    pub store: String,
+}
+
+/// Accounts of `post_job`.
+#[derive(Accounts)]
+#[instruction(args: PostJobArgs)]
+pub struct PostJob<'info> {
+    /// The client's wallet; pays.
+    #[account(mut)]
+    pub wallet: Signer<'info>,
+    /// The market.
+    #[account(has_one = mint @ TesseraError::WrongMint)]
+    pub market: Box<Account<'info, Market>>,
+    /// The market's mint.
+    pub mint: Box<Account<'info, Mint>>,
+    /// The client account, which numbers the job.
+    #[account(mut, has_one = wallet @ TesseraError::WrongWallet, has_one = market @ TesseraError::WrongMarket)]
+    pub client: Box<Account<'info, Client>>,
+    /// The job.
+    #[account(init, payer = wallet, space = Job::space(args.units, args.units_per_lease),
+        seeds = [seeds::JOB, client.key().as_ref(), &client.next_job.to_le_bytes()], bump)]
+    pub job: Box<Account<'info, Job>>,
+    /// The job's escrow.
+    #[account(init, payer = wallet, seeds = [seeds::ESCROW, job.key().as_ref()], bump,
+        token::mint = mint, token::authority = job)]
+    pub escrow: Box<Account<'info, TokenAccount>>,
+    /// Where the tokens come from.
+    #[account(mut, constraint = from.mint == market.mint @ TesseraError::WrongMint, token::authority = wallet)]
+    pub from: Box<Account<'info, TokenAccount>>,
+    /// The classic token program.
+    pub token_program: Program<'info, Token>,
+    /// The system program.
+    pub system_program: Program<'info, System>,
+}
+
+impl PostJob<'_> {
+    /// Checks the job against the bounds of the protocol and returns the number of leases and the deposit.
+    pub fn validate(&self, args: &PostJobArgs, now: i64) -> Result<(u32, u64)> {
+        let within = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value);
+        let params = &self.market.params;
+        require!(!self.market.paused, TesseraError::MarketPaused);
+        require!(args.units > 0, TesseraError::NoUnits);
+        require!(within(args.units_per_lease, (1, constants::MAX_UNITS_PER_LEASE)), TesseraError::LeaseSizeOutOfBounds);
+        let leases = lease::count(args.units, args.units_per_lease);
+        require!(leases <= u64::from(constants::MAX_LEASES), TesseraError::TooManyLeases);
+        let leases = u32::try_from(leases).map_err(|_| TesseraError::TooManyLeases)?;
+        require!((1..=constants::MAX_REPLICAS).contains(&args.replicas), TesseraError::ReplicasOutOfBounds);
+        require!(args.price_per_unit > 0, TesseraError::ZeroPrice);
+        require!(within(args.lease_seconds, constants::LEASE_SECONDS), TesseraError::LeaseSecondsOutOfBounds);
+        require!(
+            lease::fits(now, args.deadline, args.lease_seconds, params.reveal_seconds),
+            TesseraError::DeadlineTooNear
+        );
+        let latest = now.saturating_add_unsigned(constants::MAX_JOB_SECONDS);
+        require!(args.deadline <= latest, TesseraError::DeadlineTooFar);
+        require!(args.store.len() <= constants::MAX_STORE_URL, TesseraError::StoreUrlTooLong);
+        let deposit = payout::deposit(args.price_per_unit, args.units, args.replicas, params.fee_bps)
+            .ok_or(TesseraError::Overflow)?;
+        require!(deposit <= args.max_deposit, TesseraError::DepositAboveLimit);
+        Ok((leases, deposit))
+    }
+
+    /// Creates the job and fills its escrow.
+    pub fn handle(ctx: Context<Self>, args: PostJobArgs) -> Result<()> {
+        let accounts = ctx.accounts;
+        let clock = Clock::get()?;
+        let (leases, deposited) = accounts.validate(&args, clock.unix_timestamp)?;
+        vault::deposit(&accounts.token_program, &accounts.from, &accounts.escrow, &accounts.wallet, deposited)?;
+
+        let number = accounts.client.next_job;
+        accounts.client.next_job = number.checked_add(1).ok_or(TesseraError::Overflow)?;
+        let keys = [accounts.market.key(), accounts.client.key(), accounts.wallet.key()];
+        let params = accounts.market.params;
+        let job = &mut accounts.job;
+        job.version = ACCOUNT_VERSION;
+        job.bump = ctx.bumps.job;
+        job.escrow_bump = ctx.bumps.escrow;
+        job.state = JobState::Open;
+        [job.market, job.client, job.wallet] = keys;
+        job.number = number;
+        job.spec = args.spec;
+        job.units = args.units;
+        job.units_per_lease = args.units_per_lease;
+        job.leases = leases;
+        job.replicas = args.replicas;
+        job.price_per_unit = args.price_per_unit;
+        job.fee_bps = params.fee_bps;
+        job.treasury_bps = params.treasury_bps;
+        job.lease_seconds = args.lease_seconds;
+        job.reveal_seconds = params.reveal_seconds;
+        job.grace_seconds = params.grace_seconds;
+        job.requirements = args.requirements;
+        job.posted_at = clock.unix_timestamp;
+        job.posted_slot = clock.slot;
+        job.deadline = args.deadline;
+        job.deposited = deposited;
+        job.store[..args.store.len()].copy_from_slice(args.store.as_bytes());
+        job.store_len = u8::try_from(args.store.len()).map_err(|_| TesseraError::StoreUrlTooLong)?;
+
+        emit!(JobPosted {
+            market: job.market,
+            job: job.key(),
+            wallet: job.wallet,
+            number,
+            spec: args.spec,
+            units: args.units,
+            units_per_lease: args.units_per_lease,
+            replicas: args.replicas,
+            price_per_unit: args.price_per_unit,
+            deposited,
+            deadline: args.deadline,
+        });
+        Ok(())
+    }
+}

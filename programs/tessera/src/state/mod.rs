@@ -1,0 +1,13 @@
+//! The accounts of the program. Field order is the layout on chain: see `docs/protocol.md`.
+
+pub mod client;
+pub mod job;
+pub mod lease;
+pub mod market;
+pub mod provider;
+
+pub use client::*;
+pub use job::*;
+pub use lease::*;
+pub use market::*;
+pub use provider::*;
