@@ -1,0 +1,424 @@
+//! What has to be done to make a cluster look as the settings say, and what it costs. Nothing here asks or sends.
+
+use std::fmt;
+
+use solana_loader_v3_interface::state::UpgradeableLoaderState;
+use solana_program_pack::Pack;
+use solana_pubkey::Pubkey;
+use spl_token_interface::state::{Account as TokenAccount, Mint};
+use tessera_sdk::types::MarketParams;
+
+use crate::{
+    Cluster, Error,
+    amount::{sol, tokens},
+    observe::{Buffer, Observed, Program},
+};
+
+/// The loader extends programs in steps of at least this.
+const EXTENSION: usize = 10_240;
+/// Bytes of a market account (docs/protocol.md).
+pub(crate) const MARKET_LEN: usize = 266;
+const SIGNATURE_LAMPORTS: u64 = 5_000;
+/// Compute units that an ordinary step is reckoned with, for the estimate of its priority fee.
+const STEP_UNITS: u64 = 200_000;
+/// A payer on a localnet is given at least so much, so that it can do something afterwards.
+const AIRDROP: u64 = 10_000_000_000;
+
+/// A market's parameters, `min_stake` in base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the settings, and described there")]
+pub struct Params {
+    pub fee_bps: u16,
+    pub treasury_bps: u16,
+    pub min_stake: u64,
+    pub max_open_leases: u32,
+    pub unstake_seconds: u32,
+    pub reveal_seconds: u32,
+    pub grace_seconds: u32,
+}
+
+impl Params {
+    fn fields(&self) -> [(&'static str, u64); 7] {
+        [
+            ("fee_bps", self.fee_bps.into()),
+            ("treasury_bps", self.treasury_bps.into()),
+            ("min_stake", self.min_stake),
+            ("max_open_leases", self.max_open_leases.into()),
+            ("unstake_seconds", self.unstake_seconds.into()),
+            ("reveal_seconds", self.reveal_seconds.into()),
+            ("grace_seconds", self.grace_seconds.into()),
+        ]
+    }
+}
+
+impl From<MarketParams> for Params {
+    fn from(params: MarketParams) -> Self {
+        let MarketParams { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds } =
+            params;
+        Self { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds }
+    }
+}
+
+impl From<Params> for MarketParams {
+    fn from(params: Params) -> Self {
+        let Params { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds } = params;
+        Self { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds }
+    }
+}
+
+/// What the cluster should look like.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Which cluster it is.
+    pub cluster: Cluster,
+    /// Where it is reached.
+    pub url: String,
+    /// Who pays.
+    pub payer: Pubkey,
+    /// Who may upgrade the program.
+    pub upgrade_authority: Pubkey,
+    /// Address of the program.
+    pub program: Pubkey,
+    /// Whether the key of that address is at hand.
+    pub has_program_key: bool,
+    /// Bytes of the program.
+    pub elf_len: usize,
+    /// Bytes of it that a transaction carries.
+    pub chunk_len: usize,
+    /// Address of the buffer that it is uploaded to.
+    pub buffer: Pubkey,
+    /// Address of the mint.
+    pub mint: Pubkey,
+    /// Decimals and first supply in base units of the mint to create; `None`: it must exist.
+    pub new_mint: Option<(u8, u64)>,
+    /// Address of the market.
+    pub market: Pubkey,
+    /// Its number.
+    pub market_id: u16,
+    /// Its creator.
+    pub market_authority: Pubkey,
+    /// Its parameters.
+    pub params: Params,
+    /// Micro-lamports per compute unit.
+    pub priority_fee: u64,
+}
+
+/// What accounts cost on this cluster: linear in their size.
+#[derive(Clone, Copy, Debug)]
+pub struct Rent {
+    /// Of an account without data.
+    pub base: u64,
+    /// Of each byte.
+    pub per_byte: u64,
+}
+
+impl Rent {
+    const fn of(self, len: usize) -> u64 {
+        self.base + self.per_byte * len as u64
+    }
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask a localnet for lamports.
+    Airdrop(u64),
+    /// Create the mint and mint its first supply to the payer.
+    CreateMint {
+        /// Digits after the point.
+        decimals: u8,
+        /// In base units.
+        supply: u64,
+    },
+    /// Close a buffer begun for a program of another size.
+    CloseBuffer {
+        /// What comes back.
+        lamports: u64,
+    },
+    /// Create the buffer for the upload.
+    CreateBuffer,
+    /// Write the program to the buffer.
+    Upload {
+        /// Transactions needed.
+        writes: usize,
+    },
+    /// Deploy the buffer as a new program.
+    Deploy,
+    /// Make room for a larger program.
+    Extend {
+        /// Bytes to add.
+        by: u32,
+    },
+    /// Replace the deployed program by the buffer.
+    Upgrade,
+    /// Create the market and its treasury.
+    CreateMarket,
+    /// Change parameters of the market: name, value now, value then.
+    UpdateMarket(Vec<(&'static str, u64, u64)>),
+}
+
+/// What the steps cost, in lamports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Stays in accounts as rent.
+    pub kept: u64,
+    /// Fees, estimated.
+    pub fees: u64,
+    /// What the payer must hold at the most expensive moment.
+    pub peak: u64,
+}
+
+/// What has to be done, in this order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What the cluster should look like.
+    pub desired: Desired,
+    /// The steps; none if there is nothing to do.
+    pub steps: Vec<Step>,
+    /// What they cost.
+    pub cost: Cost,
+    /// What the payer holds, airdrop included.
+    pub funds: u64,
+}
+
+impl Plan {
+    /// Compares what is with what should be.
+    ///
+    /// # Errors
+    /// If what is on the cluster does not fit the settings and no transaction of ours can change that.
+    pub fn new(desired: Desired, observed: &Observed, rent: Rent) -> Result<Self, Error> {
+        let mut steps = vec![];
+        mint_steps(&desired, observed, &mut steps)?;
+        program_steps(&desired, observed, &mut steps)?;
+        market_steps(&desired, observed, &mut steps)?;
+        let cost = cost(&desired, &steps, rent);
+        let mut funds = observed.payer_lamports;
+        if funds < cost.peak && desired.cluster == Cluster::Localnet {
+            let lamports = cost.peak.saturating_sub(funds).saturating_add(AIRDROP);
+            steps.insert(0, Step::Airdrop(lamports));
+            funds = funds.saturating_add(lamports);
+        }
+        Ok(Self { desired, steps, cost, funds })
+    }
+
+    /// Whether the cluster is as it should be.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Checks that the payer can pay.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub const fn check_funds(&self) -> Result<(), Error> {
+        if self.funds >= self.cost.peak {
+            return Ok(());
+        }
+        Err(Error::Funds { payer: self.desired.payer, have: self.funds, need: self.cost.peak })
+    }
+}
+
+fn mint_steps(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) -> Result<(), Error> {
+    let mint = desired.mint;
+    match (observed.mint, desired.new_mint) {
+        (None, Some((decimals, supply))) => steps.push(Step::CreateMint { decimals, supply }),
+        (None, None) => {
+            let cluster = desired.cluster;
+            return Err(Error::Conflict(format!("there is no mint {mint} on {cluster}: check mint.address")));
+        }
+        (Some(found), Some((decimals, _))) if found != decimals => {
+            return Err(Error::Conflict(format!(
+                "mint {mint} has {found} decimals, the settings say {decimals}, and that cannot be changed: \
+                 correct the settings, or use another state_dir to get another mint"
+            )));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn program_steps(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) -> Result<(), Error> {
+    let Desired { program, upgrade_authority, elf_len, .. } = *desired;
+    let conflict = |text: String| Err(Error::Conflict(text));
+    let extend = match observed.program {
+        Program::Deployed { authority, .. } if authority != Some(upgrade_authority) => {
+            let holder = authority.map_or("nobody".to_owned(), |authority| authority.to_string());
+            return conflict(format!(
+                "program {program} may be upgraded by {holder}, the settings name {upgrade_authority}: check upgrade_authority"
+            ));
+        }
+        Program::Deployed { same: true, .. } => {
+            // Left behind when an earlier run ended between uploading and finding out that nothing was to be done.
+            return match observed.buffer {
+                Buffer::Begun { .. } | Buffer::Misfit { .. } => {
+                    steps.push(Step::CloseBuffer { lamports: 0 });
+                    Ok(())
+                }
+                Buffer::Absent | Buffer::Foreign => Ok(()),
+            };
+        }
+        Program::Deployed { capacity, .. } => Some(elf_len.saturating_sub(capacity)),
+        Program::Foreign(owner) => {
+            return conflict(format!("address {program} is not a program of the upgradeable loader: it belongs to {owner}"));
+        }
+        Program::Absent if !desired.has_program_key => {
+            return conflict(format!(
+                "program {program} is not deployed, and program.keypair does not exist: the first deployment needs the key of its address"
+            ));
+        }
+        Program::Absent => None,
+    };
+    let writes = elf_len.div_ceil(desired.chunk_len);
+    match observed.buffer {
+        Buffer::Absent => steps.extend([Step::CreateBuffer, Step::Upload { writes }]),
+        Buffer::Begun { missing: 0 } => {}
+        Buffer::Begun { missing } => steps.push(Step::Upload { writes: missing }),
+        Buffer::Misfit { lamports } => {
+            steps.extend([Step::CloseBuffer { lamports }, Step::CreateBuffer, Step::Upload { writes }]);
+        }
+        Buffer::Foreign => {
+            let (buffer, authority) = (desired.buffer, upgrade_authority);
+            return conflict(format!(
+                "buffer {buffer} of an earlier run does not belong to {authority}: use the former upgrade_authority, or another state_dir"
+            ));
+        }
+    }
+    match extend {
+        None => steps.push(Step::Deploy),
+        Some(0) => steps.push(Step::Upgrade),
+        Some(by) => {
+            let by = u32::try_from(by.next_multiple_of(EXTENSION)).unwrap_or(u32::MAX);
+            steps.extend([Step::Extend { by }, Step::Upgrade]);
+        }
+    }
+    Ok(())
+}
+
+fn market_steps(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) -> Result<(), Error> {
+    let Some(market) = &observed.market else {
+        steps.push(Step::CreateMarket);
+        return Ok(());
+    };
+    let address = desired.market;
+    if market.mint != desired.mint {
+        return Err(Error::Conflict(format!(
+            "market {address} pays in {}, the settings say {}, and that cannot be changed: correct mint, or choose another market.id",
+            market.mint, desired.mint
+        )));
+    }
+    if market.authority != desired.market_authority {
+        return Err(Error::Conflict(format!(
+            "market {address} belongs to {}, the settings name {}: check market_authority",
+            market.authority, desired.market_authority
+        )));
+    }
+    let pairs = market.params.fields().into_iter().zip(desired.params.fields());
+    let changes: Vec<_> = pairs.filter(|(now, then)| now != then).map(|((name, now), (_, then))| (name, now, then)).collect();
+    if !changes.is_empty() {
+        steps.push(Step::UpdateMarket(changes));
+    }
+    Ok(())
+}
+
+impl Step {
+    /// What the payer gives (negative) and gets, one after the other, without fees.
+    fn flows(&self, elf_len: usize, rent: Rent) -> Vec<i128> {
+        let of = |len| i128::from(rent.of(len));
+        match self {
+            Self::Airdrop(_) | Self::Upload { .. } | Self::UpdateMarket(_) => vec![],
+            Self::CreateMint { .. } => vec![-of(Mint::LEN), -of(TokenAccount::LEN)],
+            Self::CloseBuffer { lamports } => vec![i128::from(*lamports)],
+            Self::CreateBuffer => vec![-of(UpgradeableLoaderState::size_of_buffer(elf_len))],
+            // The loader gives the buffer's rent back before it takes that of the program.
+            Self::Deploy => vec![
+                -of(UpgradeableLoaderState::size_of_program()),
+                of(UpgradeableLoaderState::size_of_buffer(elf_len)),
+                -of(UpgradeableLoaderState::size_of_programdata(elf_len)),
+            ],
+            Self::Extend { by } => vec![-i128::from(rent.per_byte) * i128::from(*by)],
+            Self::Upgrade => vec![of(UpgradeableLoaderState::size_of_buffer(elf_len))],
+            Self::CreateMarket => vec![-of(MARKET_LEN), -of(TokenAccount::LEN)],
+        }
+    }
+
+    fn fees(&self, desired: &Desired) -> u64 {
+        let two = u64::from(desired.payer != desired.upgrade_authority) + 1;
+        let price = |units: u64| desired.priority_fee.saturating_mul(units).div_ceil(1_000_000);
+        match self {
+            Self::Airdrop(_) => 0,
+            Self::Upload { writes } => {
+                (*writes as u64).saturating_mul(two * SIGNATURE_LAMPORTS + price(u64::from(crate::buffer::WRITE_UNITS)))
+            }
+            Self::CreateMint { .. } => 3 * SIGNATURE_LAMPORTS + 2 * price(STEP_UNITS),
+            _ => 3 * SIGNATURE_LAMPORTS + price(STEP_UNITS),
+        }
+    }
+}
+
+fn cost(desired: &Desired, steps: &[Step], rent: Rent) -> Cost {
+    let (mut balance, mut lowest, mut fees) = (0i128, 0i128, 0u64);
+    for step in steps {
+        let fee = step.fees(desired);
+        fees = fees.saturating_add(fee);
+        balance -= i128::from(fee);
+        lowest = lowest.min(balance);
+        for flow in step.flows(desired.elf_len, rent) {
+            balance += flow;
+            lowest = lowest.min(balance);
+        }
+    }
+    let positive = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
+    // The payer must not end below the rent of its own account.
+    let floor = if steps.is_empty() { 0 } else { i128::from(rent.of(0)) };
+    Cost { kept: positive(-balance - i128::from(fees)), fees, peak: positive(floor - lowest) }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let desired = &self.desired;
+        writeln!(f, "cluster  {} at {}", desired.cluster, desired.url)?;
+        writeln!(f, "payer    {} ({})", desired.payer, sol(self.funds))?;
+        writeln!(f, "program  {}, {} bytes, upgrades by {}", desired.program, desired.elf_len, desired.upgrade_authority)?;
+        writeln!(f, "mint     {}", desired.mint)?;
+        writeln!(f, "market   {}, number {} of {}", desired.market, desired.market_id, desired.market_authority)?;
+        if self.is_empty() {
+            return write!(f, "\nEverything is as the settings say: nothing to do.");
+        }
+        writeln!(f)?;
+        for (i, step) in self.steps.iter().enumerate() {
+            writeln!(f, "{:>3}. {}", i + 1, self.describe(step))?;
+        }
+        let Cost { kept, fees, peak } = self.cost;
+        write!(f, "\ncosts {} of rent and about {} of fees; {} are needed in the meantime", sol(kept), sol(fees), sol(peak))
+    }
+}
+
+impl Plan {
+    /// A step in words.
+    #[must_use]
+    pub fn describe(&self, step: &Step) -> String {
+        let Desired { program, buffer, mint, market, elf_len, .. } = &self.desired;
+        match step {
+            Step::Airdrop(lamports) => format!("ask the localnet for {} for the payer", sol(*lamports)),
+            Step::CreateMint { decimals, supply } => {
+                format!("create mint {mint} with {decimals} decimals and mint {} tokens to the payer", tokens(*supply, *decimals))
+            }
+            Step::CloseBuffer { .. } => format!("close buffer {buffer}, which an earlier run left behind"),
+            Step::CreateBuffer => format!("create buffer {buffer} of {elf_len} bytes"),
+            Step::Upload { writes } => format!("upload the program to buffer {buffer}, {writes} transactions"),
+            Step::Deploy => format!("deploy program {program} from the buffer"),
+            Step::Extend { by } => format!("make room for {by} more bytes in program {program}"),
+            Step::Upgrade => format!("upgrade program {program} from the buffer"),
+            Step::CreateMarket => format!("create market {market}"),
+            Step::UpdateMarket(changes) => {
+                let change = |(name, now, then): &(&str, u64, u64)| format!("{name} {now} → {then}");
+                format!("update market {market}: {}", changes.iter().map(change).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
