@@ -1,0 +1,209 @@
+//! `tessera job`.
+
+use anyhow::{Context as _, Result};
+use futures_util::StreamExt;
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use tessera_migrate::amount::tokens;
+use tessera_sdk::{Event, Job, JobFilter, JobUpdate, Ledger, Recorded, Tessera};
+
+use crate::{
+    options::Options,
+    output::{Fields, line, print, relative, table},
+    views::{JobView, LeaseView},
+};
+
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// List the jobs of a market that are not closed
+    List {
+        /// Only those of this wallet
+        #[arg(long, value_name = "ADDRESS")]
+        wallet: Option<Pubkey>,
+        /// Only those of the wallet of --keypair
+        #[arg(long, conflicts_with = "wallet")]
+        mine: bool,
+    },
+    /// Show a job, its leases and where its money went; closed jobs too
+    Show {
+        /// Address of the job
+        job: Pubkey,
+    },
+    /// Follow a job until it is closed
+    Watch {
+        /// Address of the job
+        job: Pubkey,
+    },
+    /// End a job early: leases already begun run their course
+    Cancel {
+        /// Address of the job
+        job: Pubkey,
+    },
+    /// Close a finished job: fee, burn and refund
+    Close {
+        /// Address of the job
+        job: Pubkey,
+    },
+}
+
+pub async fn run(options: &Options, command: Command) -> Result<()> {
+    let tessera = options.connect().await?;
+    match command {
+        Command::List { wallet, mine } => {
+            let wallet = if mine { Some(options.wallet()?.pubkey()) } else { wallet };
+            list(options, &tessera, wallet.map_or(JobFilter::All, JobFilter::Wallet)).await
+        }
+        Command::Show { job } => show(options, &tessera, &job).await,
+        Command::Watch { job } => watch(options, &tessera, &job).await,
+        Command::Cancel { job } => {
+            tessera.cancel_job(&options.wallet()?, &job).await.context("cannot cancel the job")?;
+            show(options, &tessera, &job).await
+        }
+        Command::Close { job } => {
+            tessera.close_job(&options.wallet()?, &job).await.context("cannot close the job")?;
+            show(options, &tessera, &job).await
+        }
+    }
+}
+
+async fn list(options: &Options, tessera: &Tessera, filter: JobFilter) -> Result<()> {
+    let market = options.market(tessera).await?;
+    let decimals = tessera.mint(&market.mint).await?.decimals;
+    let now = tessera.clock().await?;
+    let mut jobs = tessera.jobs(&market.address, filter).await?;
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.posted_at));
+    let views: Vec<JobView> = jobs.iter().map(JobView::new).collect();
+    print(options.json, &views, |views| {
+        let row = |view: &JobView| {
+            vec![
+                view.address.clone(),
+                view.state.to_owned(),
+                format!("{}/{}", view.settled_units, view.units),
+                view.replicas.to_string(),
+                tokens(view.price_per_unit, decimals),
+                tokens(view.deposited, decimals),
+                relative(view.posted_at, now),
+                relative(view.deadline, now),
+            ]
+        };
+        let rows: Vec<Vec<String>> = views.iter().map(row).collect();
+        table(&["job", "state", "units", "replicas", "price", "deposited", "posted", "deadline"], &rows)
+    })
+}
+
+/// A job as `show` prints it.
+#[derive(Serialize)]
+struct Shown {
+    job: Option<JobView>,
+    leases: Vec<LeaseView>,
+    ledger: Ledger,
+}
+
+async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<()> {
+    let job = tessera.job(address).await?;
+    let ledger = tessera.ledger(address).await?;
+    if job.is_none() && !ledger.closed {
+        anyhow::bail!("there is and was no job at {address}; check the address and --url");
+    }
+    let leases = if job.is_some() { tessera.job_leases(address).await? } else { vec![] };
+    let decimals = decimals_of(tessera, options, job.as_ref()).await?;
+    let now = tessera.clock().await?;
+    let mut leases: Vec<LeaseView> = leases.iter().map(LeaseView::new).collect();
+    leases.sort_by_key(|lease| lease.index);
+    let shown = Shown { job: job.as_ref().map(JobView::new), leases, ledger };
+    print(options.json, &shown, |shown| {
+        let mut fields = Fields::default();
+        fields.add("job", address);
+        match &shown.job {
+            None => {
+                fields.add("state", "closed");
+            }
+            Some(view) => {
+                fields
+                    .add("state", view.state)
+                    .add("wallet", &view.wallet)
+                    .add("work", format!("{} units in {} leases, {} replicas, specification {}", view.units, view.leases, view.replicas, view.spec))
+                    .add("settled", format!("{} leases, {} units", view.settled_leases, view.settled_units))
+                    .add("in work", format!("{} leases, {} seats", shown.leases.len(), shown.leases.iter().map(|lease| lease.seats.len()).sum::<usize>()))
+                    .add("price", format!("{} tokens for a unit and replica", amount(view.price_per_unit, decimals)))
+                    .add("posted", relative(view.posted_at, now))
+                    .add("deadline", relative(view.deadline, now))
+                    .add("store", view.store.escape_debug());
+            }
+        }
+        fields.text() + &ledger_text(&shown.ledger, decimals)
+    })
+}
+
+/// Digits after the point of the mint of a job; `None` if the job is closed and no market was given.
+async fn decimals_of(tessera: &Tessera, options: &Options, job: Option<&Job>) -> Result<Option<u8>> {
+    let market = match (job, options.market_address()) {
+        (Some(job), _) => job.market,
+        (None, Ok(market)) => market,
+        (None, Err(_)) => return Ok(None),
+    };
+    let Some(market) = tessera.market(&market).await? else { return Ok(None) };
+    Ok(Some(tessera.mint(&market.mint).await?.decimals))
+}
+
+fn amount(base_units: u64, decimals: Option<u8>) -> String {
+    decimals.map_or_else(|| format!("{base_units} base"), |decimals| tokens(base_units, decimals))
+}
+
+/// Where the money went, as lines.
+pub fn ledger_text(ledger: &Ledger, decimals: Option<u8>) -> String {
+    let mut fields = Fields::default();
+    fields.add("deposited", amount(ledger.deposited, decimals));
+    for (provider, paid) in &ledger.paid {
+        fields.add(format!("  paid to {provider}"), amount(*paid, decimals));
+    }
+    if ledger.closed {
+        fields
+            .add("  fee to the treasury", amount(ledger.treasury, decimals))
+            .add("  fee burned", amount(ledger.burned, decimals))
+            .add("  refunded", amount(ledger.refunded, decimals));
+    }
+    fields.add("  still in escrow", amount(ledger.in_escrow, decimals));
+    fields.text()
+}
+
+async fn watch(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<()> {
+    if tessera.job(address).await?.is_none() && !tessera.ledger(address).await?.closed {
+        anyhow::bail!("there is and was no job at {address}; check the address and --url");
+    }
+    let mut updates = tessera.watch_job(address);
+    while let Some(update) = updates.next().await {
+        match update {
+            JobUpdate::Event(recorded) => line(&event_text(options.json, &recorded))?,
+            JobUpdate::Job(job) if options.json => line(&serde_json::to_string(&JobView::new(&job))?)?,
+            JobUpdate::Job(_) | JobUpdate::Closed => {}
+        }
+    }
+    Ok(())
+}
+
+fn event_text(json: bool, recorded: &Recorded) -> String {
+    let Recorded { signature, slot, event } = recorded;
+    let about = match event {
+        Event::LeaseClaimed(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::ResultCommitted(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::ResultRevealed(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::ResultOpened(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::LeaseSettled(e) => format!("lease {} by {}, {} base units", e.index, e.provider, e.pay),
+        Event::LeaseReturned(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::LeaseExpired(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::LeaseAgreed(e) => format!("lease {}", e.index),
+        Event::LeaseDisagreed(e) => format!("lease {}, round {}", e.index, e.rounds),
+        Event::LeaseClosed(e) => format!("lease {}", e.index),
+        Event::JobPosted(e) => format!("{} units, {} base units in escrow", e.units, e.deposited),
+        Event::JobToppedUp(e) => format!("{} base units added", e.added),
+        Event::JobClosed(e) => format!("{} paid, {} burned, {} refunded", e.paid, e.burned, e.refunded),
+        _ => String::new(),
+    };
+    if json {
+        serde_json::json!({ "slot": slot, "signature": signature.to_string(), "event": event.name(), "about": about }).to_string()
+    } else {
+        format!("slot {slot}  {}  {about}", event.name())
+    }
+}

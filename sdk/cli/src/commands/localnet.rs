@@ -1,0 +1,89 @@
+//! `tessera localnet`.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result};
+use solana_signer::Signer;
+
+use crate::{
+    network::{self, Network, Plan, SOL, TOKEN},
+    output::line,
+};
+
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Directory that keeps ledger, keys, blobs and logs over restarts
+    #[arg(long, default_value = ".tessera-localnet")]
+    dir: PathBuf,
+    /// The program as built by scripts/build-program [default: that of this checkout]
+    #[arg(long, value_name = "FILE", env = "TESSERA_PROGRAM")]
+    program: Option<PathBuf>,
+    /// Port for JSON-RPC
+    #[arg(long, default_value_t = 8899)]
+    rpc_port: u16,
+    /// Port for WebSocket subscriptions
+    #[arg(long, default_value_t = 8900)]
+    ws_port: u16,
+    /// Port of the store
+    #[arg(long, default_value_t = 8910)]
+    store_port: u16,
+    /// Funded keys to have ready for providers
+    #[arg(long, default_value_t = 3)]
+    providers: u16,
+    /// Begin anew; keys are kept
+    #[arg(long)]
+    reset: bool,
+}
+
+pub async fn run(args: Args) -> Result<()> {
+    fs::create_dir_all(&args.dir).with_context(|| format!("cannot create {}", args.dir.display()))?;
+    // Other tools are told these paths, and may be started from anywhere.
+    let dir = args.dir.canonicalize().with_context(|| format!("cannot use {}", args.dir.display()))?;
+    let plan = Plan {
+        dir,
+        program: network::program(args.program)?,
+        ports: (args.rpc_port, args.ws_port),
+        store: SocketAddr::from((Ipv4Addr::LOCALHOST, args.store_port)),
+        durable: true,
+        reset: args.reset,
+    };
+    let mut network = tokio::select! {
+        network = Network::start(&plan, &mut |text| eprintln!("localnet: {text}")) => network?,
+        asked = super::asked_to_stop() => return asked,
+    };
+    let wallet = plan.keys().join("client.json");
+    network.fund(&network::key(&wallet)?.pubkey(), 100 * SOL, 100_000 * TOKEN).await?;
+    for i in 1..=args.providers {
+        let key = network::key(&plan.keys().join(format!("provider-{i}.json")))?;
+        network.fund(&key.pubkey(), 10 * SOL, 1_000 * TOKEN).await?;
+    }
+    let environment = format!(
+        "export TESSERA_URL={}\nexport TESSERA_WS={}\nexport TESSERA_MARKET={}\nexport TESSERA_STORE={}\nexport TESSERA_KEYPAIR={}\n",
+        network.rpc_url,
+        network.ws_url,
+        network.market.address,
+        network.store_url,
+        wallet.display()
+    );
+    let file = plan.dir.join("env");
+    fs::write(&file, &environment).with_context(|| format!("cannot write {}", file.display()))?;
+    line(&format!(
+        "The network runs. In another terminal, point the tools at it with\n\n  source {}\n\nwhich says\n\n{environment}\n\
+         Funded keys of providers: {}\nLogs: {}\nCtrl-C stops it; started again, it goes on where it was.",
+        file.display(),
+        plan.keys().join("provider-*.json").display(),
+        plan.logs().display()
+    ))?;
+    tokio::select! {
+        asked = super::asked_to_stop() => {
+            eprintln!("localnet: stopping");
+            network.stop().await?;
+            asked
+        }
+        error = network.failed() => Err(error),
+    }
+}

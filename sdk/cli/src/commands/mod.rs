@@ -1,0 +1,23 @@
+//! One module per command.
+
+pub mod demo;
+pub mod job;
+pub mod localnet;
+pub mod market;
+pub mod provider;
+pub mod render;
+pub mod store;
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Waits for Ctrl-C or a request to terminate.
+pub async fn asked_to_stop() -> Result<()> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

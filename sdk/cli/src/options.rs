@@ -1,0 +1,167 @@
+//! Options that every command takes, and what they resolve to. Names and defaults are those of the solana command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Args;
+use solana_keypair::{Keypair, read_keypair_file};
+use solana_pubkey::Pubkey;
+use tessera_sdk::{Config, PriorityFee, Tessera, accounts, read::Account};
+
+/// Options that every command takes.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// JSON-RPC endpoint or moniker: mainnet-beta, testnet, devnet, localhost (m, t, d, l); several, separated by commas,
+    /// are used in turn when one fails
+    #[arg(short, long, global = true, value_name = "URL_OR_MONIKER", env = "TESSERA_URL", value_delimiter = ',')]
+    url: Vec<String>,
+    /// WebSocket endpoint [default: derived from the first --url]
+    #[arg(long, global = true, value_name = "URL", env = "TESSERA_WS")]
+    ws: Option<String>,
+    /// Key file of the wallet that signs and pays
+    #[arg(short, long, global = true, value_name = "FILE", env = "TESSERA_KEYPAIR")]
+    keypair: Option<PathBuf>,
+    /// Configuration file of the solana command line [default: ~/.config/solana/cli/config.yml]
+    #[arg(short = 'C', long, global = true, value_name = "FILE", env = "TESSERA_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address of the market
+    #[arg(long, global = true, value_name = "ADDRESS", env = "TESSERA_MARKET")]
+    market: Option<Pubkey>,
+    /// Confirmed or finalized
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = ["confirmed", "finalized"])]
+    commitment: Option<String>,
+    /// Micro-lamports to offer per compute unit, or `auto` for what others paid lately
+    #[arg(long, global = true, value_name = "PRICE", default_value = "0")]
+    priority_fee: String,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more about what goes on, on standard error
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// Most that `--priority-fee auto` offers, in micro-lamports per compute unit.
+const AUTO_CAP: u64 = 100_000;
+
+fn moniker(url: &str) -> String {
+    match url {
+        "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com",
+        "t" | "testnet" => "https://api.testnet.solana.com",
+        "d" | "devnet" => "https://api.devnet.solana.com",
+        "l" | "localhost" => "http://127.0.0.1:8899",
+        other => other,
+    }
+    .to_owned()
+}
+
+impl Options {
+    /// What the solana configuration file says; `None` if there is none and none was asked for.
+    fn solana_config(&self) -> Result<Option<(Config, Option<PathBuf>)>> {
+        let path = match &self.config {
+            Some(path) => path.clone(),
+            None => match std::env::home_dir() {
+                Some(home) => home.join(".config/solana/cli/config.yml"),
+                None => return Ok(None),
+            },
+        };
+        if self.config.is_none() && !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Config::from_solana_cli(path)?))
+    }
+
+    /// How to reach the cluster.
+    pub fn rpc_config(&self) -> Result<Config> {
+        // The file is read only for what is not given: a broken one must not be in the way of who gives everything.
+        let mut config = if self.url.is_empty() {
+            let found = self.solana_config()?.map(|(config, _)| config);
+            found.unwrap_or_else(|| Config::new(moniker("mainnet-beta")))
+        } else {
+            let mut config = Config::localnet();
+            config.rpc_urls = self.url.iter().map(|url| moniker(url)).collect();
+            config
+        };
+        if let Some(ws) = &self.ws {
+            config.ws_url = Some(ws.clone());
+        }
+        if let Some(level) = &self.commitment {
+            config.commitment = level.parse().map_err(|_| anyhow!("commitment {level:?}, expected confirmed or finalized"))?;
+        }
+        config.priority_fee = match self.priority_fee.as_str() {
+            "auto" => PriorityFee::Recent { percentile: 50, cap: AUTO_CAP },
+            "0" => PriorityFee::None,
+            price => PriorityFee::Fixed(price.parse().with_context(|| format!("--priority-fee {price:?}, expected a number or auto"))?),
+        };
+        Ok(config)
+    }
+
+    /// Connects.
+    pub async fn connect(&self) -> Result<Tessera> {
+        let config = self.rpc_config()?;
+        let url = config.rpc_urls.join(", ");
+        Tessera::connect(config).await.with_context(|| format!("cannot use the cluster at {url}"))
+    }
+
+    /// The wallet's key.
+    pub fn wallet(&self) -> Result<Keypair> {
+        let path = match &self.keypair {
+            Some(path) => path.clone(),
+            None => match self.solana_config()?.and_then(|(_, path)| path) {
+                Some(path) => path,
+                None => std::env::home_dir()
+                    .map(|home| home.join(".config/solana/id.json"))
+                    .context("there is no home directory to look for a key in; give --keypair")?,
+            },
+        };
+        if !path.exists() {
+            bail!("there is no key file {}; give --keypair or make one with `solana-keygen new`", path.display());
+        }
+        read_keypair_file(&path).map_err(|e| anyhow!("{} is no key file: {e}", path.display()))
+    }
+
+    /// The market's address.
+    pub fn market_address(&self) -> Result<Pubkey> {
+        self.market.context("which market? give --market ADDRESS or set TESSERA_MARKET")
+    }
+
+    /// The market.
+    pub async fn market(&self, tessera: &Tessera) -> Result<Account<accounts::Market>> {
+        let address = self.market_address()?;
+        let market = tessera.market(&address).await?;
+        market.with_context(|| format!("there is no market at {address}; check --market and --url"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Bare {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(args: &[&str]) -> Options {
+        Bare::parse_from([&["tessera"], args].concat()).options
+    }
+
+    #[test]
+    fn endpoints_come_from_monikers_and_lists() {
+        let config = parse(&["-u", "l,https://other.example", "--priority-fee", "7"]).rpc_config().unwrap();
+        assert_eq!(config.rpc_urls, ["http://127.0.0.1:8899", "https://other.example"]);
+        assert_eq!(config.priority_fee, PriorityFee::Fixed(7));
+        assert!(parse(&["-u", "l", "--priority-fee", "much"]).rpc_config().unwrap_err().to_string().contains("much"));
+    }
+
+    #[test]
+    fn a_configuration_that_was_asked_for_must_be_there() {
+        let error = parse(&["-C", "/nowhere/config.yml"]).rpc_config().unwrap_err();
+        assert!(error.to_string().contains("/nowhere/config.yml"));
+        let error = parse(&["-k", "/nowhere/id.json"]).wallet().unwrap_err();
+        assert!(error.to_string().contains("solana-keygen"));
+        assert!(parse(&[]).market_address().unwrap_err().to_string().contains("--market"));
+    }
+}
