@@ -1,0 +1,174 @@
+//! Which light a sample goes to: by power, through an alias table.
+
+use crate::{
+    environment::Environment,
+    layout::{self, Alias, NONE},
+    math::Vec3,
+    scene::{PunctualLight, Scene},
+};
+
+/// The lights of a scene in the kernel's layout.
+pub struct Lights {
+    /// Light records.
+    pub records: Vec<layout::Light>,
+    /// Alias table over them.
+    pub alias: Vec<Alias>,
+    /// Density over area of samples on each material.
+    pub material_density: Vec<f32>,
+    /// Probability that a sample goes to the sky.
+    pub sky_select: f32,
+    /// Density of samples inside the sun's disc.
+    pub sun_density: f32,
+}
+
+impl Lights {
+    /// Collects the lights. `order` lists the scene's triangles in the order of the tree; `radius` is half of the
+    /// scene's diagonal.
+    #[must_use]
+    pub fn collect(scene: &Scene, environment: &Environment, order: &[u32], radius: f32) -> Self {
+        let mut found: Vec<(layout::Light, f64)> = Vec::new();
+        let cross_section = std::f64::consts::PI * f64::from(radius) * f64::from(radius);
+        // Radiance of each material, textures at their mean.
+        let radiance: Vec<f64> = scene
+            .materials
+            .iter()
+            .map(|m| {
+                let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t as usize].mean());
+                f64::from((m.emissive * mean).luminance())
+            })
+            .collect();
+        for (place, index) in order.iter().enumerate() {
+            let triangle = &scene.triangles[*index as usize];
+            let material = &scene.materials[triangle.material as usize];
+            let brightness = radiance[triangle.material as usize];
+            if brightness <= 0.0 {
+                continue;
+            }
+            let [a, b, c] = triangle.positions;
+            let light = layout::Light {
+                a: a.to_array(),
+                kind: layout::LIGHT_TRIANGLE,
+                b: (b - a).to_array(),
+                p: 0.0,
+                c: (c - a).to_array(),
+                triangle: if material.emissive_texture.is_some() { place as u32 } else { NONE },
+                power: material.emissive.to_array(),
+                select: 1.0,
+            };
+            found.push((light, brightness * f64::from(triangle.area()) * std::f64::consts::PI));
+        }
+        found.extend(scene.lights.iter().map(|light| punctual(light, cross_section)));
+        let mut sun_solid_angle = 0f32;
+        if let Some(sun) = environment.sun {
+            let cosine = sun.radius.cos();
+            sun_solid_angle = std::f32::consts::TAU * (1.0 - cosine);
+            let light = layout::Light {
+                a: sun.towards.to_array(),
+                kind: layout::LIGHT_SUN,
+                p: cosine,
+                power: (sun.irradiance * (1.0 / sun_solid_angle)).to_array(),
+                ..empty()
+            };
+            found.push((light, f64::from(sun.irradiance.luminance()) * cross_section));
+        }
+        if environment.peaked {
+            let n = environment.texels.len().max(1) as f64;
+            let mean = environment.texels.iter().map(|t| f64::from(t.luminance())).sum::<f64>() / n;
+            let light = layout::Light { kind: layout::LIGHT_SKY, ..empty() };
+            found.push((light, mean * 4.0 * cross_section));
+        }
+        found.retain(|(_, power)| *power > 0.0 && power.is_finite());
+
+        let total: f64 = found.iter().map(|(_, power)| power).sum();
+        let mut lights = Self {
+            records: Vec::with_capacity(found.len()),
+            alias: alias_table(&found.iter().map(|(_, power)| *power).collect::<Vec<_>>()),
+            material_density: vec![0.0; scene.materials.len()],
+            sky_select: 0.0,
+            sun_density: 0.0,
+        };
+        for (mut light, power) in found {
+            let select = (power / total) as f32;
+            light.select = select;
+            match light.kind {
+                layout::LIGHT_SKY => lights.sky_select = select,
+                layout::LIGHT_SUN => lights.sun_density = select / sun_solid_angle,
+                _ => {}
+            }
+            lights.records.push(light);
+        }
+        for (density, brightness) in lights.material_density.iter_mut().zip(&radiance) {
+            if total > 0.0 {
+                *density = (brightness * std::f64::consts::PI / total) as f32;
+            }
+        }
+        // A triangle's samples are spread over its area, by the density of its material.
+        for light in lights.records.iter_mut().filter(|l| l.kind == layout::LIGHT_TRIANGLE) {
+            let area = Vec3::from(light.b).cross(light.c.into()).length() * 0.5;
+            light.select /= area;
+        }
+        lights
+    }
+}
+
+fn empty() -> layout::Light {
+    bytemuck::Zeroable::zeroed()
+}
+
+fn punctual(light: &PunctualLight, cross_section: f64) -> (layout::Light, f64) {
+    let sphere = 4.0 * std::f64::consts::PI;
+    let inverse = |range: Option<f32>| range.map_or(0.0, |r| 1.0 / r);
+    match *light {
+        PunctualLight::Point { position, intensity, range } => {
+            let record = layout::Light {
+                a: position.to_array(),
+                kind: layout::LIGHT_POINT,
+                c: [0.0, inverse(range), 0.0],
+                power: intensity.to_array(),
+                ..empty()
+            };
+            (record, f64::from(intensity.luminance()) * sphere)
+        }
+        PunctualLight::Spot { position, axis, intensity, range, cos_inner, cos_outer } => {
+            let record = layout::Light {
+                a: position.to_array(),
+                kind: layout::LIGHT_SPOT,
+                b: axis.to_array(),
+                p: cos_outer,
+                c: [1.0 / (cos_inner - cos_outer).max(1e-3), inverse(range), 0.0],
+                power: intensity.to_array(),
+                ..empty()
+            };
+            let share = 0.5 * (1.0 - f64::from(cos_outer));
+            (record, f64::from(intensity.luminance()) * sphere * share.max(1e-6))
+        }
+        PunctualLight::Directional { towards, irradiance } => {
+            let record = layout::Light {
+                a: towards.to_array(),
+                kind: layout::LIGHT_DIRECTIONAL,
+                power: irradiance.to_array(),
+                ..empty()
+            };
+            (record, f64::from(irradiance.luminance()) * cross_section)
+        }
+    }
+}
+
+/// Vose's alias table: entry `i` is kept with probability `keep`, else replaced by `alias`.
+#[must_use]
+pub fn alias_table(weights: &[f64]) -> Vec<Alias> {
+    let total: f64 = weights.iter().sum();
+    let n = weights.len();
+    let mut table: Vec<Alias> = (0..n).map(|i| Alias { keep: 1.0, alias: i as u32 }).collect();
+    if total <= 0.0 {
+        return table;
+    }
+    let mut scaled: Vec<f64> = weights.iter().map(|w| w * n as f64 / total).collect();
+    let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| scaled[*i] < 1.0);
+    while let (Some(s), Some(l)) = (small.pop(), large.pop()) {
+        table[s] = Alias { keep: scaled[s] as f32, alias: l as u32 };
+        scaled[l] -= 1.0 - scaled[s];
+        if scaled[l] < 1.0 { small.push(l) } else { large.push(l) }
+    }
+    table
+}
