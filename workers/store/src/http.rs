@@ -74,7 +74,7 @@ async fn health(State(service): State<Arc<Service>>) -> Response {
 pub(crate) struct Refusal {
     status: StatusCode,
     text: String,
-    retry_after: Option<i64>,
+    retry_after: Option<u64>,
 }
 
 impl Refusal {

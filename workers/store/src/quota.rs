@@ -7,12 +7,12 @@ use std::{
 
 use solana_pubkey::Pubkey;
 
-const DAY: i64 = 86_400;
+const DAY: u64 = 86_400;
 
 /// Counts bytes per key and day (UTC). Only members are counted, so the table has at most as many rows as the market has members.
 pub struct Quota {
     limit: u64,
-    used: Mutex<(i64, HashMap<Pubkey, u64>)>,
+    used: Mutex<(u64, HashMap<Pubkey, u64>)>,
 }
 
 impl Quota {
@@ -24,9 +24,9 @@ impl Quota {
 
     /// Takes `len` bytes from the quota of `key` at Unix time `now`; false, and nothing is taken, if they are not left.
     #[must_use]
-    pub fn take(&self, key: &Pubkey, len: u64, now: i64) -> bool {
+    pub fn take(&self, key: &Pubkey, len: u64, now: u64) -> bool {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let day = now.div_euclid(DAY);
+        let day = now / DAY;
         if used.0 != day {
             *used = (day, HashMap::new());
         }
@@ -41,9 +41,9 @@ impl Quota {
     }
 
     /// Gives back what was taken at `now` for a blob that could not be stored through no fault of the sender.
-    pub fn give_back(&self, key: &Pubkey, len: u64, now: i64) {
+    pub fn give_back(&self, key: &Pubkey, len: u64, now: u64) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.0 == now.div_euclid(DAY)
+        if used.0 == now / DAY
             && let Some(sum) = used.1.get_mut(key)
         {
             *sum = sum.saturating_sub(len);
@@ -52,8 +52,8 @@ impl Quota {
 
     /// Seconds from `now` until the quota is full again.
     #[must_use]
-    pub fn renews_in(now: i64) -> i64 {
-        DAY - now.rem_euclid(DAY)
+    pub fn renews_in(now: u64) -> u64 {
+        DAY - now % DAY
     }
 }
 

@@ -47,7 +47,7 @@ impl World {
     }
 
     fn sign(&self, key: &Keypair, cid: &Cid, len: usize, age: i64) -> String {
-        auth::header(key, &self.host(), cid, len as u64, now() - age)
+        auth::header(key, &self.host(), cid, len as u64, now().saturating_add_signed(-age))
     }
 
     async fn put_as(&self, authorization: String, cid: &Cid, body: Vec<u8>) -> Response {
@@ -79,8 +79,19 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Waits until `holds`, and fails if that takes a minute.
+async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..6_000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what} does not come about");
 }
 
 fn blob(len: u32) -> Vec<u8> {
@@ -196,13 +207,9 @@ async fn a_cut_connection_leaves_nothing() {
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     socket.write_all(&blob[..18_000_000]).await.unwrap();
-    while world.files().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("a staged part", async || !world.files().is_empty()).await;
     drop(socket);
-    while !world.files().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("tidying up", async || world.files().is_empty()).await;
     assert_eq!(world.get(&cid, &[]).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(world.put(&blob).await.status(), StatusCode::CREATED);
     assert_eq!(world.files().len(), 1);
@@ -250,10 +257,8 @@ async fn quotas_and_places_run_out() {
     assert_eq!(&answer, b"HTTP/1.1 100");
     refused(world.put(&blob(10)).await, StatusCode::SERVICE_UNAVAILABLE, "try again").await;
     socket.write_all(&blob(40)).await.unwrap();
-    while world.get(&cid, &[]).await.status() != StatusCode::OK {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(world.put(&blob(10)).await.status(), StatusCode::CREATED);
+    eventually("the blob", async || world.get(&cid, &[]).await.status() == StatusCode::OK).await;
+    eventually("a free place", async || world.put(&blob(10)).await.status().is_success()).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,66 @@
+//! `tessera-worker register`: announces this machine to the market.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use solana_signer::Signer;
+use tessera_sdk::{Tessera, ix};
+
+use crate::{config::Config, device, run};
+
+/// What `register` is told.
+#[derive(Debug, clap::Args)]
+pub struct Register {
+    /// The authority's key. Default: that of the solana tools
+    #[arg(short, long)]
+    keypair: Option<PathBuf>,
+    /// Also send so much SOL from the authority to the operator
+    #[arg(long, value_name = "SOL")]
+    fund: Option<String>,
+}
+
+impl Register {
+    /// Registers the provider, or brings what is registered up to date.
+    ///
+    /// # Errors
+    /// If the chain refuses or a key is missing.
+    pub async fn run(self, config: &Config) -> Result<()> {
+        let authority = super::authority(self.keypair.as_deref(), config)?;
+        let operator = config.operator()?.pubkey();
+        let tessera = Tessera::connect(config.cluster()).await?;
+        let address = config.cluster.market;
+        let market = super::market(&tessera, &address).await?;
+        let has = device::capabilities(config)?;
+
+        let mut instructions = Vec::new();
+        let before = tessera.provider(&config.provider_address()).await?;
+        match &before {
+            None => {
+                instructions.push(ix::register_provider(&authority.pubkey(), &address, &market.mint, &operator, has));
+            }
+            Some(before) => {
+                let operator = (before.operator != operator).then_some(operator);
+                let has = (run::capabilities(before) != has).then_some(has);
+                if operator.is_some() || has.is_some() {
+                    instructions.push(ix::update_provider(&authority.pubkey(), &address, operator, has));
+                }
+            }
+        }
+        if let Some(sol) = &self.fund {
+            let lamports = super::amount::parse(sol, 9)?;
+            ensure!(lamports > 0, "--fund 0 sends nothing");
+            let transfer = solana_system_interface::instruction::transfer(&authority.pubkey(), &operator, lamports);
+            instructions.push(transfer);
+        }
+        if instructions.is_empty() {
+            println!("provider {} is registered as it should be", config.provider_address());
+            return Ok(());
+        }
+        let receipt = tessera.send(&instructions, &authority, &[]).await?;
+        println!("provider   {}", config.provider_address());
+        println!("operator   {operator}");
+        println!("announced  {} MiB, class {}, region {}", has.memory_mib, has.class, has.region);
+        println!("signature  {}", receipt.signature);
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! `tessera-worker status`.
+
+use anyhow::Result;
+use serde::Serialize;
+use solana_signer::Signer;
+use tessera_sdk::Tessera;
+
+use super::amount;
+use crate::{
+    config::Config,
+    run::report::{self, Report},
+};
+
+/// A report older than this is of a worker that no longer runs.
+const FRESH: i64 = 10;
+
+/// What `status` shows.
+#[derive(Debug, Serialize)]
+struct Status {
+    market: String,
+    provider: String,
+    authority: String,
+    operator: String,
+    operator_lamports: u64,
+    decimals: u8,
+    stake: u64,
+    min_stake: u64,
+    unstaking: u64,
+    unstake_at: i64,
+    earned: u64,
+    total_earned: u64,
+    open_leases: u32,
+    leases_settled: u64,
+    units_settled: u64,
+    expired: u64,
+    faults: u64,
+    disagreed: u64,
+    running: bool,
+    worker: Option<Report>,
+}
+
+/// Shows provider and worker.
+///
+/// # Errors
+/// If the chain cannot be read or the provider is not registered.
+pub async fn run(config: &Config, json: bool) -> Result<()> {
+    let tessera = Tessera::connect(config.cluster()).await?;
+    let market = super::market(&tessera, &config.cluster.market).await?;
+    let provider = super::provider(&tessera, config).await?;
+    let operator = config.operator()?.pubkey();
+    let worker = report::read(&config.data.directory);
+    let status = Status {
+        market: config.cluster.market.to_string(),
+        provider: provider.address.to_string(),
+        authority: provider.authority.to_string(),
+        operator: operator.to_string(),
+        operator_lamports: tessera.balance(&operator).await?,
+        decimals: tessera.mint(&market.mint).await?.decimals,
+        stake: provider.stake,
+        min_stake: market.params.min_stake,
+        unstaking: provider.unstaking,
+        unstake_at: provider.unstake_at,
+        earned: provider.earned,
+        total_earned: provider.total_earned,
+        open_leases: provider.open_leases,
+        leases_settled: provider.leases_settled,
+        units_settled: provider.units_settled,
+        expired: provider.expired,
+        faults: provider.faults,
+        disagreed: provider.disagreed,
+        running: worker.as_ref().is_some_and(|worker| (report::unix_now() - worker.at).abs() <= FRESH),
+        worker,
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        show(&status);
+    }
+    Ok(())
+}
+
+fn show(status: &Status) {
+    let tokens = |units| amount::format(units, status.decimals);
+    println!("market      {}", status.market);
+    println!("provider    {}", status.provider);
+    println!("authority   {}", status.authority);
+    println!("operator    {}  ({} SOL)", status.operator, amount::format(status.operator_lamports, 9));
+    println!("stake       {} (the market asks for {})", tokens(status.stake), tokens(status.min_stake));
+    if status.unstaking > 0 {
+        println!("unstaking   {} from Unix time {}", tokens(status.unstaking), status.unstake_at);
+    }
+    println!("earned      {} to withdraw, {} ever", tokens(status.earned), tokens(status.total_earned));
+    println!("settled     {} leases, {} units", status.leases_settled, status.units_settled);
+    println!("otherwise   {} expired, {} faults, {} disagreed", status.expired, status.faults, status.disagreed);
+    println!("open        {} leases", status.open_leases);
+    match &status.worker {
+        Some(worker) if status.running => {
+            println!("worker      {}, process {}, {} of {} jobs can be taken", worker.mood, worker.pid, worker.jobs.1, worker.jobs.0);
+            if let Some(obstacle) = &worker.obstacle {
+                println!("            {obstacle}");
+            }
+            println!("            {} leases paid {} since it started", worker.counts.paid, tokens(worker.counts.pay));
+            for lease in &worker.leases {
+                println!("  {:<10} {}/{}  {}", lease.phase, lease.job, lease.index, tokens(lease.pay));
+            }
+        }
+        _ => println!("worker      not running"),
+    }
+}

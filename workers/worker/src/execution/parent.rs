@@ -1,0 +1,368 @@
+//! The worker's side: starts the child, feeds it, watches time and memory, and kills it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tessera_protocol::cid::Cid;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at},
+};
+
+use super::frames::{self, Answer, FrameError, Order};
+
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// A line of a child's complaints is cut here.
+const LINE: u64 = 2_000;
+/// Variables a child may see: where libraries and devices are, nothing about the worker.
+const ENVIRONMENT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BACKTRACE"];
+/// Prefixes of such variables.
+const PREFIXES: [&str; 3] = ["CUDA_", "NVIDIA_", "RAYON_"];
+
+/// How a child is started.
+#[derive(Clone, Debug)]
+pub struct ChildCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+/// What a child may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For starting, and again for preparing a job.
+    pub start: Duration,
+    /// For one unit.
+    pub unit: Duration,
+    /// Resident memory in bytes.
+    pub memory: u64,
+}
+
+/// A job as a child needs it.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// Names the job specification.
+    pub spec_cid: Cid,
+    /// The encoded specification.
+    pub spec: Vec<u8>,
+    /// File with the module.
+    pub module: PathBuf,
+    /// Files with the inputs.
+    pub inputs: Vec<PathBuf>,
+    /// Bytes of a unit's output.
+    pub output_len: usize,
+}
+
+/// Why units were not computed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// The child could not be started.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The job cannot be computed by anybody, or not by this backend.
+    #[error("the job cannot be computed: {0}")]
+    Job(String),
+    /// The device failed; another try may succeed.
+    #[error("the executor failed: {0}")]
+    Device(String),
+    /// The child ended by itself.
+    #[error("the child process ended: {0}")]
+    Died(String),
+    /// The child took too long and was killed.
+    #[error("{what} took longer than {seconds} s, the child process was killed")]
+    TooLong {
+        /// What it was doing.
+        what: &'static str,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The child used too much memory and was killed.
+    #[error("the child process used {used} bytes of memory, at most {most} are allowed: it was killed")]
+    Memory {
+        /// Seen.
+        used: u64,
+        /// Allowed.
+        most: u64,
+    },
+    /// The child said something else than was expected and was killed.
+    #[error("the child process answered wrongly: {0}; it was killed")]
+    Answer(String),
+}
+
+impl ExecutionError {
+    /// Whether the same units may be computed by trying again.
+    #[must_use]
+    pub const fn worth_retrying(&self) -> bool {
+        !matches!(self, Self::Job(_))
+    }
+}
+
+/// Runs units in a child process, which it starts when needed and keeps while all goes well.
+pub struct Runner {
+    command: ChildCommand,
+    limits: Limits,
+    child: Option<Running>,
+    /// Failures since the last success, for the backoff.
+    failures: u32,
+    not_before: Instant,
+}
+
+struct Running {
+    process: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    device: String,
+    loaded: Option<Cid>,
+}
+
+impl Runner {
+    /// A runner that has not started a child yet.
+    #[must_use]
+    pub fn new(command: ChildCommand, limits: Limits) -> Self {
+        Self { command, limits, child: None, failures: 0, not_before: Instant::now() }
+    }
+
+    /// What the child runs on, if there is one.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        self.child.as_ref().map(|child| child.device.as_str())
+    }
+
+    /// Computes `count` units from `first` on, in order, and hands each output to `output`; gives up at `until`.
+    ///
+    /// # Errors
+    /// If not all units could be computed; what was handed over before is then void.
+    pub async fn run(
+        &mut self,
+        work: &Work,
+        first: u64,
+        count: u32,
+        until: Instant,
+        mut output: impl FnMut(&[u8]),
+    ) -> Result<(), ExecutionError> {
+        // The child leaves `self` for as long as it is used: whoever drops this future kills it.
+        let mut child = match self.child.take() {
+            Some(child) => child,
+            None => {
+                sleep_until(self.not_before).await;
+                self.start().await.inspect_err(|_| self.failed())?
+            }
+        };
+        match self.compute(&mut child, work, first, count, until, &mut output).await {
+            Ok(()) => {
+                self.failures = 0;
+                self.child = Some(child);
+                Ok(())
+            }
+            Err(e @ (ExecutionError::Job(_) | ExecutionError::Device(_))) => {
+                // A device may be in any state after a fault; a fresh process gets a fresh context.
+                child.end().await;
+                self.failed();
+                Err(e)
+            }
+            Err(e) => {
+                let status = child.end().await;
+                self.failed();
+                // "The pipe broke" says less than how the child ended.
+                Err(match (e, status) {
+                    (ExecutionError::Died(_), Some(status)) => ExecutionError::Died(status.to_string()),
+                    (e, _) => e,
+                })
+            }
+        }
+    }
+
+    fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        let wait = Duration::from_millis(250 << self.failures.min(7));
+        self.not_before = Instant::now() + wait.mul_f64(crate::backoff::jitter());
+    }
+
+    async fn start(&self) -> Result<Running, ExecutionError> {
+        let failed = |source| ExecutionError::Start { program: self.command.program.clone(), source };
+        let kept = std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            ENVIRONMENT.contains(&&*name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        });
+        let mut process = Command::new(&self.command.program)
+            .args(&self.command.arguments)
+            .env_clear()
+            .envs(kept)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let missing = || failed(std::io::Error::other("no pipe"));
+        let to = process.stdin.take().ok_or_else(missing)?;
+        let from = BufReader::new(process.stdout.take().ok_or_else(missing)?);
+        if let Some(complaints) = process.stderr.take() {
+            tokio::spawn(pass_on(complaints));
+        }
+        let mut child = Running { process, to, from, device: String::new(), loaded: None };
+        let by = Instant::now() + self.limits.start;
+        match self.answer(&mut child, frames::SMALL, by, "starting").await? {
+            Answer::Hello { version: frames::VERSION, device } => child.device = device,
+            Answer::Hello { version, .. } => {
+                let text = format!("it speaks version {version}, expected {}: restart the worker", frames::VERSION);
+                return Err(ExecutionError::Answer(text));
+            }
+            Answer::Failed { reason, .. } => return Err(ExecutionError::Device(reason)),
+            other => return Err(unexpected(&other)),
+        }
+        tracing::info!(device = child.device, "execution process started");
+        Ok(child)
+    }
+
+    /// Finds out, in a child of its own that ends again, whether a job can be prepared: that its module is in the
+    /// profile and that the device takes it.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub async fn check(&self, work: &Work, until: Instant) -> Result<(), ExecutionError> {
+        let mut child = self.start().await?;
+        let result = self.load(&mut child, work, until).await;
+        child.end().await;
+        result
+    }
+
+    async fn load(&self, child: &mut Running, work: &Work, until: Instant) -> Result<(), ExecutionError> {
+        if child.loaded == Some(work.spec_cid) {
+            return Ok(());
+        }
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let inputs = work.inputs.iter().map(|input| path(input)).collect();
+        let load = Order::Load { spec: work.spec.clone(), module: path(&work.module), inputs };
+        let by = until.min(Instant::now() + self.limits.start);
+        send(child, &load, by).await?;
+        match self.answer(child, frames::SMALL, by, "preparing the job").await? {
+            Answer::Loaded => child.loaded = Some(work.spec_cid),
+            other => return Err(unexpected(&other)),
+        }
+        Ok(())
+    }
+
+    async fn compute(
+        &self,
+        child: &mut Running,
+        work: &Work,
+        first: u64,
+        count: u32,
+        until: Instant,
+        output: &mut impl FnMut(&[u8]),
+    ) -> Result<(), ExecutionError> {
+        self.load(child, work, until).await?;
+        send(child, &Order::Run { first, count }, until).await?;
+        for unit in first..first + u64::from(count) {
+            let by = until.min(Instant::now() + self.limits.unit);
+            let most = work.output_len.saturating_add(frames::SMALL);
+            match self.answer(child, most, by, "computing a unit").await? {
+                Answer::Unit { number, output: bytes } if number == unit && bytes.len() == work.output_len => output(&bytes),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next answer, unless time or memory run out first.
+    async fn answer(
+        &self,
+        child: &mut Running,
+        most: usize,
+        by: Instant,
+        what: &'static str,
+    ) -> Result<Answer, ExecutionError> {
+        let pid = child.process.id();
+        let seconds = by.saturating_duration_since(Instant::now()).as_secs();
+        let answer = frames::receive(&mut child.from, most);
+        let mut answer = std::pin::pin!(answer);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer.map_err(broken),
+                () = sleep_until(by) => return Err(ExecutionError::TooLong { what, seconds }),
+                _ = look.tick() => if let Some(used) = pid.and_then(crate::machine::resident) && used > self.limits.memory {
+                    return Err(ExecutionError::Memory { used, most: self.limits.memory });
+                },
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Kills the process, unless it has ended, and says how it ended.
+    async fn end(self) -> Option<ExitStatus> {
+        let Self { mut process, to, from, .. } = self;
+        // A child whose pipes are closed ends by itself.
+        drop((to, from));
+        // Give a child that broke off by itself a moment, so that its own status is what gets reported.
+        let by = Instant::now() + Duration::from_millis(200);
+        if let Ok(status) = timeout_at(by, process.wait()).await {
+            return status.ok();
+        }
+        if let Err(e) = process.kill().await {
+            tracing::warn!(error = %e, "cannot kill the execution process");
+        }
+        None
+    }
+}
+
+async fn send(child: &mut Running, order: &Order, by: Instant) -> Result<(), ExecutionError> {
+    let bytes = frames::encode(order).map_err(broken)?;
+    let write = async {
+        child.to.write_all(&bytes).await?;
+        child.to.flush().await
+    };
+    match timeout_at(by, write).await {
+        Ok(result) => result.map_err(|e| broken(e.into())),
+        Err(_) => Err(ExecutionError::TooLong { what: "taking an order", seconds: 0 }),
+    }
+}
+
+fn broken(e: FrameError) -> ExecutionError {
+    match e {
+        FrameError::Io(e) => ExecutionError::Died(e.to_string()),
+        e => ExecutionError::Answer(e.to_string()),
+    }
+}
+
+fn unexpected(answer: &Answer) -> ExecutionError {
+    match answer {
+        Answer::Failed { reason, by_job: true } => ExecutionError::Job(reason.clone()),
+        Answer::Failed { reason, by_job: false } => ExecutionError::Device(reason.clone()),
+        Answer::Hello { .. } => ExecutionError::Answer("it said hello again".into()),
+        Answer::Loaded => ExecutionError::Answer("it loaded a job that was not asked for".into()),
+        Answer::Unit { number, output } => ExecutionError::Answer(format!("unit {number} with {} bytes", output.len())),
+    }
+}
+
+/// What the child writes to its standard error goes into our log, line by line, each line cut.
+async fn pass_on(complaints: impl tokio::io::AsyncRead + Unpin) {
+    let mut lines = BufReader::new(complaints);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut lines).take(LINE).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => tracing::info!(target: "tessera_worker::child", "{}", String::from_utf8_lossy(&line).trim_end()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,57 @@
+//! What the operating system says about this machine and its processes.
+
+use std::{fs, path::Path};
+
+/// Resident memory of a process in bytes, where the system tells.
+#[must_use]
+pub fn resident(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    kibibytes(&status, "VmRSS:")
+}
+
+/// Memory of the machine in bytes: all of it, and what is available now.
+#[must_use]
+pub fn memory() -> Option<(u64, u64)> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    Some((kibibytes(&info, "MemTotal:")?, kibibytes(&info, "MemAvailable:")?))
+}
+
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The version of the NVIDIA kernel driver, if one is loaded.
+#[must_use]
+pub fn nvidia_driver() -> Option<String> {
+    let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
+    let words = text.lines().next()?.split_whitespace();
+    words.into_iter().find(|word| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
+}
+
+/// Whether an NVIDIA device is plugged in, driver or not.
+#[must_use]
+pub fn has_nvidia_device() -> bool {
+    let Ok(devices) = fs::read_dir("/sys/bus/pci/devices") else { return false };
+    let read = |path: &Path, name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+    devices.flatten().any(|device| {
+        let path = device.path();
+        // Vendor NVIDIA, class display controller.
+        read(&path, "vendor").trim() == "0x10de" && read(&path, "class").starts_with("0x03")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_linux_writes() {
+        let own = resident(std::process::id()).unwrap();
+        let (total, available) = memory().unwrap();
+        assert!(own > 0 && own < total && available <= total);
+        assert_eq!(resident(u32::MAX), None);
+        assert_eq!(kibibytes("A: 1 kB\nVmRSS:\t   12 kB\n", "VmRSS:"), Some(12 << 10));
+        assert_eq!(kibibytes("VmRSS: x", "VmRSS:"), None);
+    }
+}

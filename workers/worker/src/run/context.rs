@@ -1,0 +1,171 @@
+//! What every part of a running worker shares.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use tessera_protocol::routing::Capabilities;
+use tessera_sdk::Tessera;
+
+use super::chain;
+use crate::{
+    cache::Cache,
+    claims::Terms,
+    config::Config,
+    execution::{ChildCommand, Limits, Runner},
+    journal::Journal,
+    lifecycle::Me,
+};
+
+/// For starting the execution process and for preparing a job in it.
+const START: Duration = Duration::from_secs(120);
+
+/// What every part of a running worker shares.
+pub struct Context {
+    /// The settings.
+    pub config: Config,
+    /// The chain.
+    pub tessera: Tessera,
+    /// The market.
+    pub market: Pubkey,
+    /// Who we are.
+    pub me: Me,
+    /// The key that signs.
+    pub operator: Keypair,
+    /// What must not be forgotten.
+    pub journal: Journal,
+    /// Modules and inputs.
+    pub cache: Cache,
+    /// Sealed outputs on their way to a store.
+    pub outbox: PathBuf,
+    /// What the execution process may use.
+    pub limits: Limits,
+    standing: Mutex<Standing>,
+}
+
+/// What the chain says about provider and market; looked up again now and then.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// What the provider announced.
+    pub has: Capabilities,
+    /// Seats of the provider, on all its machines.
+    pub open_leases: u32,
+    /// Most of them that the market allows.
+    pub max_open_leases: u32,
+    /// Why nothing can be claimed now.
+    pub obstacle: Option<Obstacle>,
+    /// Earned and not withdrawn; ever.
+    pub earned: (u64, u64),
+}
+
+/// Why a provider cannot claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The market is paused.
+    Paused,
+    /// The stake is too low: it is, it should be.
+    Stake(u64, u64),
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Paused => f.write_str("the market is paused"),
+            Self::Stake(has, wanted) => {
+                write!(f, "the stake is {has}, the market asks for {wanted}: run `tessera-worker stake`")
+            }
+        }
+    }
+}
+
+impl Context {
+    /// Opens everything and checks that this worker can work.
+    ///
+    /// # Errors
+    /// If something is missing; the text says what to do.
+    pub async fn open(config: Config) -> Result<Self> {
+        let operator = config.operator()?;
+        // First, so that a second worker does nothing at all.
+        let journal = Journal::open(&config.data.directory)?;
+        let cache = Cache::open(&config.data.directory.join("cache"), config.cache_len())?;
+        let outbox = config.data.directory.join("outbox");
+        std::fs::create_dir_all(&outbox).with_context(|| format!("cannot make {}", outbox.display()))?;
+        let tessera = Tessera::connect(config.cluster()).await?;
+        let me = Me { provider: config.provider_address(), operator: operator.pubkey() };
+        let standing = look_up(&tessera, &config, &me).await?;
+        let limits = Limits {
+            start: START,
+            unit: Duration::from_secs(config.work.unit_seconds),
+            memory: config.child_memory(),
+        };
+        let market = config.cluster.market;
+        let standing = Mutex::new(standing);
+        Ok(Self { config, tessera, market, me, operator, journal, cache, outbox, limits, standing })
+    }
+
+    /// Looks provider and market up again.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn refresh(&self) -> Result<()> {
+        let standing = look_up(&self.tessera, &self.config, &self.me).await?;
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        Ok(())
+    }
+
+    /// What the chain said last about provider and market.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this worker takes.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            min_price_per_unit: self.config.work.min_price_per_unit,
+            max_output: self.config.max_output(),
+            max_input: self.config.max_input(),
+            has: self.standing().has,
+        }
+    }
+
+    /// A runner of execution processes.
+    #[must_use]
+    pub fn new_runner(&self) -> Runner {
+        // The program that runs, even if it was replaced on disk meanwhile: both ends must speak the same version.
+        let own = if cfg!(target_os = "linux") { Some("/proc/self/exe".into()) } else { std::env::current_exe().ok() };
+        let program = own.unwrap_or_else(|| "tessera-worker".into());
+        let arguments = ["execute", "--backend", self.config.executor.backend.name()].map(str::to_owned).to_vec();
+        Runner::new(ChildCommand { program, arguments }, self.limits)
+    }
+}
+
+async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing> {
+    let address = config.cluster.market;
+    let market = tessera.market(&address).await?.with_context(|| format!("there is no market {address}: check cluster.market"))?;
+    let provider = tessera.provider(&me.provider).await?.with_context(|| {
+        format!("{} is not registered in market {address}: run `tessera-worker register`", config.provider.authority)
+    })?;
+    ensure!(
+        provider.operator == me.operator,
+        "the provider's operator is {}, the key of this worker is {}: run `tessera-worker register` to change it",
+        provider.operator,
+        me.operator
+    );
+    let (stake, min) = (provider.stake, market.params.min_stake);
+    let low = (stake < min).then_some(Obstacle::Stake(stake, min));
+    Ok(Standing {
+        has: chain::capabilities(&provider),
+        open_leases: provider.open_leases,
+        max_open_leases: market.params.max_open_leases,
+        obstacle: if market.paused { Some(Obstacle::Paused) } else { low },
+        earned: (provider.earned, provider.total_earned),
+    })
+}
