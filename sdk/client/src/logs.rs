@@ -24,8 +24,8 @@ fn as_text<S: serde::Serializer>(key: &Pubkey, serializer: S) -> Result<S::Ok, S
 enum Line<'a> {
     Invoke(Pubkey),
     Success,
-    Failed(Pubkey, &'a str),
-    Consumed(Pubkey, u64),
+    Failed(Pubkey),
+    Consumed(u64),
     Data(&'a str),
     Log(&'a str),
     Other,
@@ -45,10 +45,10 @@ fn parse(line: &str) -> Line<'_> {
             Some(Line::Invoke(key))
         } else if rest == "success" {
             Some(Line::Success)
-        } else if let Some(why) = rest.strip_prefix("failed: ") {
-            Some(Line::Failed(key, why))
+        } else if rest.starts_with("failed: ") {
+            Some(Line::Failed(key))
         } else if let Some(units) = rest.strip_prefix("consumed ") {
-            Some(Line::Consumed(key, units.split(' ').next()?.parse().ok()?))
+            Some(Line::Consumed(units.split(' ').next()?.parse().ok()?))
         } else {
             None
         }
@@ -64,7 +64,7 @@ pub(crate) fn program_data(logs: &[String], program: &Pubkey) -> Vec<Vec<u8>> {
     for line in logs {
         match parse(line) {
             Line::Invoke(key) => stack.push(key),
-            Line::Success | Line::Failed(..) => drop(stack.pop()),
+            Line::Success | Line::Failed(_) => drop(stack.pop()),
             Line::Data(data) if stack.last() == Some(program) => {
                 found.extend(data.split(' ').filter_map(|part| BASE64_STANDARD.decode(part).ok()));
             }
@@ -87,8 +87,8 @@ pub fn instruction_costs(logs: &[String]) -> Vec<InstructionCost> {
                     costs.push(InstructionCost { program, name: None, compute_units: 0 });
                 }
             }
-            Line::Success | Line::Failed(..) => depth = depth.saturating_sub(1),
-            Line::Consumed(_, units) if depth == 1 => {
+            Line::Success | Line::Failed(_) => depth = depth.saturating_sub(1),
+            Line::Consumed(units) if depth == 1 => {
                 if let Some(cost) = costs.last_mut() {
                     cost.compute_units = units;
                 }
@@ -107,7 +107,7 @@ pub fn instruction_costs(logs: &[String]) -> Vec<InstructionCost> {
 /// The program whose frame failed first, which is where the error number comes from.
 pub(crate) fn failed_program(logs: &[String]) -> Option<Pubkey> {
     logs.iter().find_map(|line| match parse(line) {
-        Line::Failed(key, _) => Some(key),
+        Line::Failed(key) => Some(key),
         _ => None,
     })
 }

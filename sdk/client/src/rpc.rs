@@ -154,7 +154,8 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_request_is_asked_once() {
         let asked = Mutex::new(0);
-        let answer = pool(&["http://a", "http://b"]).call(|_| {
+        let pool = pool(&["http://a", "http://b"]);
+        let answer = pool.call(|_| {
             *asked.lock().unwrap() += 1;
             async { Err::<(), _>(wrong()) }
         });
@@ -164,7 +165,8 @@ mod tests {
 
     #[tokio::test]
     async fn silence_ends() {
-        let answer = pool(&["http://a", "http://b"]).call(|_| async { Err::<(), _>(refused()) });
+        let pool = pool(&["http://a", "http://b"]);
+        let answer = pool.call(|_| async { Err::<(), _>(refused()) });
         assert!(matches!(answer.await, Err(Error::Unreachable { .. })));
         let mut config = Config::localnet();
         config.rpc_urls.clear();

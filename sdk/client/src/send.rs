@@ -56,8 +56,6 @@ pub struct Receipt {
 
 /// A landed transaction as the ledger has it.
 pub(crate) struct Found {
-    pub slot: u64,
-    pub error: Option<TransactionError>,
     pub logs: Vec<String>,
     pub compute_units: u64,
     pub fee: u64,
@@ -295,14 +293,13 @@ impl Tessera {
                 Err(error) => Err(error),
             }
         });
-        Ok(answer.await?.map(|found| {
-            let slot = found.slot;
-            let (error, logs, compute_units, fee) = found.transaction.meta.map_or((None, None, None, 0), |meta| {
-                (meta.err, Option::from(meta.log_messages), Option::from(meta.compute_units_consumed), meta.fee)
-            });
-            let logs: Option<Vec<String>> = logs;
-            let units: Option<u64> = compute_units;
-            Found { slot, error: error.map(Into::into), logs: logs.unwrap_or_default(), compute_units: units.unwrap_or(0), fee }
+        Ok(answer.await?.map(|found| match found.transaction.meta {
+            None => Found { logs: vec![], compute_units: 0, fee: 0 },
+            Some(meta) => Found {
+                logs: Option::<Vec<String>>::from(meta.log_messages).unwrap_or_default(),
+                compute_units: Option::<u64>::from(meta.compute_units_consumed).unwrap_or(0),
+                fee: meta.fee,
+            },
         }))
     }
 }

@@ -1,0 +1,221 @@
+//! Sending through a node in this process that loses answers, drops transactions and fails them.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use tessera_sdk::{ComputeUnits, Config, Error, ID, Tessera};
+use tokio::net::TcpListener;
+
+/// What the node does with a transaction that is sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Lands it and says so.
+    Land,
+    /// Lands it, but the answer is lost.
+    LoseAnswer,
+    /// Says yes and forgets it; its blockhash expires.
+    Drop,
+    /// Lands it so late that only a search of the ledger finds it.
+    LandLate,
+    /// Lands it; the program refuses it.
+    Fail,
+}
+
+#[derive(Default)]
+struct Node {
+    fates: Vec<Fate>,
+    /// Blockhashes given out so far, and how often each is given.
+    blockhashes: u64,
+    repeat: u64,
+    height: u64,
+    simulation_fails: bool,
+    /// Signatures received, in order, without repetitions.
+    received: Vec<String>,
+    /// What became of them.
+    landed: HashMap<String, Fate>,
+}
+
+type Shared = Arc<Mutex<Node>>;
+
+const LIFE: u64 = 3;
+
+fn custom_error() -> Value {
+    json!({ "InstructionError": [1, { "Custom": 6000 }] })
+}
+
+fn failure_logs() -> Value {
+    json!([
+        format!("Program {ID} invoke [1]"),
+        "Program log: AnchorError occurred. Error Code: JustATest. Error Number: 6000. Error Message: It is just a test.",
+        format!("Program {ID} failed: custom program error: 0x1770"),
+    ])
+}
+
+impl Node {
+    fn answer(&mut self, method: &str, params: &Value) -> Result<Value, StatusCode> {
+        let context = json!({ "slot": self.height });
+        let with_context = |value: Value| json!({ "context": context, "value": value });
+        Ok(match method {
+            "getLatestBlockhash" => {
+                self.blockhashes += 1;
+                let number = self.blockhashes / self.repeat.max(1);
+                let mut bytes = [0; 32];
+                bytes[..8].copy_from_slice(&number.to_le_bytes());
+                with_context(json!({ "blockhash": bs58::encode(bytes).into_string(), "lastValidBlockHeight": self.height + LIFE }))
+            }
+            "simulateTransaction" => {
+                let (err, logs) = if self.simulation_fails { (custom_error(), failure_logs()) } else { (Value::Null, json!([])) };
+                with_context(json!({ "err": err, "logs": logs, "unitsConsumed": 1000 }))
+            }
+            "sendTransaction" => {
+                let bytes = BASE64_STANDARD.decode(params[0].as_str().unwrap()).unwrap();
+                let signature = bs58::encode(&bytes[1..65]).into_string();
+                if !self.received.contains(&signature) {
+                    let fate = if self.fates.is_empty() { Fate::Land } else { self.fates.remove(0) };
+                    self.received.push(signature.clone());
+                    self.landed.insert(signature.clone(), fate);
+                    if fate == Fate::LoseAnswer {
+                        return Err(StatusCode::BAD_GATEWAY);
+                    }
+                }
+                json!(signature)
+            }
+            "getBlockHeight" => {
+                self.height += 1;
+                json!(self.height)
+            }
+            "getSignatureStatuses" => {
+                let search = params[1]["searchTransactionHistory"].as_bool().unwrap_or(false);
+                let signature = params[0][0].as_str().unwrap();
+                let status = |err: Value| json!({ "slot": 7, "confirmations": 1, "err": err, "status": { "Ok": null }, "confirmationStatus": "confirmed" });
+                let value = match self.landed.get(signature) {
+                    Some(Fate::Land | Fate::LoseAnswer) => status(Value::Null),
+                    Some(Fate::LandLate) if search => status(Value::Null),
+                    Some(Fate::Fail) => status(custom_error()),
+                    _ => Value::Null,
+                };
+                with_context(json!([value]))
+            }
+            "getTransaction" => {
+                let failed = self.landed.get(params[0].as_str().unwrap()) == Some(&Fate::Fail);
+                let (err, status) = if failed { (custom_error(), json!({ "Err": custom_error() })) } else { (Value::Null, json!({ "Ok": null })) };
+                let logs = if failed { failure_logs() } else { json!([format!("Program {ID} invoke [1]"), format!("Program {ID} success")]) };
+                json!({
+                    "slot": 7,
+                    "blockTime": null,
+                    "transaction": ["AA==", "base64"],
+                    "meta": {
+                        "err": err, "status": status, "fee": 5000, "preBalances": [], "postBalances": [],
+                        "logMessages": logs, "computeUnitsConsumed": 777,
+                    },
+                })
+            }
+            other => panic!("the test node does not know {other}"),
+        })
+    }
+}
+
+async fn rpc(State(node): State<Shared>, Json(request): Json<Value>) -> Result<Json<Value>, StatusCode> {
+    let answer = node.lock().unwrap().answer(request["method"].as_str().unwrap(), &request["params"])?;
+    Ok(Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": answer })))
+}
+
+async fn start(node: Node) -> (Tessera, Shared) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let node = Arc::new(Mutex::new(node));
+    let router = Router::new().route("/", post(rpc)).with_state(Arc::clone(&node));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut config = Config::new(url);
+    config.patience = Duration::from_millis(10);
+    (Tessera::new(config).unwrap(), node)
+}
+
+fn transfer(from: &Keypair) -> solana_instruction::Instruction {
+    solana_system_interface::instruction::transfer(&from.pubkey(), &solana_pubkey::Pubkey::new_from_array([9; 32]), 1)
+}
+
+async fn send_one(node: Node) -> (Result<tessera_sdk::Receipt, Error>, Shared) {
+    let (tessera, node) = start(node).await;
+    let payer = Keypair::new();
+    (tessera.send(&[transfer(&payer)], &payer, &[]).await, node)
+}
+
+fn fates(fates: &[Fate]) -> Node {
+    Node { fates: fates.to_vec(), ..Node::default() }
+}
+
+#[tokio::test]
+async fn a_transaction_that_lands_is_reported() {
+    let (receipt, _) = send_one(fates(&[Fate::Land])).await;
+    let receipt = receipt.unwrap();
+    assert_eq!((receipt.slot, receipt.compute_units, receipt.fee, receipt.logs.len()), (7, 777, 5000, 2));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up_and_nothing_signed_again() {
+    let (receipt, node) = send_one(fates(&[Fate::LoseAnswer])).await;
+    let node = node.lock().unwrap();
+    assert_eq!(node.received, [receipt.unwrap().signature.to_string()]);
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_signed_anew_once_it_cannot_land() {
+    let (receipt, node) = send_one(fates(&[Fate::Drop, Fate::Land])).await;
+    let node = node.lock().unwrap();
+    assert_eq!(node.received.len(), 2);
+    assert_eq!(node.received[1], receipt.unwrap().signature.to_string());
+    assert!(node.height > LIFE, "signed anew before the first could no longer land");
+}
+
+#[tokio::test]
+async fn what_landed_in_the_last_moment_is_not_sent_again() {
+    let (receipt, node) = send_one(fates(&[Fate::LandLate])).await;
+    assert_eq!(node.lock().unwrap().received, [receipt.unwrap().signature.to_string()]);
+}
+
+#[tokio::test]
+async fn it_ends_when_nothing_lands() {
+    let (receipt, node) = send_one(fates(&[Fate::Drop; 9])).await;
+    let error = receipt.unwrap_err();
+    assert!(matches!(error, Error::Expired { attempts: 5, .. }) && error.is_transient());
+    assert_eq!(node.lock().unwrap().received.iter().collect::<BTreeSet<_>>().len(), 5);
+}
+
+#[tokio::test]
+async fn what_the_program_refuses_is_named_and_not_sent() {
+    let (receipt, node) = send_one(Node { simulation_fails: true, ..Node::default() }).await;
+    assert_eq!(receipt.unwrap_err().program_error(), Some("JustATest"));
+    assert!(node.lock().unwrap().received.is_empty());
+}
+
+#[tokio::test]
+async fn what_fails_on_chain_is_named() {
+    let (tessera, _node) = start(fates(&[Fate::Fail])).await;
+    let mut config = tessera.config().clone();
+    config.compute_units = ComputeUnits::Fixed(1000);
+    let tessera = Tessera::new(config).unwrap();
+    let payer = Keypair::new();
+    let error = tessera.send(&[transfer(&payer)], &payer, &[]).await.unwrap_err();
+    let Error::Program { code: 6000, name, message, .. } = &error else { panic!("{error}") };
+    assert_eq!((name.as_str(), message.as_str()), ("JustATest", "It is just a test"));
+}
+
+#[tokio::test]
+async fn two_equal_transactions_are_two() {
+    let (tessera, node) = start(Node { repeat: 3, ..Node::default() }).await;
+    let payer = Keypair::new();
+    let transfers = [transfer(&payer)];
+    let first = tessera.send(&transfers, &payer, &[]).await.unwrap();
+    let second = tessera.send(&transfers, &payer, &[]).await.unwrap();
+    assert_ne!(first.signature, second.signature);
+    assert_eq!(node.lock().unwrap().received.len(), 2);
+}
