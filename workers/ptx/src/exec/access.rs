@@ -1,0 +1,371 @@
+//! Loads, stores and atomics.
+//!
+//! Operands: `r[0..4]` data registers, `r[4]` the register with the address, `imm` the offset, `n` the number of
+//! elements plus [`SHORT_ADDRESS`] where the address register has 32 bits.
+
+use super::lanes::{ALL, Context, LANES, Op, Registers, Run, Target};
+use crate::error::{FaultKind, Space};
+use crate::memory::{Cell, LOCAL_WINDOW, OFFSET_BITS, PARAM_WINDOW, SHARED_WINDOW};
+
+/// Set in `n` where the address is in a 32-bit register.
+pub(crate) const SHORT_ADDRESS: u32 = 1 << 8;
+/// Set in `n` where the instruction says `.global`: shared and local memory are out of its reach.
+pub(crate) const ONLY_GLOBAL: u32 = 1 << 9;
+/// In place of a slot: the result is not wanted.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
+/// The addresses of all lanes; lanes outside the mask get one of a lane inside.
+#[inline(always)]
+fn addresses(registers: &Registers, op: &Op, mask: u32) -> [u64; LANES] {
+    let mut addresses = [0; LANES];
+    if op.n & SHORT_ADDRESS != 0 {
+        let base = &registers.words[op.r[4] as usize].0;
+        for lane in 0..LANES {
+            addresses[lane] = u64::from(base[lane].wrapping_add(op.imm as u32));
+        }
+    } else {
+        let base = &registers.longs[op.r[4] as usize].0;
+        for lane in 0..LANES {
+            addresses[lane] = base[lane].wrapping_add(op.imm);
+        }
+    }
+    if mask != ALL {
+        let first = addresses[mask.trailing_zeros() as usize & 31];
+        for lane in 0..LANES {
+            addresses[lane] = if mask >> lane & 1 != 0 { addresses[lane] } else { first };
+        }
+    }
+    addresses
+}
+
+/// How an element in memory becomes a register.
+pub(crate) trait Element: 'static {
+    type Memory: Cell;
+    type Register: Target + Default;
+    fn widen(value: Self::Memory) -> Self::Register;
+    fn of_bytes(bytes: &[u8]) -> Option<Self::Memory>;
+}
+
+macro_rules! elements {
+    ($($name:ident: $memory:ty => $register:ty, |$v:ident| $body:expr;)*) => { $(
+        pub(crate) struct $name;
+        impl Element for $name {
+            type Memory = $memory;
+            type Register = $register;
+            #[inline(always)]
+            fn widen($v: $memory) -> $register { $body }
+            #[inline(always)]
+            fn of_bytes(bytes: &[u8]) -> Option<$memory> {
+                bytes.first_chunk().map(|chunk| <$memory>::from_le_bytes(*chunk))
+            }
+        }
+    )* };
+}
+
+elements! {
+    U8: u8 => u32, |v| u32::from(v);
+    S8: u8 => u32, |v| v as i8 as u32;
+    U16: u16 => u32, |v| u32::from(v);
+    S16: u16 => u32, |v| v as i16 as u32;
+    B32: u32 => u32, |v| v;
+    B64: u64 => u64, |v| v;
+}
+
+/// Memory that an access names.
+pub(crate) trait Place: 'static {
+    const SPACE: Space;
+    /// The element at an address for a lane, `None` if it is not inside.
+    fn load<E: Element>(context: &Context<'_>, address: u64, lane: usize) -> Option<E::Memory>;
+}
+
+#[inline(always)]
+fn slice<E: Element>(bytes: &[u8], address: u64) -> Option<E::Memory> {
+    let start = usize::try_from(address).ok()?;
+    E::of_bytes(bytes.get(start..)?)
+}
+
+/// Bytes of one thread's local memory.
+#[inline(always)]
+fn local<'c>(context: &'c Context<'_>, lane: usize) -> &'c [u8] {
+    let len = context.env.local_len;
+    &context.registers.local[lane * len..(lane + 1) * len]
+}
+
+pub(crate) struct Shared;
+impl Place for Shared {
+    const SPACE: Space = Space::Shared;
+    #[inline(always)]
+    fn load<E: Element>(context: &Context<'_>, address: u64, _: usize) -> Option<E::Memory> {
+        slice::<E>(&context.shared, address)
+    }
+}
+
+pub(crate) struct Local;
+impl Place for Local {
+    const SPACE: Space = Space::Local;
+    #[inline(always)]
+    fn load<E: Element>(context: &Context<'_>, address: u64, lane: usize) -> Option<E::Memory> {
+        slice::<E>(local(context, lane), address)
+    }
+}
+
+pub(crate) struct Param;
+impl Place for Param {
+    const SPACE: Space = Space::Param;
+    #[inline(always)]
+    fn load<E: Element>(context: &Context<'_>, address: u64, _: usize) -> Option<E::Memory> {
+        slice::<E>(context.env.params, address)
+    }
+}
+
+fn load<P: Place, E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+    let size = size_of::<E::Memory>() as u64;
+    let elements = u64::from(op.n & 0xff);
+    let addresses = addresses(&context.registers, op, mask);
+    for lane in 0..LANES {
+        if mask >> lane & 1 != 0 && addresses[lane] & (size * elements - 1) != 0 {
+            let kind =
+                FaultKind::Misaligned { space: P::SPACE, address: addresses[lane], len: (size * elements) as u32 };
+            return context.fail(op, lane as u32, kind);
+        }
+    }
+    for element in 0..elements {
+        let mut lanes = E::Register::ZERO;
+        for lane in 0..LANES {
+            let address = addresses[lane].wrapping_add(element * size);
+            match P::load::<E>(context, address, lane) {
+                Some(value) => E::Register::put(&mut lanes, lane, E::widen(value)),
+                None if mask >> lane & 1 != 0 => {
+                    let kind = FaultKind::OutOfBounds { space: P::SPACE, address, len: size as u32 };
+                    return context.fail(op, lane as u32, kind);
+                }
+                None => {}
+            }
+        }
+        E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
+    }
+}
+
+/// Loads from buffers: fast where all lanes use the same one, faster where they use the same address.
+fn load_global<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+    let size = size_of::<E::Memory>() as u64;
+    let elements = u64::from(op.n & 0xff);
+    let addresses = addresses(&context.registers, op, mask);
+    let first = addresses[0];
+    let (mut differ, mut low) = (0, 0);
+    for address in addresses {
+        differ |= address ^ first;
+        low |= address;
+    }
+    if low & (size * elements - 1) != 0 {
+        return load_each::<E>(context, op, mask, &addresses);
+    }
+    let Some(buffer) = context.env.memory.buffer(first >> OFFSET_BITS).filter(|_| differ >> OFFSET_BITS == 0) else {
+        return load_each::<E>(context, op, mask, &addresses);
+    };
+    for element in 0..elements {
+        let mut lanes = E::Register::ZERO;
+        let offset = |lane: usize| ((addresses[lane] & ((1 << OFFSET_BITS) - 1)) + element * size) as usize;
+        if differ == 0 {
+            let Some(value) = buffer.cells.load::<E::Memory>(offset(0)) else {
+                return load_each::<E>(context, op, mask, &addresses);
+            };
+            for lane in 0..LANES {
+                E::Register::put(&mut lanes, lane, E::widen(value));
+            }
+        } else {
+            let mut inside = true;
+            for lane in 0..LANES {
+                match buffer.cells.load::<E::Memory>(offset(lane)) {
+                    Some(value) => E::Register::put(&mut lanes, lane, E::widen(value)),
+                    None => inside = false,
+                }
+            }
+            if !inside {
+                return load_each::<E>(context, op, mask, &addresses);
+            }
+        }
+        E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
+    }
+}
+
+/// A load from a generic address.
+fn generic<E: Element>(context: &Context<'_>, op: &Op, address: u64, lane: usize) -> Result<E::Memory, FaultKind> {
+    if address >> OFFSET_BITS != 0 || op.n & ONLY_GLOBAL != 0 {
+        return context.env.memory.load(address);
+    }
+    let (space, at) = window(address);
+    let value = match space {
+        Space::Shared => slice::<E>(&context.shared, at),
+        Space::Local => slice::<E>(local(context, lane), at),
+        Space::Param => slice::<E>(context.env.params, at),
+        Space::Global => None,
+    };
+    value.ok_or(FaultKind::OutOfBounds { space, address: at, len: size_of::<E::Memory>() as u32 })
+}
+
+/// The space of a generic address below the first buffer, and the address in it.
+fn window(address: u64) -> (Space, u64) {
+    let at = address & u64::from(u32::MAX);
+    match address & !u64::from(u32::MAX) {
+        SHARED_WINDOW => (Space::Shared, at),
+        LOCAL_WINDOW => (Space::Local, at),
+        PARAM_WINDOW => (Space::Param, at),
+        _ => (Space::Global, address),
+    }
+}
+
+/// Loads lane by lane, where lanes use several buffers or windows, or one of them is at fault.
+#[cold]
+fn load_each<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32, addresses: &[u64; LANES]) {
+    let size = size_of::<E::Memory>() as u64;
+    let elements = u64::from(op.n & 0xff);
+    for element in 0..elements {
+        let mut lanes = E::Register::ZERO;
+        for lane in (0..LANES).filter(|lane| mask >> lane & 1 != 0) {
+            let address = addresses[lane].wrapping_add(element * size);
+            let found = if addresses[lane] & (size * elements - 1) == 0 {
+                generic::<E>(context, op, address, lane)
+            } else {
+                Err(FaultKind::Misaligned { space: Space::Global, address, len: (size * elements) as u32 })
+            };
+            match found {
+                Ok(value) => E::Register::put(&mut lanes, lane, E::widen(value)),
+                Err(kind) => return context.fail(op, lane as u32, kind),
+            }
+        }
+        E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
+    }
+}
+
+/// Stores `size` bytes of each element.
+fn store<const SIZE: usize, const SPACE: u8>(context: &mut Context<'_>, op: &Op, mask: u32) {
+    let elements = (op.n & 0xff) as usize;
+    let addresses = addresses(&context.registers, op, mask);
+    for lane in (0..LANES).filter(|lane| mask >> lane & 1 != 0) {
+        let (space, base) = match SPACE {
+            SHARED => (Space::Shared, addresses[lane]),
+            LOCAL => (Space::Local, addresses[lane]),
+            _ if addresses[lane] >> OFFSET_BITS != 0 || op.n & ONLY_GLOBAL != 0 => (Space::Global, addresses[lane]),
+            _ => window(addresses[lane]),
+        };
+        if base & (SIZE * elements - 1) as u64 != 0 {
+            let kind = FaultKind::Misaligned { space, address: base, len: (SIZE * elements) as u32 };
+            return context.fail(op, lane as u32, kind);
+        }
+        for element in 0..elements {
+            let address = base.wrapping_add((element * SIZE) as u64);
+            let slot = op.r[element] as usize;
+            let value = if SIZE == 8 {
+                context.registers.longs[slot].0[lane]
+            } else {
+                u64::from(context.registers.words[slot].0[lane])
+            };
+            let done = match space {
+                Space::Global => {
+                    let memory = context.env.memory;
+                    match SIZE {
+                        1 => memory.store(address, value as u8),
+                        2 => memory.store(address, value as u16),
+                        4 => memory.store(address, value as u32),
+                        _ => memory.store(address, value),
+                    }
+                }
+                Space::Param => Err(FaultKind::ReadOnly { address }),
+                Space::Shared | Space::Local => {
+                    let len = context.env.local_len;
+                    let bytes = match space {
+                        Space::Shared => &mut context.shared[..],
+                        _ => &mut context.registers.local[lane * len..(lane + 1) * len],
+                    };
+                    let start = usize::try_from(address).unwrap_or(usize::MAX);
+                    let target = bytes.get_mut(start..).and_then(|rest| rest.get_mut(..SIZE));
+                    match target {
+                        Some(target) => {
+                            target.copy_from_slice(&value.to_le_bytes()[..SIZE]);
+                            Ok(())
+                        }
+                        None => Err(FaultKind::OutOfBounds { space, address, len: SIZE as u32 }),
+                    }
+                }
+            };
+            if let Err(kind) = done {
+                return context.fail(op, lane as u32, kind);
+            }
+        }
+    }
+}
+
+const GENERIC: u8 = 0;
+const SHARED: u8 = 1;
+const LOCAL: u8 = 2;
+
+/// How a load names its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// A buffer, or a generic address.
+    Generic,
+    Shared,
+    Local,
+    /// Parameters of the kernel.
+    Param,
+}
+
+/// The function for a load of elements of `size` bytes.
+pub(crate) fn loader(via: Via, size: u32, signed: bool) -> Run {
+    macro_rules! by_element {
+        ($($load:tt)*) => {
+            match (size, signed) {
+                (1, false) => $($load)*::<U8>,
+                (1, true) => $($load)*::<S8>,
+                (2, false) => $($load)*::<U16>,
+                (2, true) => $($load)*::<S16>,
+                (4, _) => $($load)*::<B32>,
+                _ => $($load)*::<B64>,
+            }
+        };
+    }
+    fn shared<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+        load::<Shared, E>(context, op, mask);
+    }
+    fn local<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+        load::<Local, E>(context, op, mask);
+    }
+    fn param<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+        load::<Param, E>(context, op, mask);
+    }
+    match via {
+        Via::Generic => by_element!(load_global),
+        Via::Shared => by_element!(shared),
+        Via::Local => by_element!(local),
+        Via::Param => by_element!(param),
+    }
+}
+
+/// The function for a store of elements of `size` bytes.
+pub(crate) fn storer(via: Via, size: u32) -> Run {
+    match (via, size) {
+        (Via::Shared, 1) => store::<1, SHARED>,
+        (Via::Shared, 2) => store::<2, SHARED>,
+        (Via::Shared, 4) => store::<4, SHARED>,
+        (Via::Shared, _) => store::<8, SHARED>,
+        (Via::Local, 1) => store::<1, LOCAL>,
+        (Via::Local, 2) => store::<2, LOCAL>,
+        (Via::Local, 4) => store::<4, LOCAL>,
+        (Via::Local, _) => store::<8, LOCAL>,
+        (_, 1) => store::<1, GENERIC>,
+        (_, 2) => store::<2, GENERIC>,
+        (_, 4) => store::<4, GENERIC>,
+        _ => store::<8, GENERIC>,
+    }
+}
+
+/// Copies `imm` bytes of local memory from `r[1]` to `r[0]` in every lane: arguments of a call.
+pub(crate) fn copy_local(context: &mut Context<'_>, op: &Op, mask: u32) {
+    let len = context.env.local_len;
+    for lane in (0..LANES).filter(|lane| mask >> lane & 1 != 0) {
+        let from = lane * len + op.r[1] as usize;
+        let to = lane * len + op.r[0] as usize;
+        context.registers.local.copy_within(from..from + op.imm as usize, to);
+    }
+}

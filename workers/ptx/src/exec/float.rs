@@ -1,0 +1,147 @@
+//! Floating-point arithmetic of one lane: IEEE 754 with round to nearest even, denormals kept, one NaN.
+
+/// The NaN that every f32 operation gives.
+pub(crate) const NAN32: u32 = 0x7fff_ffff;
+/// The NaN that every f64 operation gives.
+pub(crate) const NAN64: u64 = 0x7fff_ffff_ffff_ffff;
+
+macro_rules! real {
+    ($name:ident, $float:ty, $bits:ty, $nan:expr) => {
+        #[allow(clippy::missing_const_for_fn)]
+        pub(crate) mod $name {
+            pub const SIGN: $bits = 1 << (<$bits>::BITS - 1);
+
+            #[inline(always)]
+            pub fn of(bits: $bits) -> $float {
+                <$float>::from_bits(bits)
+            }
+
+            /// The bits of a result.
+            #[inline(always)]
+            pub fn bits(value: $float) -> $bits {
+                if value.is_nan() { $nan } else { value.to_bits() }
+            }
+
+            #[inline(always)]
+            pub fn add(a: $bits, b: $bits) -> $bits {
+                bits(of(a) + of(b))
+            }
+
+            #[inline(always)]
+            pub fn sub(a: $bits, b: $bits) -> $bits {
+                bits(of(a) - of(b))
+            }
+
+            #[inline(always)]
+            pub fn mul(a: $bits, b: $bits) -> $bits {
+                bits(of(a) * of(b))
+            }
+
+            #[inline(always)]
+            pub fn fma(a: $bits, b: $bits, c: $bits) -> $bits {
+                bits(of(a).mul_add(of(b), of(c)))
+            }
+
+            #[inline(always)]
+            pub fn div(a: $bits, b: $bits) -> $bits {
+                bits(of(a) / of(b))
+            }
+
+            #[inline(always)]
+            pub fn rcp(a: $bits) -> $bits {
+                bits(1.0 / of(a))
+            }
+
+            #[inline(always)]
+            pub fn sqrt(a: $bits) -> $bits {
+                bits(of(a).sqrt())
+            }
+
+            #[inline(always)]
+            pub fn neg(a: $bits) -> $bits {
+                if of(a).is_nan() { $nan } else { a ^ SIGN }
+            }
+
+            #[inline(always)]
+            pub fn abs(a: $bits) -> $bits {
+                if of(a).is_nan() { $nan } else { a & !SIGN }
+            }
+
+            /// The smaller number; a NaN only where both are. -0 is smaller than +0.
+            #[inline(always)]
+            pub fn min(a: $bits, b: $bits) -> $bits {
+                let (x, y) = (of(a), of(b));
+                let number = if x < y {
+                    a
+                } else if y < x {
+                    b
+                } else {
+                    a | b
+                };
+                if x.is_nan() {
+                    bits(y)
+                } else if y.is_nan() {
+                    a
+                } else {
+                    number
+                }
+            }
+
+            /// The larger number; a NaN only where both are. +0 is larger than -0.
+            #[inline(always)]
+            pub fn max(a: $bits, b: $bits) -> $bits {
+                let (x, y) = (of(a), of(b));
+                let number = if x > y {
+                    a
+                } else if y > x {
+                    b
+                } else {
+                    a & b
+                };
+                if x.is_nan() {
+                    bits(y)
+                } else if y.is_nan() {
+                    a
+                } else {
+                    number
+                }
+            }
+
+            /// `b` with the sign of `a`.
+            #[inline(always)]
+            pub fn copysign(a: $bits, b: $bits) -> $bits {
+                (b & !SIGN) | (a & SIGN)
+            }
+
+            #[inline(always)]
+            pub fn nearest(a: $bits) -> $bits {
+                bits(of(a).round_ties_even())
+            }
+
+            #[inline(always)]
+            pub fn trunc(a: $bits) -> $bits {
+                bits(of(a).trunc())
+            }
+
+            #[inline(always)]
+            pub fn floor(a: $bits) -> $bits {
+                bits(of(a).floor())
+            }
+
+            #[inline(always)]
+            pub fn ceil(a: $bits) -> $bits {
+                bits(of(a).ceil())
+            }
+
+            /// Into 0 to 1; NaN gives 0.
+            #[inline(always)]
+            pub fn saturate(a: $bits) -> $bits {
+                let x = of(a);
+                (if x > 0.0 { if x < 1.0 { x } else { 1.0 } } else { 0.0 }).to_bits()
+            }
+        }
+    };
+}
+
+real!(single, f32, u32, super::NAN32);
+real!(double, f64, u64, super::NAN64);

@@ -1,0 +1,519 @@
+//! Lowers control flow: blocks, branches, calls, barriers and what a warp does together.
+
+use std::collections::HashMap;
+
+use super::Program;
+use super::builder::{Builder, Class, class};
+use crate::ast::{Function, Instruction, Operand, Statement, Type, VarId};
+use crate::error::{Error, Space};
+use crate::exec::access::{NO_SLOT, copy_local};
+use crate::exec::collective::{Collective, Reduce, Shuffle};
+use crate::exec::lanes::{LANES, NO_GUARD, Op};
+use crate::exec::warp::{Block, End};
+use crate::opcode::{self, Kind, Opcode};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// Most functions that a kernel may reach.
+const MAX_FUNCTIONS: usize = 4096;
+
+/// Blocks whose targets are labels until the function is complete.
+struct Open {
+    labels: HashMap<String, u32>,
+    tables: HashMap<String, Vec<String>>,
+    /// Block and label of every jump that is not yet known.
+    jumps: Vec<(u32, Vec<String>, u32)>,
+    /// First operation of the block at work.
+    first: u32,
+    gas: u32,
+    instructions: u32,
+}
+
+/// What callers need to know of a function that is lowered.
+struct Callee {
+    entry: u32,
+    link: u32,
+}
+
+impl<'a> Builder<'a> {
+    pub fn program(mut self, kernel: &'a Function) -> Result<Program> {
+        let order = self.reachable(kernel)?;
+        let dynamic: Vec<VarId> = self
+            .ast
+            .globals
+            .iter()
+            .copied()
+            .filter(|id| self.ast.variable(*id).space == Space::Shared && self.ast.variable(*id).len == 0)
+            .collect();
+        // Static shared memory is placed first, so that dynamic shared memory can lie behind it.
+        for function in &order {
+            self.enter(function);
+            self.place_shared(function)?;
+        }
+        self.place_dynamic_shared(&dynamic);
+        let mut callees: HashMap<&str, Callee> = HashMap::new();
+        let mut entry = 0;
+        for function in order {
+            entry = self.blocks.len() as u32;
+            let link = self.word_slot();
+            self.enter(function);
+            self.body(function, link, &callees)?;
+            callees.insert(&function.name, Callee { entry, link });
+        }
+        Ok(self.finish(entry))
+    }
+
+    /// The kernel and the functions that it reaches, each after those it calls.
+    fn reachable(&self, kernel: &'a Function) -> Result<Vec<&'a Function>> {
+        let mut order: Vec<&Function> = Vec::new();
+        // Depth first, with an own stack: calls of the function, and the next one to visit.
+        let mut stack = vec![(kernel, calls(kernel), 0)];
+        while let Some((function, called, next)) = stack.last_mut() {
+            let Some((name, line)) = called.get(*next) else {
+                order.push(function);
+                stack.pop();
+                continue;
+            };
+            *next += 1;
+            if order.iter().any(|f| f.name == *name) {
+                continue;
+            }
+            let (name, line) = (name.clone(), *line);
+            if stack.iter().any(|(f, ..)| f.name == name) {
+                return Err(Error::Name {
+                    line,
+                    name,
+                    problem: "calls itself: recursion is not in the profile, its depth depends on the device",
+                });
+            }
+            let Some(callee) = self.ast.functions.iter().find(|f| f.name == name && !f.entry) else {
+                return Err(Error::Name { line, name, problem: "is called but not defined in this module" });
+            };
+            if stack.len() + order.len() > MAX_FUNCTIONS {
+                return Err(Error::Limit {
+                    line,
+                    what: "the number of functions",
+                    found: stack.len() as u64,
+                    limit: MAX_FUNCTIONS as u64,
+                });
+            }
+            stack.push((callee, calls(callee), 0));
+        }
+        Ok(order)
+    }
+
+    fn place_shared(&mut self, function: &Function) -> Result<()> {
+        let symbols = function.body.iter().filter_map(|s| match s {
+            Statement::Instruction(ins) => Some(ins),
+            _ => None,
+        });
+        let mut ids = Vec::new();
+        for ins in symbols {
+            for operand in &ins.operands {
+                collect_variables(operand, &mut ids);
+            }
+        }
+        for id in ids {
+            let variable = self.ast.variable(id);
+            if variable.space == Space::Shared && variable.len > 0 {
+                self.address(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, function: &'a Function, link: u32, callees: &HashMap<&str, Callee>) -> Result<()> {
+        let mut open = Open {
+            labels: HashMap::new(),
+            tables: HashMap::new(),
+            jumps: Vec::new(),
+            first: self.ops.len() as u32,
+            gas: 0,
+            instructions: 0,
+        };
+        let mut pending: Vec<&str> = Vec::new();
+        for statement in &function.body {
+            match statement {
+                Statement::Label(name, line) => {
+                    let next = self.blocks.len() as u32 + u32::from(!self.is_empty(&open));
+                    if !self.is_empty(&open) {
+                        self.close(&mut open, End::Jump(next), *line);
+                    }
+                    if open.labels.insert(name.clone(), next).is_some() {
+                        return Err(Error::Name {
+                            line: *line,
+                            name: name.clone(),
+                            problem: "stands twice in a function",
+                        });
+                    }
+                    pending.push(name);
+                }
+                Statement::Targets(targets) => {
+                    let name = pending.last().copied().unwrap_or_default().to_string();
+                    open.tables.insert(name, targets.clone());
+                }
+                Statement::Instruction(ins) => {
+                    pending.clear();
+                    self.next_instruction(ins.line);
+                    let op = opcode::find(ins.name()).ok_or_else(|| ins.unsupported("unknown instruction"))?;
+                    if let Some(reason) = op.refused {
+                        return Err(ins.unsupported(reason));
+                    }
+                    open.gas = open.gas.saturating_add(op.gas(ins));
+                    open.instructions += 1;
+                    let guard = ins.guard.map(|(id, negated)| (self.register(id), negated));
+                    self.instruction(ins, op, guard, &mut open, link, callees)?;
+                }
+            }
+        }
+        // Falling off the end is the same as returning.
+        let end = self.leaving(link);
+        self.close(&mut open, end, function.line);
+        for (block, names, line) in std::mem::take(&mut open.jumps) {
+            let mut targets = Vec::with_capacity(names.len());
+            for name in &names {
+                let target = open.labels.get(name).copied();
+                targets.push(target.ok_or_else(|| Error::Name {
+                    line,
+                    name: name.clone(),
+                    problem: "is not a label of this function",
+                })?);
+            }
+            match &mut self.blocks[block as usize].end {
+                End::Jump(target) | End::Branch { taken: target, .. } => *target = targets[0],
+                End::Switch { targets: table, .. } => *table = targets.into(),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self, open: &Open) -> bool {
+        open.first == self.ops.len() as u32 && open.instructions == 0
+    }
+
+    /// Ends the block at work and starts the next one.
+    fn close(&mut self, open: &mut Open, end: End, line: u32) {
+        let last = self.ops.len() as u32;
+        self.blocks.push(Block { ops: open.first..last, gas: open.gas, instructions: open.instructions, end, line });
+        (open.first, open.gas, open.instructions) = (last, 0, 0);
+    }
+
+    fn leaving(&self, link: u32) -> End {
+        if self.function.entry { End::Exit } else { End::Return { link } }
+    }
+
+    /// Ends the block with something that only lanes within a guard do; the others go to the next block.
+    fn close_guarded(&mut self, open: &mut Open, guard: Option<(u32, bool)>, end: impl FnOnce(u32) -> End, line: u32) {
+        if let Some((mask, negated)) = guard {
+            let own = self.blocks.len() as u32 + 1;
+            self.close(open, End::Branch { mask, negated, taken: own, next: own + 1 }, line);
+        }
+        let next = self.blocks.len() as u32 + 1;
+        self.close(open, end(next), line);
+    }
+
+    fn instruction(
+        &mut self,
+        ins: &Instruction,
+        op: &Opcode,
+        guard: Option<(u32, bool)>,
+        open: &mut Open,
+        link: u32,
+        callees: &HashMap<&str, Callee>,
+    ) -> Result<()> {
+        match op.kind {
+            Kind::Bra => {
+                let [Operand::Name(label)] = &ins.operands[..] else {
+                    return Err(ins.unsupported("a label is expected"));
+                };
+                let block = self.blocks.len() as u32;
+                open.jumps.push((block, vec![label.clone()], ins.line));
+                let end = match guard {
+                    Some((mask, negated)) => End::Branch { mask, negated, taken: 0, next: block + 1 },
+                    None => End::Jump(0),
+                };
+                self.close(open, end, ins.line);
+            }
+            Kind::Brx => {
+                let [index, Operand::Name(table)] = &ins.operands[..] else {
+                    return Err(ins.unsupported("an index and a table are expected"));
+                };
+                let index = self.source(ins, index, Class::Word, Type::U32)?;
+                let targets = open.tables.get(table).cloned();
+                let targets = targets.ok_or_else(|| ins.unsupported("its .branchtargets must stand before it"))?;
+                self.close_guarded(open, guard, |_| End::Switch { index, targets: Box::default() }, ins.line);
+                open.jumps.push((self.blocks.len() as u32 - 1, targets, ins.line));
+            }
+            Kind::Ret | Kind::Exit => {
+                let end = if op.kind == Kind::Exit { End::Exit } else { self.leaving(link) };
+                self.close_guarded(open, guard, |_| end, ins.line);
+            }
+            Kind::Trap => self.close_guarded(open, guard, |_| End::Trap, ins.line),
+            Kind::Bar if ins.has("warp") => {
+                let [members] = &ins.operands[..] else { return Err(ins.unsupported("a mask of lanes is expected")) };
+                let members = self.source(ins, members, Class::Word, Type::B32)?;
+                self.collective(open, guard, Collective::Sync, members, ins.line);
+            }
+            Kind::Bar => {
+                let [id] = &ins.operands[..] else {
+                    return Err(ins.unsupported("a barrier for a part of the block is not in the profile"));
+                };
+                let id = self.source(ins, id, Class::Word, Type::U32)?;
+                self.close_guarded(open, guard, |next| End::Barrier { id, next }, ins.line);
+            }
+            Kind::Call => self.call(ins, guard, open, callees)?,
+            Kind::Shfl | Kind::Vote | Kind::Match | Kind::Redux | Kind::Mma => {
+                let (what, members) = self.collective_of(ins, op.kind)?;
+                self.collective(open, guard, what, members, ins.line);
+            }
+            Kind::Fence | Kind::Nop => {}
+            kind => {
+                self.guard = guard.map_or(NO_GUARD, |(mask, negated)| mask << 1 | u32::from(negated));
+                match kind {
+                    Kind::Mov => self.mov(ins)?,
+                    Kind::Cvt => self.cvt(ins)?,
+                    Kind::Cvta => self.cvta(ins)?,
+                    Kind::Ld => self.load(ins)?,
+                    Kind::St => self.store(ins)?,
+                    Kind::Atom => self.atomic(ins, true)?,
+                    Kind::Red => self.atomic(ins, false)?,
+                    _ => self.arithmetic(ins, kind)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A collective gets a block of its own, so that lanes can wait at its start.
+    fn collective(&mut self, open: &mut Open, guard: Option<(u32, bool)>, what: Collective, members: u32, line: u32) {
+        if guard.is_none() {
+            let own = self.blocks.len() as u32 + 1;
+            self.close(open, End::Jump(own), line);
+        }
+        self.close_guarded(open, guard, |next| End::Collective { what: Box::new(what), members, next }, line);
+    }
+
+    fn call(
+        &mut self,
+        ins: &Instruction,
+        guard: Option<(u32, bool)>,
+        open: &mut Open,
+        callees: &HashMap<&str, Callee>,
+    ) -> Result<()> {
+        let (mut results, mut name, mut arguments) = (&[][..], None, &[][..]);
+        for operand in &ins.operands {
+            match operand {
+                Operand::List(list) if name.is_none() => results = list,
+                Operand::List(list) => arguments = list,
+                Operand::Name(found) => name = Some(found),
+                _ => return Err(ins.unsupported("only direct calls are in the profile")),
+            }
+        }
+        let callee = name.and_then(|name| callees.get_key_value(name.as_str()));
+        let (name, Callee { entry, link: target_link }) =
+            callee.ok_or_else(|| ins.unsupported("only direct calls are in the profile"))?;
+        let (entry, target_link) = (*entry, *target_link);
+        let function =
+            self.ast.functions.iter().find(|f| f.name == *name).ok_or_else(|| ins.unsupported("unknown function"))?;
+        let copies = |formals: &[VarId], actuals: &[Operand]| -> Result<Vec<(VarId, VarId)>> {
+            if formals.len() != actuals.len() {
+                return Err(ins.unsupported(format!("{} parameters, expected {}", actuals.len(), formals.len())));
+            }
+            let mut pairs = Vec::new();
+            for (formal, actual) in formals.iter().zip(actuals) {
+                let Operand::Symbol(actual, 0) = actual else {
+                    return Err(ins.unsupported("parameters are passed in .param variables"));
+                };
+                if self.ast.variable(*formal).len != self.ast.variable(*actual).len {
+                    return Err(ins.unsupported("a parameter has another size than declared"));
+                }
+                pairs.push((*formal, *actual));
+            }
+            Ok(pairs)
+        };
+        let (inputs, outputs) = (copies(&function.params, arguments)?, copies(&function.returns, results)?);
+        if let Some((mask, negated)) = guard {
+            let own = self.blocks.len() as u32 + 1;
+            // Lanes outside the guard skip the blocks of the call: before it, and after it.
+            self.close(open, End::Branch { mask, negated, taken: own, next: own + 2 }, ins.line);
+        }
+        for (formal, actual) in inputs {
+            self.copy_param(formal, actual)?;
+        }
+        let back = self.blocks.len() as u32 + 1;
+        self.close(open, End::Call { target: entry, link: target_link, back }, ins.line);
+        for (formal, actual) in outputs {
+            self.copy_param(actual, formal)?;
+        }
+        if guard.is_some() {
+            let next = self.blocks.len() as u32 + 1;
+            self.close(open, End::Jump(next), ins.line);
+        }
+        Ok(())
+    }
+
+    fn copy_param(&mut self, to: VarId, from: VarId) -> Result<()> {
+        let (len, to, from) = (self.ast.variable(to).len, self.address(to)?, self.address(from)?);
+        self.ops.push(Op {
+            full: copy_local,
+            masked: copy_local,
+            guard: NO_GUARD,
+            line: self.line,
+            r: [to as u32, from as u32, 0, 0, 0],
+            n: 0,
+            imm: len,
+        });
+        Ok(())
+    }
+
+    fn collective_of(&mut self, ins: &Instruction, kind: Kind) -> Result<(Collective, u32)> {
+        let pair = |operand: &Operand| match operand {
+            Operand::Pair(d, p) => ((**d).clone(), Some((**p).clone())),
+            other => (other.clone(), None),
+        };
+        match kind {
+            Kind::Shfl => {
+                self.expect(ins, 5)?;
+                let mode = ins.modifiers().find_map(|m| match m {
+                    "up" => Some(Shuffle::Up),
+                    "down" => Some(Shuffle::Down),
+                    "bfly" => Some(Shuffle::Butterfly),
+                    "idx" => Some(Shuffle::Index),
+                    _ => None,
+                });
+                let mode = mode.ok_or_else(|| ins.unsupported("a mode such as .down is missing"))?;
+                let (d, p) = pair(&ins.operands[0]);
+                let [a, b, c, members] = self.words(ins, [1, 2, 3, 4])?;
+                let (d, mask) = (self.optional(ins, Some(d), Class::Word)?, self.optional(ins, p, Class::Mask)?);
+                Ok((Collective::Shuffle { mode, d, mask, a, b, c }, members))
+            }
+            Kind::Vote => {
+                self.expect(ins, 3)?;
+                let (p, negate) = match &ins.operands[1] {
+                    Operand::Reg(id) if self.register_type(*id) == Type::Pred => (self.register(*id), false),
+                    Operand::Not(id) => (self.register(*id), true),
+                    _ => return Err(ins.unsupported("a predicate is expected")),
+                };
+                let [members] = self.words(ins, [2])?;
+                let ballot = ins.has("ballot");
+                let d = self.target(ins, &ins.operands[0], if ballot { Class::Word } else { Class::Mask })?;
+                let what = if ballot {
+                    Collective::Ballot { d, p, negate }
+                } else if ins.has("all") {
+                    Collective::All { d, p, negate }
+                } else if ins.has("any") {
+                    Collective::Any { d, p, negate }
+                } else {
+                    Collective::Uniform { d, p, negate }
+                };
+                Ok((what, members))
+            }
+            Kind::Match => {
+                self.expect(ins, 3)?;
+                let ty = ins.types().next().unwrap_or(Type::B32);
+                let (d, p) = pair(&ins.operands[0]);
+                let a = self.source(ins, &ins.operands[1], class(ty), ty)?;
+                let [members] = self.words(ins, [2])?;
+                let wide = ty.len() == 8;
+                let d = self.optional(ins, Some(d), Class::Word)?;
+                let what = if ins.has("all") {
+                    Collective::MatchAll { d, mask: self.optional(ins, p, Class::Mask)?, a, wide }
+                } else {
+                    Collective::MatchAny { d, a, wide }
+                };
+                Ok((what, members))
+            }
+            Kind::Redux => {
+                self.expect(ins, 3)?;
+                let signed = ins.types().next().is_some_and(Type::is_signed);
+                let by = ins.modifiers().find_map(|m| match (m, signed) {
+                    ("add", _) => Some(Reduce::Add),
+                    ("min", false) => Some(Reduce::MinU),
+                    ("max", false) => Some(Reduce::MaxU),
+                    ("min", true) => Some(Reduce::MinS),
+                    ("max", true) => Some(Reduce::MaxS),
+                    ("and", _) => Some(Reduce::And),
+                    ("or", _) => Some(Reduce::Or),
+                    ("xor", _) => Some(Reduce::Xor),
+                    _ => None,
+                });
+                let by = by.ok_or_else(|| ins.unsupported("an operation such as .add is missing"))?;
+                let [a, members] = self.words(ins, [1, 2])?;
+                let d = self.target(ins, &ins.operands[0], Class::Word)?;
+                Ok((Collective::Reduce { d, a, by }, members))
+            }
+            _ => self.mma(ins),
+        }
+    }
+
+    fn mma(&mut self, ins: &Instruction) -> Result<(Collective, u32)> {
+        self.expect(ins, 4)?;
+        let types: Vec<Type> = ins.types().collect();
+        let [Type::S32, a_type, b_type, Type::S32] = types[..] else {
+            return Err(ins.unsupported("s32 = s8 or u8 × s8 or u8 + s32 is expected"));
+        };
+        let k = if ins.has("m16n8k32") { 32 } else { 16 };
+        let mut slots = [[0u32; LANES / 8]; 4];
+        for (i, wanted) in [4, (k / 8) as usize, (k / 16) as usize, 4].into_iter().enumerate() {
+            let parts = match &ins.operands[i] {
+                Operand::Vector(parts) => &parts[..],
+                single => std::slice::from_ref(single),
+            };
+            if parts.len() != wanted {
+                return Err(ins.unsupported(format!("{} registers in operand {i}, expected {wanted}", parts.len())));
+            }
+            for (slot, part) in slots[i].iter_mut().zip(parts) {
+                *slot = if i == 0 {
+                    self.target(ins, part, Class::Word)?
+                } else {
+                    self.source(ins, part, Class::Word, Type::B32)?
+                };
+            }
+        }
+        let [d, a, b, c] = slots;
+        let everyone = self.word_constant(u32::MAX);
+        let (a_signed, b_signed) = (a_type.is_signed(), b_type.is_signed());
+        Ok((Collective::Mma { k, a_signed, b_signed, d, a, b: [b[0], b[1]], c }, everyone))
+    }
+
+    fn words<const N: usize>(&mut self, ins: &Instruction, operands: [usize; N]) -> Result<[u32; N]> {
+        let mut slots = [0; N];
+        for (slot, operand) in slots.iter_mut().zip(operands) {
+            *slot = self.source(ins, &ins.operands[operand], Class::Word, Type::B32)?;
+        }
+        Ok(slots)
+    }
+
+    fn optional(&mut self, ins: &Instruction, operand: Option<Operand>, class: Class) -> Result<u32> {
+        match operand {
+            None | Some(Operand::Sink) => Ok(NO_SLOT),
+            Some(operand) => self.target(ins, &operand, class),
+        }
+    }
+}
+
+/// Names that a function calls, with lines.
+fn calls(function: &Function) -> Vec<(String, u32)> {
+    let mut names = Vec::new();
+    for statement in &function.body {
+        if let Statement::Instruction(ins) = statement
+            && ins.name() == "call"
+        {
+            names.extend(ins.operands.iter().filter_map(|operand| match operand {
+                Operand::Name(name) => Some((name.clone(), ins.line)),
+                _ => None,
+            }));
+        }
+    }
+    names
+}
+
+fn collect_variables(operand: &Operand, ids: &mut Vec<VarId>) {
+    match operand {
+        Operand::Symbol(id, _) | Operand::Address(crate::ast::Base::Var(id), _) => ids.push(*id),
+        Operand::Vector(parts) | Operand::List(parts) => parts.iter().for_each(|part| collect_variables(part, ids)),
+        Operand::Pair(first, second) => [first, second].into_iter().for_each(|part| collect_variables(part, ids)),
+        _ => {}
+    }
+}

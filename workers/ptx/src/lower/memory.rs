@@ -1,0 +1,190 @@
+//! Lowers loads, stores and atomics.
+
+use super::builder::{Builder, Class, class};
+use crate::ast::{Base, Instruction, Operand, Type};
+use crate::error::{Error, Space};
+use crate::exec::access::{NO_SLOT, ONLY_GLOBAL, SHORT_ADDRESS, Via, loader, storer};
+use crate::exec::atomics::{self, Change};
+use crate::exec::ops::{SignExtend32, ZeroExtend16, ZeroExtend32};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// Where an access goes.
+struct Place {
+    via: Via,
+    /// Slot of the base address.
+    base: u32,
+    offset: u64,
+    /// For `n`: whether the base is a 32-bit register, whether only buffers are in reach.
+    flags: u32,
+}
+
+impl Builder<'_> {
+    fn place(&mut self, ins: &Instruction, operand: &Operand) -> Result<Place> {
+        let Operand::Address(base, offset) = operand else {
+            return Err(ins.unsupported("an address in [ ] is expected"));
+        };
+        let space = ins.modifiers().find(|m| {
+            matches!(m.split("::").next(), Some("global" | "shared" | "local" | "param" | "const"))
+                && Type::parse(m).is_none()
+        });
+        let space = space.and_then(|m| m.split("::").next());
+        let via = match (space, base) {
+            (Some("shared"), _) => Via::Shared,
+            (Some("local"), _) => Via::Local,
+            (Some("param"), base) => {
+                if self.in_kernel_params(base) {
+                    Via::Param
+                } else {
+                    Via::Local
+                }
+            }
+            (Some(_), _) => Via::Generic,
+            // Without a space the address is generic; the name of a variable tells its own.
+            (None, Base::Var(id)) => match self.ast.variable(*id).space {
+                Space::Shared => Via::Shared,
+                Space::Local => Via::Local,
+                Space::Param if self.is_kernel_param(*id) => Via::Param,
+                Space::Param => Via::Local,
+                Space::Global => Via::Generic,
+            },
+            (None, _) => Via::Generic,
+        };
+        let mut flags = if matches!(space, Some("global" | "const")) { ONLY_GLOBAL } else { 0 };
+        let base = match base {
+            Base::Reg(id) => match class(self.register_type(*id)) {
+                Class::Long => self.register(*id),
+                Class::Word if self.register_type(*id).len() == 4 => {
+                    flags |= SHORT_ADDRESS;
+                    self.register(*id)
+                }
+                _ => return Err(ins.unsupported("an address register has 32 or 64 bits")),
+            },
+            Base::Var(id) => {
+                let at = self.address(*id)?;
+                self.long_constant(at)
+            }
+            Base::Absolute => self.long_constant(0),
+        };
+        Ok(Place { via, base, offset: *offset as u64, flags })
+    }
+
+    /// The elements of a vector operand, or the operand itself.
+    fn elements<'b>(&self, ins: &Instruction, operand: &'b Operand) -> Result<Vec<&'b Operand>> {
+        let wanted = if ins.has("v4") {
+            4
+        } else if ins.has("v2") {
+            2
+        } else {
+            1
+        };
+        let elements: Vec<&Operand> = match operand {
+            Operand::Vector(parts) => parts.iter().collect(),
+            other => vec![other],
+        };
+        if elements.len() == wanted {
+            Ok(elements)
+        } else {
+            Err(ins.unsupported(format!("{} registers, expected {wanted}", elements.len())))
+        }
+    }
+
+    pub(super) fn load(&mut self, ins: &Instruction) -> Result<()> {
+        self.expect(ins, 2)?;
+        let Some(ty) = ins.types().last() else { return Err(ins.unsupported("a type is missing")) };
+        let elements = self.elements(ins, &ins.operands[0])?;
+        let place = self.place(ins, &ins.operands[1])?;
+        let mut r = [0, 0, 0, 0, place.base];
+        // Loaded values go straight to their registers, unless these are wider or shorter than the element.
+        let mut after = Vec::new();
+        for (i, element) in elements.iter().enumerate() {
+            let register = match element {
+                Operand::Reg(id) => self.register_type(*id),
+                Operand::Sink => ty,
+                _ => return Err(ins.unsupported("a register is expected as destination")),
+            };
+            let loaded = class(ty);
+            let target = self.target(ins, element, class(register))?;
+            if class(register) == Class::Mask {
+                return Err(ins.unsupported("a predicate cannot be loaded"));
+            }
+            if class(register) != loaded {
+                if loaded == Class::Long {
+                    return Err(ins.unsupported("the register is shorter than what is loaded"));
+                }
+                r[i] = self.scratch(loaded);
+                after.push((target, r[i], true));
+            } else {
+                r[i] = target;
+                if register.len() == 2 && ty == Type::S8 {
+                    after.push((target, target, false));
+                }
+            }
+        }
+        let run = loader(place.via, ty.len(), ty.is_signed());
+        self.push((run, run), r, elements.len() as u32 | place.flags, place.offset);
+        for (target, source, widen) in after {
+            match (widen, ty.is_signed()) {
+                (true, true) => self.emit::<SignExtend32>(target, [source, 0, 0]),
+                (true, false) => self.emit::<ZeroExtend32>(target, [source, 0, 0]),
+                (false, _) => self.emit::<ZeroExtend16>(target, [source, 0, 0]),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn store(&mut self, ins: &Instruction) -> Result<()> {
+        self.expect(ins, 2)?;
+        let Some(ty) = ins.types().last() else { return Err(ins.unsupported("a type is missing")) };
+        let elements = self.elements(ins, &ins.operands[1])?;
+        let place = self.place(ins, &ins.operands[0])?;
+        let mut r = [0, 0, 0, 0, place.base];
+        for (i, element) in elements.iter().enumerate() {
+            r[i] = match element {
+                // A wider register gives its low part.
+                Operand::Reg(id) if class(self.register_type(*id)) == Class::Long && class(ty) == Class::Word => {
+                    let wide = self.register(*id);
+                    let slot = self.scratch(Class::Word);
+                    self.emit::<crate::exec::ops::Low32>(slot, [wide, 0, 0]);
+                    slot
+                }
+                element => self.source(ins, element, class(ty), ty)?,
+            };
+        }
+        let run = storer(place.via, ty.len());
+        self.push((run, run), r, elements.len() as u32 | place.flags, place.offset);
+        Ok(())
+    }
+
+    /// `atom` and `red`.
+    pub(super) fn atomic(&mut self, ins: &Instruction, result: bool) -> Result<()> {
+        let Some(ty) = ins.types().last() else { return Err(ins.unsupported("a type is missing")) };
+        let change = ins
+            .modifiers()
+            .find_map(Change::parse)
+            .ok_or_else(|| ins.unsupported("an operation such as .add is missing"))?;
+        let first = usize::from(result);
+        self.expect(ins, first + if change == Change::Compare { 3 } else { 2 })?;
+        if matches!(change, Change::Inc | Change::Dec) && ty != Type::U32 {
+            return Err(ins.unsupported(".inc and .dec are for u32"));
+        }
+        let class = class(ty);
+        let place = self.place(ins, &ins.operands[first])?;
+        let b = self.source(ins, &ins.operands[first + 1], class, ty)?;
+        let c =
+            if change == Change::Compare { self.source(ins, &ins.operands[first + 2], class, ty)? } else { NO_SLOT };
+        let d = match &ins.operands[0] {
+            Operand::Sink => NO_SLOT,
+            _ if !result => NO_SLOT,
+            operand => self.target(ins, operand, class)?,
+        };
+        let in_shared = match place.via {
+            Via::Shared => true,
+            Via::Generic => false,
+            Via::Local | Via::Param => return Err(ins.unsupported("atomics work on global and shared memory")),
+        };
+        let run = atomics::run(change, class == Class::Long, ty.is_signed(), in_shared);
+        self.push((run, run), [d, b, c, 0, place.base], place.flags, place.offset);
+        Ok(())
+    }
+}
