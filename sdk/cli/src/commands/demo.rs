@@ -1,0 +1,210 @@
+//! `tessera demo`: the whole network at work on one machine.
+
+mod accounting;
+mod workers;
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use solana_signer::Signer;
+use tempfile::TempDir;
+use tessera_migrate::amount::base_units;
+use tessera_sdk::StoreClient;
+
+use super::render::{self, Picture, Terms};
+use crate::{
+    network::{self, DECIMALS, Network, Plan, SOL, TOKEN},
+    options::Options,
+    output::{line, print, table},
+};
+use accounting::{Audit, Costs, Holdings};
+use workers::Workers;
+
+#[derive(clap::Args, Debug)]
+#[command(args_override_self = true)]
+pub struct Args {
+    #[command(flatten)]
+    pub picture: Picture,
+    #[command(flatten)]
+    terms: Terms,
+    /// Providers, with one worker each
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+    /// Tokens that one replica of one unit pays
+    #[arg(long, value_name = "TOKENS", default_value = "0.01")]
+    price: String,
+    /// What the workers compute on: auto, cuda or cpu
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = ["auto", "cuda", "cpu"])]
+    backend: String,
+    /// The program as built by scripts/build-program [default: that of this checkout]
+    #[arg(long, value_name = "FILE", env = "TESSERA_PROGRAM")]
+    program: Option<PathBuf>,
+    /// Directory for keys, logs and blobs, which is kept [default: a temporary one]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+/// How long each stage took.
+#[derive(Serialize)]
+struct Stages(Vec<(&'static str, f64)>);
+
+impl Stages {
+    fn done(&mut self, name: &'static str, since: &mut Instant) {
+        self.0.push((name, since.elapsed().as_secs_f64()));
+        *since = Instant::now();
+    }
+}
+
+/// What the demo found out.
+#[derive(Serialize)]
+struct Report {
+    job: String,
+    files: Vec<PathBuf>,
+    units: u64,
+    leases: u32,
+    replicas: u8,
+    #[serde(flatten)]
+    audit: Audit,
+    compute_units: Costs,
+    seconds: Stages,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<()> {
+    if usize::from(args.workers) < usize::from(args.terms.replicas) {
+        bail!("{} replicas need as many providers; give --workers {} or more", args.terms.replicas, args.terms.replicas);
+    }
+    let temporary = match &args.dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("tessera-demo-").tempdir().context("cannot make a temporary directory")?),
+    };
+    let dir = args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).context("no directory")?;
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let dir = dir.canonicalize().with_context(|| format!("cannot use {}", dir.display()))?;
+    let plan = Plan {
+        dir,
+        program: network::program(args.program.clone())?,
+        ports: (0, 0),
+        store: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        durable: false,
+        reset: true,
+    };
+    let shown = tokio::select! {
+        shown = show(&plan, &args) => shown,
+        asked = super::asked_to_stop() => asked.and_then(|()| bail!("stopped before the picture was there")),
+    };
+    match shown {
+        Ok(report) => print(options.json, &report, text),
+        Err(error) => {
+            // The logs are what is needed now.
+            let logs = plan.logs();
+            temporary.map(TempDir::keep);
+            Err(error.context(format!("the demo failed (logs are in {})", logs.display())))
+        }
+    }
+}
+
+/// Everything from the node to the ledger. Whatever it started has ended when it returns or is dropped.
+async fn show(plan: &Plan, args: &Args) -> Result<Report> {
+    let say = |text: String| eprintln!("demo: {text}");
+    let (mut stages, mut since) = (Stages(vec![]), Instant::now());
+    let stem = args.picture.stem()?;
+    // First what can fail without anything running.
+    let prepared = args.picture.prepare().await?;
+    say(format!("scene read: {} units, {} blobs", prepared.spec.units, prepared.blobs.len()));
+    stages.done("read the scene", &mut since);
+
+    let mut network = Network::start(plan, &mut |text| say(text)).await?;
+    stages.done("node, program, market, store", &mut since);
+
+    let (workers, report) = {
+        let mut workers = Workers::start(plan, &network, args.workers, &args.backend, &say).await?;
+        stages.done("providers and workers", &mut since);
+        let work = work(args, &network, &workers, prepared, stem, &mut stages, &say);
+        let report = tokio::select! {
+            report = work => report,
+            error = network.failed() => Err(error),
+            error = workers.failed() => Err(error),
+        };
+        (workers, report)
+    };
+    let mut since = Instant::now();
+    workers.stop().await;
+    network.stop().await?;
+    let mut report = report?;
+    stages.done("stop", &mut since);
+    report.seconds = stages;
+    if !report.audit.holds() {
+        bail!("the ledger does not agree with the token accounts:\n{}", report.audit.text());
+    }
+    Ok(report)
+}
+
+async fn work(
+    args: &Args,
+    network: &Network,
+    workers: &Workers,
+    prepared: tessera_render::PreparedJob,
+    stem: PathBuf,
+    stages: &mut Stages,
+    say: &(impl Fn(String) + Sync),
+) -> Result<Report> {
+    let mut since = Instant::now();
+    let (tessera, market) = (&network.tessera, &network.market);
+    let wallet = solana_keypair::Keypair::new();
+    let price = base_units(&args.price, DECIMALS)?;
+    let terms = args.terms.of(prepared.spec.units, price, &network.store_url);
+    network.fund(&wallet.pubkey(), 100 * SOL, 1_000_000 * TOKEN).await?;
+    let before = Holdings::read(tessera, market, &wallet.pubkey(), workers.providers()).await?;
+    let (spec, posted) = render::post(tessera, &wallet, &market.address, prepared, terms).await?;
+    let job = tessera.job(&posted.job).await?.context("the job was posted, but the node does not show it")?;
+    say(format!("job {} posted: {} units in {} leases, {} replicas each", posted.job, job.units, job.leases, job.replicas));
+    stages.done("upload and post", &mut since);
+
+    let store = StoreClient::new(&network.store_url)?;
+    let files = render::collect(tessera, &posted.job, &spec, &store, &stem).await?;
+    stages.done("render and collect", &mut since);
+
+    render::close(tessera, &wallet, &posted.job).await?;
+    stages.done("last payments and closing", &mut since);
+
+    let ledger = tessera.ledger(&posted.job).await?;
+    let after = Holdings::read(tessera, market, &wallet.pubkey(), workers.providers()).await?;
+    let audit = Audit::new(ledger, &before, &after);
+    let compute_units = Costs::read(tessera, &posted.job, &market.address, workers.providers()).await?;
+    stages.done("ledger", &mut since);
+    Ok(Report {
+        job: posted.job.to_string(),
+        files,
+        units: job.units,
+        leases: job.leases,
+        replicas: job.replicas,
+        audit,
+        compute_units,
+        seconds: Stages(vec![]),
+    })
+}
+
+fn text(report: &Report) -> String {
+    let rows: Vec<Vec<String>> = report.seconds.0.iter().map(|(name, seconds)| vec![(*name).to_owned(), format!("{seconds:.1}")]).collect();
+    let total: f64 = report.seconds.0.iter().map(|(_, seconds)| seconds).sum();
+    let files: String = report.files.iter().map(|file| format!("{}\n", file.display())).collect();
+    format!(
+        "job {}: {} units in {} leases, {} replicas each\n\nLedger, in tokens\n{}\nCompute units\n{}\nTime\n{}{:.1} s in all\n\n{}",
+        report.job,
+        report.units,
+        report.leases,
+        report.replicas,
+        report.audit.text(),
+        report.compute_units.text(),
+        table(&["stage", "seconds"], &rows),
+        total,
+        files
+    )
+}
+
