@@ -17,7 +17,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::{Child as Process, ChildStdin, Command as AsyncCommand};
 
 /// The hidden command that supervises a child.
@@ -84,7 +83,11 @@ impl Child {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(3)..].join(" | ");
-        if last.is_empty() { format!("it wrote nothing to {}", self.log.display()) } else { format!("{last} (see {})", self.log.display()) }
+        if last.is_empty() {
+            format!("it wrote nothing to {}", self.log.display())
+        } else {
+            format!("{last} (see {})", self.log.display())
+        }
     }
 }
 
@@ -97,7 +100,9 @@ pub fn sibling(name: &str) -> Result<PathBuf> {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
-    found.with_context(|| format!("{name} is neither beside {} nor on PATH; build it with `cargo build -p {name}`", this.display()))
+    found.with_context(|| {
+        format!("{name} is neither beside {} nor on PATH; build it with `cargo build -p {name}`", this.display())
+    })
 }
 
 /// What [`SUPERVISE`] runs: starts the command, and ends it when standard input closes.
@@ -109,7 +114,7 @@ pub fn supervise(command: &[OsString]) -> Result<ExitCode> {
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot start {}", Path::new(program).display()))?;
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("the child has no process id")?;
+    let group = child.id();
     let (lost, parent_lost) = mpsc::channel();
     thread::spawn(move || {
         let mut sink = [0; 64];
@@ -121,24 +126,32 @@ pub fn supervise(command: &[OsString]) -> Result<ExitCode> {
     loop {
         if let Some(status) = child.try_wait().context("cannot watch the child")? {
             // What it started must not stay behind either.
-            let _ = kill_process_group(group, Signal::KILL);
+            signal(group, "KILL");
             return Ok(exit_code(status));
         }
         match deadline {
             None => {
-                if !matches!(parent_lost.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout)) {
-                    let _ = kill_process_group(group, Signal::TERM);
+                if !matches!(parent_lost.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout))
+                {
+                    signal(group, "TERM");
                     deadline = Some(Instant::now() + GRACE);
                 }
             }
             Some(at) => {
-                if Instant::now() > at && test_kill_process_group(group).is_ok() {
-                    let _ = kill_process_group(group, Signal::KILL);
+                if Instant::now() > at {
+                    signal(group, "KILL");
                 }
-                thread::sleep(Duration::from_millis(20));
+                thread::sleep(Duration::from_millis(50));
             }
         }
     }
+}
+
+/// Signals a process group, through the shell's own `kill`: std has no such call. That nobody is left in the group is no
+/// failure.
+fn signal(group: u32, name: &str) {
+    let script = ["-c", "kill -s \"$1\" -- \"-$2\"", "sh", name, &group.to_string()];
+    let _ = Command::new("sh").args(script).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {

@@ -3,9 +3,9 @@
 
 mod children;
 mod commands;
-mod output;
 mod network;
 mod options;
+mod output;
 mod progress;
 mod views;
 
@@ -60,7 +60,8 @@ fn main() -> ExitCode {
     if let Command::Supervise { command } = &cli.command {
         return children::supervise(command).unwrap_or_else(|error| fail(&error));
     }
-    let default = if cli.options.verbose { "warn,tessera=debug,tessera_sdk=debug,tessera_store=debug" } else { "error" };
+    let default =
+        if cli.options.verbose { "warn,tessera=debug,tessera_sdk=debug,tessera_store=debug" } else { "error" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -46,10 +46,8 @@ pub struct Plan {
     pub reset: bool,
 }
 
-/// A running network. [`Network::stop`] ends it in order; dropping it ends it too.
+/// How to reach a network, and who may do what in it.
 pub struct Network {
-    node: Child,
-    store: Running,
     /// Pays for what was set up; mints the token.
     pub admin: Keypair,
     /// The node's addresses.
@@ -62,6 +60,12 @@ pub struct Network {
     pub market: Account<accounts::Market>,
 }
 
+/// What runs. [`Services::stop`] ends it in order; dropping it ends it too.
+pub struct Services {
+    node: Child,
+    store: Running,
+}
+
 /// What the node writes when it answers.
 #[derive(Deserialize)]
 struct Ready {
@@ -71,7 +75,7 @@ struct Ready {
 
 impl Network {
     /// Starts a network; `say` is told what happens.
-    pub async fn start(plan: &Plan, say: &mut (dyn FnMut(String) + Send)) -> Result<Self> {
+    pub async fn start(plan: &Plan, say: &mut (dyn FnMut(String) + Send)) -> Result<(Self, Services)> {
         for dir in [plan.keys(), plan.logs()] {
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
@@ -82,13 +86,14 @@ impl Network {
         let (node, ready) = start_node(plan).await?;
         let mut config = Config::new(ready.rpc_url.clone());
         config.ws_url = Some(ready.ws_url.clone());
-        let migration = Migration::prepare(&settings(plan, &ready.rpc_url)?).await.context("cannot set up the network")?;
-        let deployment = migration.apply(&mut |progress| {
+        let migration =
+            Migration::prepare(&settings(plan, &ready.rpc_url)?).await.context("cannot set up the network")?;
+        let mut tell = |progress| {
             if let tessera_migrate::Progress::Step { what, .. } = progress {
                 say(what);
             }
-        });
-        let market = deployment.await.context("cannot set up the network")?.market;
+        };
+        let market = migration.apply(&mut tell).await.context("cannot set up the network")?.market;
         let tessera = Tessera::connect(config).await?;
         let market = tessera.market(&market).await?.context("the market was created, but the node does not show it")?;
         say("starting the store".into());
@@ -97,7 +102,8 @@ impl Network {
         let store = serve(serving, tessera.clone()).await.context("cannot start the store")?;
         let store_url = format!("http://{}", store.address());
         let admin = key(&plan.admin())?;
-        Ok(Self { node, store, admin, rpc_url: ready.rpc_url, ws_url: ready.ws_url, store_url, tessera, market })
+        let network = Self { admin, rpc_url: ready.rpc_url, ws_url: ready.ws_url, store_url, tessera, market };
+        Ok((network, Services { node, store }))
     }
 
     /// Gives a wallet SOL and tokens up to these amounts.
@@ -114,8 +120,10 @@ impl Network {
         }
         Ok(())
     }
+}
 
-    /// Waits until something of it ends by itself, which nothing should.
+impl Services {
+    /// Waits until something ends by itself, which nothing should.
     pub async fn failed(&mut self) -> anyhow::Error {
         tokio::select! {
             error = self.node.ended() => error,
@@ -166,14 +174,16 @@ async fn start_node(plan: &Plan) -> Result<(Child, Ready)> {
     let ready_file = plan.dir.join("node.json");
     // One left behind by a node that was killed would be taken for the new one's.
     let _ = fs::remove_file(&ready_file);
-    let mut args: Vec<OsString> = ["--rpc-port", &plan.ports.0.to_string(), "--ws-port", &plan.ports.1.to_string()].map(OsString::from).into();
+    let mut args: Vec<OsString> =
+        ["--rpc-port", &plan.ports.0.to_string(), "--ws-port", &plan.ports.1.to_string()].map(OsString::from).into();
     args.extend(["--ready-file".into(), ready_file.clone().into_os_string()]);
     if plan.durable {
         args.extend(["--ledger".into(), plan.dir.join("ledger").into_os_string()]);
     } else {
         args.push("--in-memory".into());
     }
-    let mut node = Child::start("tessera-localnet", &sibling("tessera-localnet")?, args, &plan.logs().join("node.log"))?;
+    let mut node =
+        Child::start("tessera-localnet", &sibling("tessera-localnet")?, args, &plan.logs().join("node.log"))?;
     let give_up = Instant::now() + NODE_START;
     loop {
         node.check()?;
@@ -182,7 +192,11 @@ async fn start_node(plan: &Plan) -> Result<(Child, Ready)> {
             return Ok((node, ready));
         }
         if Instant::now() > give_up {
-            bail!("the node did not answer within {} s; see {}", NODE_START.as_secs(), plan.logs().join("node.log").display());
+            bail!(
+                "the node did not answer within {} s; see {}",
+                NODE_START.as_secs(),
+                plan.logs().join("node.log").display()
+            );
         }
         sleep(Duration::from_millis(50)).await;
     }

@@ -86,12 +86,15 @@ impl Options {
             config.ws_url = Some(ws.clone());
         }
         if let Some(level) = &self.commitment {
-            config.commitment = level.parse().map_err(|_| anyhow!("commitment {level:?}, expected confirmed or finalized"))?;
+            config.commitment =
+                level.parse().map_err(|_| anyhow!("commitment {level:?}, expected confirmed or finalized"))?;
         }
         config.priority_fee = match self.priority_fee.as_str() {
             "auto" => PriorityFee::Recent { percentile: 50, cap: AUTO_CAP },
             "0" => PriorityFee::None,
-            price => PriorityFee::Fixed(price.parse().with_context(|| format!("--priority-fee {price:?}, expected a number or auto"))?),
+            price => PriorityFee::Fixed(
+                price.parse().with_context(|| format!("--priority-fee {price:?}, expected a number or auto"))?,
+            ),
         };
         Ok(config)
     }

@@ -25,7 +25,8 @@ impl Progress {
     pub fn new(what: &'static str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{prefix:10} [{bar:32}] {pos}/{len} {elapsed} (left: {eta}) {msg}");
+            let style =
+                ProgressStyle::with_template("{prefix:10} [{bar:32}] {pos}/{len} {elapsed} (left: {eta}) {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
             bar.set_prefix(what);
             bar.enable_steady_tick(Duration::from_millis(250));
@@ -54,7 +55,6 @@ impl Progress {
             None => {}
         }
     }
-
 }
 
 impl Drop for Progress {
@@ -80,7 +80,10 @@ mod tests {
 
     #[test]
     fn lines_say_how_long_it_will_take() {
-        assert_eq!(line("rendering", 25, 100, Duration::from_secs(10)), "rendering: 25/100 (25 %), 10 s, about 30 s left");
+        assert_eq!(
+            line("rendering", 25, 100, Duration::from_secs(10)),
+            "rendering: 25/100 (25 %), 10 s, about 30 s left"
+        );
         assert_eq!(line("rendering", 100, 100, Duration::from_secs(40)), "rendering: 100/100 (100 %), 40 s");
         assert_eq!(line("rendering", 0, 0, Duration::ZERO), "rendering: 0/0 (100 %), 0 s");
     }

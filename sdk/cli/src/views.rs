@@ -195,6 +195,12 @@ impl SeatView {
             types::SeatState::Opened => "opened",
             types::SeatState::Rejected => "rejected",
         };
-        Self { provider: seat.provider.to_string(), state, attempt: seat.attempt, pay: seat.pay, commit_by: seat.commit_by }
+        Self {
+            provider: seat.provider.to_string(),
+            state,
+            attempt: seat.attempt,
+            pay: seat.pay,
+            commit_by: seat.commit_by,
+        }
     }
 }

@@ -117,7 +117,14 @@ impl Tessera {
     ///
     /// # Errors
     /// If `on_lease` fails, if `spec` is not that of the job, or if the job ends with units missing.
-    pub async fn collect<F>(&self, job: &Pubkey, spec: &JobSpec, store: &StoreClient, done: &HashSet<u32>, mut on_lease: F) -> Result<Collected, Error>
+    pub async fn collect<F>(
+        &self,
+        job: &Pubkey,
+        spec: &JobSpec,
+        store: &StoreClient,
+        done: &HashSet<u32>,
+        mut on_lease: F,
+    ) -> Result<Collected, Error>
     where
         F: FnMut(LeaseOutput) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
     {
@@ -171,12 +178,19 @@ impl Tessera {
         }
     }
 
-    async fn fetch(&self, store: &StoreClient, spec: &JobSpec, event: LeaseSettled) -> (LeaseSettled, Result<LeaseOutput, Error>) {
+    async fn fetch(
+        &self,
+        store: &StoreClient,
+        spec: &JobSpec,
+        event: LeaseSettled,
+    ) -> (LeaseSettled, Result<LeaseOutput, Error>) {
         let give_up = Instant::now() + self.config().patience;
         loop {
             let fetched = open(store, spec, &event).await;
             match fetched {
-                Err(Error::Store(error)) if error.is_transient() && Instant::now() < give_up => sleep(self.config().poll).await,
+                Err(Error::Store(error)) if error.is_transient() && Instant::now() < give_up => {
+                    sleep(self.config().poll).await
+                }
                 done => return (event, done),
             }
         }
@@ -201,10 +215,15 @@ fn unseal(sealed: Bytes, output_len: u64, event: &LeaseSettled) -> Result<Vec<By
     let mut plain = BytesMut::from(sealed);
     seal::apply(&event.key, 0, &mut plain);
     let plain = plain.freeze();
-    let each = usize::try_from(output_len).map_err(|_| format!("outputs of {output_len} bytes do not fit this machine"))?;
+    let each =
+        usize::try_from(output_len).map_err(|_| format!("outputs of {output_len} bytes do not fit this machine"))?;
     let outputs: Vec<Bytes> = (0..plain.len()).step_by(each).map(|at| plain.slice(at..at + each)).collect();
     let root = commitment::result_root(outputs.iter().map(|output| Cid::of(output)));
-    if root == Some(event.result_root) { Ok(outputs) } else { Err("outputs are not those of the agreed result root".into()) }
+    if root == Some(event.result_root) {
+        Ok(outputs)
+    } else {
+        Err("outputs are not those of the agreed result root".into())
+    }
 }
 
 #[cfg(test)]

@@ -87,15 +87,19 @@ impl Config {
     /// If the file cannot be read or names no RPC endpoint.
     pub fn from_solana_cli(path: impl AsRef<Path>) -> Result<(Self, Option<PathBuf>), Error> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path)
-            .map_err(|e| Error::Config(format!("cannot read {}: {e}; give --url or run `solana config set`", path.display())))?;
-        let file: SolanaCli =
-            serde_yaml::from_str(&text).map_err(|e| Error::Config(format!("{} is no solana configuration: {e}", path.display())))?;
+        let text = fs::read_to_string(path).map_err(|e| {
+            Error::Config(format!("cannot read {}: {e}; give --url or run `solana config set`", path.display()))
+        })?;
+        let file: SolanaCli = serde_yaml::from_str(&text)
+            .map_err(|e| Error::Config(format!("{} is no solana configuration: {e}", path.display())))?;
         let mut config = Self::new(file.json_rpc_url);
         config.ws_url = Some(file.websocket_url).filter(|url| !url.is_empty());
         if let Some(commitment) = file.commitment {
             config.commitment = commitment.parse().map_err(|_| {
-                Error::Config(format!("{}: commitment {commitment:?}, expected processed, confirmed or finalized", path.display()))
+                Error::Config(format!(
+                    "{}: commitment {commitment:?}, expected processed, confirmed or finalized",
+                    path.display()
+                ))
             })?;
         }
         Ok((config, Some(file.keypair_path).filter(|path| !path.is_empty()).map(PathBuf::from)))
@@ -110,15 +114,21 @@ impl Config {
         if let Some(url) = &self.ws_url {
             return Ok(url.clone());
         }
-        let first = self.rpc_urls.first().ok_or_else(|| Error::Config("no RPC endpoint is configured; give --url".into()))?;
-        let bad = |why: &str| Error::Config(format!("RPC endpoint {first:?}: {why}; expected http://host:port or https://host"));
+        let first =
+            self.rpc_urls.first().ok_or_else(|| Error::Config("no RPC endpoint is configured; give --url".into()))?;
+        let bad = |why: &str| {
+            Error::Config(format!("RPC endpoint {first:?}: {why}; expected http://host:port or https://host"))
+        };
         let mut url = Url::parse(first).map_err(|e| bad(&e.to_string()))?;
         let scheme = match url.scheme() {
             "http" => "ws",
             "https" => "wss",
             _ => return Err(bad("not an http address")),
         };
-        let port = url.port().map(|port| port.checked_add(1).ok_or_else(|| bad("no port after it for the WebSocket"))).transpose()?;
+        let port = url
+            .port()
+            .map(|port| port.checked_add(1).ok_or_else(|| bad("no port after it for the WebSocket")))
+            .transpose()?;
         url.set_scheme(scheme).map_err(|()| bad("not an http address"))?;
         url.set_port(port).map_err(|()| bad("not an http address"))?;
         Ok(url.into())

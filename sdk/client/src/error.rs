@@ -23,7 +23,9 @@ pub enum Error {
         source: Box<client_error::Error>,
     },
     /// No RPC endpoint could be reached for as long as [`crate::Config::patience`] allows.
-    #[error("no answer from RPC endpoint {url} within {seconds} s ({source}); check the URL and the network, or add another endpoint")]
+    #[error(
+        "no answer from RPC endpoint {url} within {seconds} s ({source}); check the URL and the network, or add another endpoint"
+    )]
     Unreachable {
         /// The endpoint tried last.
         url: String,
@@ -56,7 +58,9 @@ pub enum Error {
         logs: Vec<String>,
     },
     /// Every attempt expired without landing: nothing has happened.
-    #[error("transaction did not land in {attempts} attempts (last signature {signature}); raise the priority fee or try later")]
+    #[error(
+        "transaction did not land in {attempts} attempts (last signature {signature}); raise the priority fee or try later"
+    )]
     Expired {
         /// How often it was signed anew.
         attempts: u32,

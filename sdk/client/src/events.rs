@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn the_events_are_those_of_the_idl() {
         let idl: Value = serde_json::from_str(crate::program::IDL).unwrap();
-        let mut idl: Vec<&str> = idl["events"].as_array().unwrap().iter().map(|event| event["name"].as_str().unwrap()).collect();
+        let mut idl: Vec<&str> =
+            idl["events"].as_array().unwrap().iter().map(|event| event["name"].as_str().unwrap()).collect();
         let mut ours = NAMES.to_vec();
         idl.sort_unstable();
         ours.sort_unstable();
@@ -108,7 +109,11 @@ mod tests {
         let job = anchor_lang::prelude::Pubkey::new_from_array([3; 32]);
         let mut bytes = program_events::JobCancelled::DISCRIMINATOR.to_vec();
         program_events::JobCancelled { job, deadline: 5 }.serialize(&mut bytes).unwrap();
-        let log = [format!("Program {ID} invoke [1]"), format!("Program data: {}", BASE64_STANDARD.encode(&bytes)), format!("Program {ID} success")];
+        let log = [
+            format!("Program {ID} invoke [1]"),
+            format!("Program data: {}", BASE64_STANDARD.encode(&bytes)),
+            format!("Program {ID} success"),
+        ];
         let events = from_logs(&log);
         assert!(matches!(&events[..], [Event::JobCancelled(e)] if e.job == job && e.deadline == 5));
         assert!(from_logs(&log[1..]).is_empty(), "a line outside our frames counted");

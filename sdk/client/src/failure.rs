@@ -69,11 +69,15 @@ pub(crate) fn decode(error: &TransactionError, log: &[String]) -> Error {
         (InstructionError::Custom(code), _) => {
             let ours = (program == ID).then(|| ERRORS.get(code).cloned()).flatten();
             let known = ours.or_else(|| foreign(&program, *code).map(|(name, message)| (name.into(), message.into())));
-            let (name, message) = known.unwrap_or_else(|| ("Custom".into(), format!("instruction {index} failed in program {program}")));
+            let (name, message) =
+                known.unwrap_or_else(|| ("Custom".into(), format!("instruction {index} failed in program {program}")));
             (*code, name, message)
         }
         (other, _) => {
-            return Error::Transaction { message: format!("instruction {index} of program {program}: {other}"), logs: log.to_vec() };
+            return Error::Transaction {
+                message: format!("instruction {index} of program {program}: {other}"),
+                logs: log.to_vec(),
+            };
         }
     };
     Error::Program { program, code, name, message, logs: log.to_vec() }
@@ -100,7 +104,10 @@ mod tests {
     #[test]
     fn numbers_mean_what_the_failing_program_means() {
         let token = spl_token_interface::ID;
-        let log = [format!("Program {token} failed: custom program error: 0x1"), format!("Program {ID} failed: custom program error: 0x1")];
+        let log = [
+            format!("Program {token} failed: custom program error: 0x1"),
+            format!("Program {ID} failed: custom program error: 0x1"),
+        ];
         assert_eq!(decode(&custom(1), &log).program_error(), Some("InsufficientTokens"));
         let system = solana_sdk_ids::system_program::ID;
         let log = [format!("Program {system} failed: custom program error: 0x1")];

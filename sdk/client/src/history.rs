@@ -28,14 +28,21 @@ impl Tessera {
         let mut before = None;
         loop {
             let answer = self.rpc().call(|rpc| {
-                let config =
-                    GetConfirmedSignaturesForAddress2Config { before, until: None, limit: Some(PAGE), commitment: Some(commitment) };
+                let config = GetConfirmedSignaturesForAddress2Config {
+                    before,
+                    until: None,
+                    limit: Some(PAGE),
+                    commitment: Some(commitment),
+                };
                 async move { rpc.get_signatures_for_address_with_config(address, config).await }
             });
             let page = answer.await?;
             let (len, oldest) = (page.len(), page.last().map(|entry| (entry.signature.clone(), entry.slot)));
             for entry in page.into_iter().filter(|entry| entry.err.is_none() && entry.slot >= from) {
-                let signature = entry.signature.parse().map_err(|_| Error::Invalid(format!("the endpoint sent signature {:?}", entry.signature)))?;
+                let signature = entry
+                    .signature
+                    .parse()
+                    .map_err(|_| Error::Invalid(format!("the endpoint sent signature {:?}", entry.signature)))?;
                 found.push(Mention { signature, slot: entry.slot });
             }
             match oldest {
@@ -54,9 +61,15 @@ impl Tessera {
     pub(crate) async fn logs_of(&self, mentions: &[Mention]) -> Result<Vec<Vec<String>>, Error> {
         let mut logs = HashMap::with_capacity(mentions.len());
         for chunk in mentions.chunks(AT_ONCE) {
-            let fetched = chunk.iter().map(|mention| async move { (mention.signature, self.transaction(mention.signature).await) });
+            let fetched = chunk
+                .iter()
+                .map(|mention| async move { (mention.signature, self.transaction(mention.signature).await) });
             for (signature, found) in futures_util::future::join_all(fetched).await {
-                let missing = || Error::Invalid(format!("the endpoint does not have transaction {signature} any more; use one that keeps history"));
+                let missing = || {
+                    Error::Invalid(format!(
+                        "the endpoint does not have transaction {signature} any more; use one that keeps history"
+                    ))
+                };
                 logs.insert(signature, found?.ok_or_else(missing)?.logs);
             }
         }

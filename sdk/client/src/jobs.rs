@@ -7,12 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-use tessera_protocol::{
-    cid::Cid,
-    constants, lease, payout,
-    routing::Requirements,
-    spec::JobSpec,
-};
+use tessera_protocol::{cid::Cid, constants, lease, payout, routing::Requirements, spec::JobSpec};
 
 use crate::{Error, Receipt, Tessera, accounts, ix, pda, read::Account, store::StoreClient, token};
 
@@ -61,7 +56,14 @@ impl Tessera {
     ///
     /// # Errors
     /// If specification or terms are not valid, a blob is missing, the wallet holds too little, or a transaction fails.
-    pub async fn post_job(&self, wallet: &Keypair, market: &Pubkey, spec: &JobSpec, blobs: Vec<Bytes>, terms: JobTerms) -> Result<Posted, Error> {
+    pub async fn post_job(
+        &self,
+        wallet: &Keypair,
+        market: &Pubkey,
+        spec: &JobSpec,
+        blobs: Vec<Bytes>,
+        terms: JobTerms,
+    ) -> Result<Posted, Error> {
         let encoded = Bytes::from(spec.encode()?);
         let spec_cid = Cid::of(&encoded);
         let given: HashSet<Cid> = blobs.iter().map(|blob| Cid::of(blob)).collect();
@@ -69,7 +71,10 @@ impl Tessera {
         let store = StoreClient::new(&terms.store_url)?;
         for cid in needed.filter(|cid| !given.contains(cid)) {
             if !store.exists(cid).await? {
-                return Err(Error::Invalid(format!("the job needs blob {cid}, which is neither given nor in store {}", store.url())));
+                return Err(Error::Invalid(format!(
+                    "the job needs blob {cid}, which is neither given nor in store {}",
+                    store.url()
+                )));
             }
         }
         let market = self.market(market).await?.ok_or(Error::NotFound { what: "market", address: *market })?;
@@ -131,19 +136,30 @@ impl Tessera {
             vacant.extend(job.unsettled().take(MAX_VACANT + 1));
             if vacant.len() > MAX_VACANT {
                 let wait = job.over_at() - self.clock().await? + 1;
-                return Err(Error::Invalid(format!("too many leases never settled to show in one transaction that nobody is in them; close the job in {wait} s")));
+                return Err(Error::Invalid(format!(
+                    "too many leases never settled to show in one transaction that nobody is in them; close the job in {wait} s"
+                )));
             }
         }
         self.send(&[ix::close_job(&job, &market.mint, &vacant)], payer, &[]).await
     }
 
     /// Sends the post under the client's next job number; again if another post of the same wallet was faster.
-    async fn send_post(&self, wallet: &Keypair, market: &Account<accounts::Market>, spec: &Cid, units: u64, max_deposit: u64, terms: &JobTerms) -> Result<(u64, Receipt), Error> {
+    async fn send_post(
+        &self,
+        wallet: &Keypair,
+        market: &Account<accounts::Market>,
+        spec: &Cid,
+        units: u64,
+        max_deposit: u64,
+        terms: &JobTerms,
+    ) -> Result<(u64, Receipt), Error> {
         let key = wallet.pubkey();
         let client = pda::client(&market.address, &key);
         let mut tried = None;
         loop {
-            let found = self.client(&client).await?.ok_or(Error::NotFound { what: "client account", address: client })?;
+            let found =
+                self.client(&client).await?.ok_or(Error::NotFound { what: "client account", address: client })?;
             let number = found.next_job;
             let post = ix::PostJob {
                 spec: *spec,
@@ -159,7 +175,10 @@ impl Tessera {
             };
             match self.send(&[ix::post_job(&key, &market.address, &market.mint, number, &post)], wallet, &[]).await {
                 Ok(receipt) => return Ok((number, receipt)),
-                Err(Error::Program { .. }) if tried != Some(number) && self.client(&client).await?.is_some_and(|now| now.next_job != number) => {
+                Err(Error::Program { .. })
+                    if tried != Some(number)
+                        && self.client(&client).await?.is_some_and(|now| now.next_job != number) =>
+                {
                     tried = Some(number);
                 }
                 Err(error) => return Err(error),
@@ -179,7 +198,11 @@ fn check_terms(market: &accounts::Market, spec: &JobSpec, terms: &JobTerms) -> R
         return refuse(format!("{} replicas, expected 1 to {}", terms.replicas, constants::MAX_REPLICAS));
     }
     if !(1..=constants::MAX_UNITS_PER_LEASE).contains(&terms.units_per_lease) {
-        return refuse(format!("{} units per lease, expected 1 to {}", terms.units_per_lease, constants::MAX_UNITS_PER_LEASE));
+        return refuse(format!(
+            "{} units per lease, expected 1 to {}",
+            terms.units_per_lease,
+            constants::MAX_UNITS_PER_LEASE
+        ));
     }
     let leases = lease::count(spec.units, terms.units_per_lease);
     if leases > u64::from(constants::MAX_LEASES) {
@@ -204,7 +227,9 @@ fn check_terms(market: &accounts::Market, spec: &JobSpec, terms: &JobTerms) -> R
         return refuse("a price of 0, expected at least 1 base unit".into());
     }
     let deposit = payout::deposit(terms.price_per_unit, spec.units, terms.replicas, market.params.fee_bps);
-    deposit.ok_or_else(|| Error::Invalid("price × units × replicas is more than any token account can hold; lower the price".into()))
+    deposit.ok_or_else(|| {
+        Error::Invalid("price × units × replicas is more than any token account can hold; lower the price".into())
+    })
 }
 
 /// Puts those blobs that the store does not have; returns how many.

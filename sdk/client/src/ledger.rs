@@ -74,7 +74,11 @@ impl Ledger {
     #[must_use]
     pub fn balances(&self) -> bool {
         let left = self.deposited.checked_sub(self.paid_sum() + self.fee() + self.refunded);
-        if self.closed { left == Some(0) && self.in_escrow == 0 } else { left.is_some_and(|left| self.in_escrow >= left) }
+        if self.closed {
+            left == Some(0) && self.in_escrow == 0
+        } else {
+            left.is_some_and(|left| self.in_escrow >= left)
+        }
     }
 }
 
@@ -87,7 +91,8 @@ impl Tessera {
         // Read before the events, which then tell of everything that had left the escrow: a running job never seems short.
         let in_escrow = self.token_balance(&pda::escrow(job)).await?.unwrap_or(0);
         let mut ledger = Ledger::from_events(&self.history(job).await?);
-        ledger.in_escrow = if ledger.closed { self.token_balance(&pda::escrow(job)).await?.unwrap_or(0) } else { in_escrow };
+        ledger.in_escrow =
+            if ledger.closed { self.token_balance(&pda::escrow(job)).await?.unwrap_or(0) } else { in_escrow };
         Ok(ledger)
     }
 }
@@ -119,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_closed_job_balances_to_the_last_unit() {
-        let closed = JobClosed { job: key(1), deposited: 110, paid: 60, treasury: 3, burned: 3, refunded: 44, surplus: 9 };
+        let closed =
+            JobClosed { job: key(1), deposited: 110, paid: 60, treasury: 3, burned: 3, refunded: 44, surplus: 9 };
         let closed = Recorded { signature: Signature::default(), slot: 0, event: Event::JobClosed(closed) };
         let mut ledger = Ledger::from_events(&[settled(2, 20), settled(3, 20), settled(2, 20), closed]);
         ledger.deposited = 110;

@@ -59,7 +59,10 @@ impl Tessera {
     /// If the configuration cannot work, no endpoint answers, or the cluster does not have the program.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let tessera = Self::new(config)?;
-        let found = tessera.rpc().call(|rpc| async move { rpc.get_account_with_commitment(&ID, rpc.commitment()).await }).await?;
+        let found = tessera
+            .rpc()
+            .call(|rpc| async move { rpc.get_account_with_commitment(&ID, rpc.commitment()).await })
+            .await?;
         match found.value {
             Some(account) if account.executable => Ok(tessera),
             _ => Err(Error::NotFound { what: "Tessera program", address: ID }),

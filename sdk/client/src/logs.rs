@@ -119,7 +119,8 @@ pub(crate) fn anchor_error(logs: &[String]) -> Option<(String, u32, String)> {
         let (_, rest) = text.split_once("Error Code: ")?;
         let (name, rest) = rest.split_once(". Error Number: ")?;
         let (number, message) = rest.split_once(". Error Message: ")?;
-        let account = text.strip_prefix("caused by account: ").and_then(|rest| rest.split_once('.')).map(|(account, _)| account);
+        let account =
+            text.strip_prefix("caused by account: ").and_then(|rest| rest.split_once('.')).map(|(account, _)| account);
         let message = message.trim_end_matches('.');
         let message = account.map_or_else(|| message.to_owned(), |account| format!("{message} (account {account})"));
         Some((name.to_owned(), number.parse().ok()?, message))
@@ -189,7 +190,9 @@ mod tests {
 
     #[test]
     fn anchor_errors_are_read() {
-        let plain = lines(&["Program log: AnchorError thrown in src/a.rs:1. Error Code: Paused. Error Number: 6000. Error Message: The market is paused."]);
+        let plain = lines(&[
+            "Program log: AnchorError thrown in src/a.rs:1. Error Code: Paused. Error Number: 6000. Error Message: The market is paused.",
+        ]);
         assert_eq!(anchor_error(&plain), Some(("Paused".into(), 6000, "The market is paused".into())));
         let account = lines(&[
             "Program log: AnchorError caused by account: mint. Error Code: ConstraintSeeds. Error Number: 2006. Error Message: A seeds constraint was violated.",

@@ -135,7 +135,11 @@ pub enum JobFilter {
     Wallet(Pubkey),
 }
 
-fn decode_prefix<T: AnchorDeserialize + Discriminator>(address: &Pubkey, expected: &'static str, bytes: &mut &[u8]) -> Result<T, Error> {
+fn decode_prefix<T: AnchorDeserialize + Discriminator>(
+    address: &Pubkey,
+    expected: &'static str,
+    bytes: &mut &[u8],
+) -> Result<T, Error> {
     let refuse = |found: String| Error::Account { address: *address, expected, found };
     let mut rest = bytes.strip_prefix(T::DISCRIMINATOR).ok_or_else(|| refuse("another kind of account".into()))?;
     let version = rest.first().copied();
@@ -173,16 +177,25 @@ impl Tessera {
                 let answer = rpc.get_multiple_accounts_with_commitment(chunk, commitment).await?;
                 Ok(answer.value)
             });
-            let bytes = |account: Option<solana_account::Account>| account.filter(|a| a.owner == *owner).map(|a| a.data);
+            let bytes =
+                |account: Option<solana_account::Account>| account.filter(|a| a.owner == *owner).map(|a| a.data);
             found.extend(answer.await?.into_iter().map(bytes));
         }
         if found.len() != addresses.len() {
-            return Err(Error::Invalid(format!("asked for {} accounts, the endpoint answered {}", addresses.len(), found.len())));
+            return Err(Error::Invalid(format!(
+                "asked for {} accounts, the endpoint answered {}",
+                addresses.len(),
+                found.len()
+            )));
         }
         Ok(found)
     }
 
-    async fn read<T: AnchorDeserialize + Discriminator>(&self, address: &Pubkey, kind: &'static str) -> Result<Option<Account<T>>, Error> {
+    async fn read<T: AnchorDeserialize + Discriminator>(
+        &self,
+        address: &Pubkey,
+        kind: &'static str,
+    ) -> Result<Option<Account<T>>, Error> {
         let Some(bytes) = self.raw(&ID, &[*address]).await?.pop().flatten() else { return Ok(None) };
         let data = decode_prefix(address, kind, &mut bytes.as_slice())?;
         Ok(Some(Account { address: *address, data }))
@@ -222,7 +235,8 @@ impl Tessera {
     /// # Errors
     /// As [`Self::market`].
     pub async fn providers(&self, market: &Pubkey) -> Result<Vec<Account<accounts::Provider>>, Error> {
-        let filters = vec![memcmp(0, accounts::Provider::DISCRIMINATOR), memcmp(offset::PROVIDER_MARKET, market.as_ref())];
+        let filters =
+            vec![memcmp(0, accounts::Provider::DISCRIMINATOR), memcmp(offset::PROVIDER_MARKET, market.as_ref())];
         self.decode_all(filters, "a provider account").await
     }
 
@@ -284,7 +298,11 @@ impl Tessera {
         self.decode_all(filters, "a lease account").await
     }
 
-    async fn decode_all<T: AnchorDeserialize + Discriminator>(&self, filters: Vec<RpcFilterType>, kind: &'static str) -> Result<Vec<Account<T>>, Error> {
+    async fn decode_all<T: AnchorDeserialize + Discriminator>(
+        &self,
+        filters: Vec<RpcFilterType>,
+        kind: &'static str,
+    ) -> Result<Vec<Account<T>>, Error> {
         let found = self.program_accounts(filters).await?;
         let decode = |(address, bytes): (Pubkey, Vec<u8>)| {
             let data = decode_prefix(&address, kind, &mut bytes.as_slice())?;
@@ -314,9 +332,15 @@ impl Tessera {
     /// # Errors
     /// If another kind of account is there, or no endpoint answers.
     pub async fn token_account(&self, address: &Pubkey) -> Result<Option<TokenAccount>, Error> {
-        let Some(bytes) = self.raw(&spl_token_interface::ID, &[*address]).await?.pop().flatten() else { return Ok(None) };
+        let Some(bytes) = self.raw(&spl_token_interface::ID, &[*address]).await?.pop().flatten() else {
+            return Ok(None);
+        };
         let account = TokenAccount::unpack(&bytes);
-        account.map(Some).map_err(|e| Error::Account { address: *address, expected: "a token account", found: e.to_string() })
+        account.map(Some).map_err(|e| Error::Account {
+            address: *address,
+            expected: "a token account",
+            found: e.to_string(),
+        })
     }
 
     /// A mint of classic SPL tokens.

@@ -64,12 +64,18 @@ impl Pool {
         }
         for url in &config.rpc_urls {
             let parsed = url::Url::parse(url).ok().filter(|parsed| matches!(parsed.scheme(), "http" | "https"));
-            parsed.ok_or_else(|| Error::Config(format!("RPC endpoint {url:?}, expected http://host:port or https://host")))?;
+            parsed.ok_or_else(|| {
+                Error::Config(format!("RPC endpoint {url:?}, expected http://host:port or https://host"))
+            })?;
         }
         let node = |url: &String| {
             Arc::new(RpcClient::new_with_timeout_and_commitment(url.clone(), config.timeout, config.commitment))
         };
-        Ok(Self { nodes: config.rpc_urls.iter().map(node).collect(), current: AtomicUsize::new(0), patience: config.patience })
+        Ok(Self {
+            nodes: config.rpc_urls.iter().map(node).collect(),
+            current: AtomicUsize::new(0),
+            patience: config.patience,
+        })
     }
 
     /// Asks one endpoint after the other until one answers.

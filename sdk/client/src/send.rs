@@ -93,7 +93,12 @@ impl Tessera {
     ///
     /// # Errors
     /// If it is refused, expires in every attempt, or no endpoint answers.
-    pub async fn send(&self, instructions: &[Instruction], payer: &Keypair, signers: &[&Keypair]) -> Result<Receipt, Error> {
+    pub async fn send(
+        &self,
+        instructions: &[Instruction],
+        payer: &Keypair,
+        signers: &[&Keypair],
+    ) -> Result<Receipt, Error> {
         let mut keys: Vec<&Keypair> = vec![payer];
         keys.extend(signers.iter().filter(|key| key.pubkey() != payer.pubkey()));
         let price = self.priority_fee(instructions).await?;
@@ -121,8 +126,12 @@ impl Tessera {
             PriorityFee::Fixed(price) => return Ok(price),
             PriorityFee::Recent { percentile, cap } => (percentile, cap),
         };
-        let mut written: Vec<Pubkey> =
-            instructions.iter().flat_map(|ix| &ix.accounts).filter(|meta| meta.is_writable).map(|meta| meta.pubkey).collect();
+        let mut written: Vec<Pubkey> = instructions
+            .iter()
+            .flat_map(|ix| &ix.accounts)
+            .filter(|meta| meta.is_writable)
+            .map(|meta| meta.pubkey)
+            .collect();
         written.sort_unstable();
         written.dedup();
         // The most that the request takes.
@@ -159,13 +168,21 @@ impl Tessera {
 
     /// Signs with a fresh blockhash. A transaction equal to an earlier one of this process waits for another blockhash:
     /// with the same it would have the same signature, and one of the two would never run.
-    async fn sign(&self, instructions: &[Instruction], payer: &Keypair, keys: &[&Keypair]) -> Result<(Transaction, u64), Error> {
+    async fn sign(
+        &self,
+        instructions: &[Instruction],
+        payer: &Keypair,
+        keys: &[&Keypair],
+    ) -> Result<(Transaction, u64), Error> {
         let commitment = self.config().commitment;
         for _ in 0..150 {
-            let answer = self.rpc().call(|rpc| async move { rpc.get_latest_blockhash_with_commitment(commitment).await });
+            let answer =
+                self.rpc().call(|rpc| async move { rpc.get_latest_blockhash_with_commitment(commitment).await });
             let (blockhash, last_valid) = answer.await?;
             let mut transaction = Transaction::new_unsigned(Message::new(instructions, Some(&payer.pubkey())));
-            transaction.try_sign(keys, blockhash).map_err(|e| Error::Signing(format!("{e}; check that every signer's key was given")))?;
+            transaction
+                .try_sign(keys, blockhash)
+                .map_err(|e| Error::Signing(format!("{e}; check that every signer's key was given")))?;
             let signature = transaction.signatures.first().copied().unwrap_or_default();
             let new = self.recent().lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(signature);
             if new {
@@ -246,7 +263,11 @@ impl Tessera {
     }
 
     /// Slot and outcome of a transaction that has landed at the configured commitment.
-    async fn status(&self, signature: Signature, search: bool) -> Result<Option<(u64, Option<TransactionError>)>, Error> {
+    async fn status(
+        &self,
+        signature: Signature,
+        search: bool,
+    ) -> Result<Option<(u64, Option<TransactionError>)>, Error> {
         let signatures = [signature];
         let answer = self.rpc().call(|rpc| async move {
             if search {
@@ -260,7 +281,12 @@ impl Tessera {
         Ok(status.filter(|status| status.satisfies_commitment(commitment)).map(|status| (status.slot, status.err)))
     }
 
-    async fn receipt(&self, signature: Signature, slot: u64, error: Option<TransactionError>) -> Result<Receipt, Error> {
+    async fn receipt(
+        &self,
+        signature: Signature,
+        slot: u64,
+        error: Option<TransactionError>,
+    ) -> Result<Receipt, Error> {
         let give_up = Instant::now() + LOG_WAIT;
         let found = loop {
             match self.transaction(signature).await {

@@ -31,7 +31,8 @@ pub fn create_ata(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction 
 pub async fn create_mint(tessera: &Tessera, payer: &Keypair, mint: &Keypair, decimals: u8) -> Result<Receipt, Error> {
     let rent = tessera.rent(Mint::LEN).await?;
     let (payer_key, mint_key, program) = (payer.pubkey(), mint.pubkey(), spl_token_interface::ID);
-    let create = solana_system_interface::instruction::create_account(&payer_key, &mint_key, rent, Mint::LEN as u64, &program);
+    let create =
+        solana_system_interface::instruction::create_account(&payer_key, &mint_key, rent, Mint::LEN as u64, &program);
     let init = instruction::initialize_mint2(&program, &mint_key, &payer_key, None, decimals)
         .map_err(|e| Error::Invalid(format!("cannot create a mint: {e}")))?;
     tessera.send(&[create, init], payer, &[mint]).await
@@ -41,7 +42,13 @@ pub async fn create_mint(tessera: &Tessera, payer: &Keypair, mint: &Keypair, dec
 ///
 /// # Errors
 /// If `authority` is not the mint's authority, or the transaction fails.
-pub async fn mint_to(tessera: &Tessera, authority: &Keypair, mint: &Pubkey, owner: &Pubkey, amount: u64) -> Result<Receipt, Error> {
+pub async fn mint_to(
+    tessera: &Tessera,
+    authority: &Keypair,
+    mint: &Pubkey,
+    owner: &Pubkey,
+    amount: u64,
+) -> Result<Receipt, Error> {
     let key = authority.pubkey();
     let mint_it = instruction::mint_to(&spl_token_interface::ID, mint, &ata(owner, mint), &key, &[], amount)
         .map_err(|e| Error::Invalid(format!("cannot mint: {e}")))?;

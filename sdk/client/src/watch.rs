@@ -24,7 +24,9 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::{Error, ID, Job, JobFilter, Tessera, events, events::Recorded, history::Mention, read::program_accounts_config};
+use crate::{
+    Error, ID, Job, JobFilter, Tessera, events, events::Recorded, history::Mention, read::program_accounts_config,
+};
 
 /// First and longest pause between two tries after a failure.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
@@ -62,7 +64,8 @@ impl Tessera {
     /// as long as the stream lives.
     pub fn watch_job(&self, job: &Pubkey) -> impl Stream<Item = JobUpdate> + Send + Unpin + use<> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let watcher = JobWatcher { tessera: self.clone(), address: *job, seen: HashMap::new(), from: 0, last: None, sender };
+        let watcher =
+            JobWatcher { tessera: self.clone(), address: *job, seen: HashMap::new(), from: 0, last: None, sender };
         tokio::spawn(follow(self.clone(), watcher));
         ReceiverStream::new(receiver)
     }
@@ -103,7 +106,10 @@ trait Watch: Send {
     type Notice: Send;
 
     /// Asks for notifications.
-    fn subscribe<'a>(&self, client: &'a PubsubClient) -> impl Future<Output = Option<BoxStream<'a, Self::Notice>>> + Send;
+    fn subscribe<'a>(
+        &self,
+        client: &'a PubsubClient,
+    ) -> impl Future<Output = Option<BoxStream<'a, Self::Notice>>> + Send;
     /// Delivers what a notification carries. Returns whether to poll at once.
     fn notice(&mut self, notice: Self::Notice) -> impl Future<Output = Result<bool, Stop>> + Send;
     /// Delivers everything that has not been delivered.
@@ -146,7 +152,11 @@ async fn follow<W: Watch>(tessera: Tessera, mut watch: W) {
 }
 
 /// Delivers notifications until it is time to poll. Without a subscription, or when it is lost, just waits.
-async fn wait<'a, W: Watch>(watch: &mut W, notices: &mut Option<BoxStream<'a, W::Notice>>, next: Instant) -> Result<(), Stop> {
+async fn wait<'a, W: Watch>(
+    watch: &mut W,
+    notices: &mut Option<BoxStream<'a, W::Notice>>,
+    next: Instant,
+) -> Result<(), Stop> {
     loop {
         let notice = async {
             match notices {
@@ -303,7 +313,9 @@ impl Watch for MarketWatcher {
 
     async fn notice(&mut self, notice: Self::Notice) -> Result<bool, Stop> {
         let account = notice.value;
-        let (Ok(address), Some(bytes)) = (account.pubkey.parse(), account.account.data.decode()) else { return Ok(true) };
+        let (Ok(address), Some(bytes)) = (account.pubkey.parse(), account.account.data.decode()) else {
+            return Ok(true);
+        };
         self.offer(address, bytes).await?;
         Ok(false)
     }

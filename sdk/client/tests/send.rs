@@ -69,10 +69,13 @@ impl Node {
                 let number = self.blockhashes / self.repeat.max(1);
                 let mut bytes = [0; 32];
                 bytes[..8].copy_from_slice(&number.to_le_bytes());
-                with_context(json!({ "blockhash": bs58::encode(bytes).into_string(), "lastValidBlockHeight": self.height + LIFE }))
+                with_context(
+                    json!({ "blockhash": bs58::encode(bytes).into_string(), "lastValidBlockHeight": self.height + LIFE }),
+                )
             }
             "simulateTransaction" => {
-                let (err, logs) = if self.simulation_fails { (custom_error(), failure_logs()) } else { (Value::Null, json!([])) };
+                let (err, logs) =
+                    if self.simulation_fails { (custom_error(), failure_logs()) } else { (Value::Null, json!([])) };
                 with_context(json!({ "err": err, "logs": logs, "unitsConsumed": 1000 }))
             }
             "sendTransaction" => {
@@ -106,8 +109,16 @@ impl Node {
             }
             "getTransaction" => {
                 let failed = self.landed.get(params[0].as_str().unwrap()) == Some(&Fate::Fail);
-                let (err, status) = if failed { (custom_error(), json!({ "Err": custom_error() })) } else { (Value::Null, json!({ "Ok": null })) };
-                let logs = if failed { failure_logs() } else { json!([format!("Program {ID} invoke [1]"), format!("Program {ID} success")]) };
+                let (err, status) = if failed {
+                    (custom_error(), json!({ "Err": custom_error() }))
+                } else {
+                    (Value::Null, json!({ "Ok": null }))
+                };
+                let logs = if failed {
+                    failure_logs()
+                } else {
+                    json!([format!("Program {ID} invoke [1]"), format!("Program {ID} success")])
+                };
                 json!({
                     "slot": 7,
                     "blockTime": null,

@@ -7,11 +7,12 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tempfile::TempDir;
 use tessera_migrate::amount::base_units;
@@ -21,10 +22,9 @@ use super::render::{self, Picture, Terms};
 use crate::{
     network::{self, DECIMALS, Network, Plan, SOL, TOKEN},
     options::Options,
-    output::{line, print, table},
+    output::{print, table},
 };
 use accounting::{Audit, Costs, Holdings};
-use workers::Workers;
 
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
@@ -77,13 +77,20 @@ struct Report {
 
 pub async fn run(options: &Options, args: Args) -> Result<()> {
     if usize::from(args.workers) < usize::from(args.terms.replicas) {
-        bail!("{} replicas need as many providers; give --workers {} or more", args.terms.replicas, args.terms.replicas);
+        bail!(
+            "{} replicas need as many providers; give --workers {} or more",
+            args.terms.replicas,
+            args.terms.replicas
+        );
     }
     let temporary = match &args.dir {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("tessera-demo-").tempdir().context("cannot make a temporary directory")?),
+        None => Some(
+            tempfile::Builder::new().prefix("tessera-demo-").tempdir().context("cannot make a temporary directory")?,
+        ),
     };
-    let dir = args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).context("no directory")?;
+    let dir =
+        args.dir.clone().or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned())).context("no directory")?;
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let dir = dir.canonicalize().with_context(|| format!("cannot use {}", dir.display()))?;
     let plan = Plan {
@@ -119,23 +126,20 @@ async fn show(plan: &Plan, args: &Args) -> Result<Report> {
     say(format!("scene read: {} units, {} blobs", prepared.spec.units, prepared.blobs.len()));
     stages.done("read the scene", &mut since);
 
-    let mut network = Network::start(plan, &mut |text| say(text)).await?;
+    let (network, mut services) = Network::start(plan, &mut |text| say(text)).await?;
     stages.done("node, program, market, store", &mut since);
 
-    let (workers, report) = {
-        let mut workers = Workers::start(plan, &network, args.workers, &args.backend, &say).await?;
-        stages.done("providers and workers", &mut since);
-        let work = work(args, &network, &workers, prepared, stem, &mut stages, &say);
-        let report = tokio::select! {
-            report = work => report,
-            error = network.failed() => Err(error),
-            error = workers.failed() => Err(error),
-        };
-        (workers, report)
+    let (providers, mut workers) = workers::start(plan, &network, args.workers, &args.backend, &say).await?;
+    stages.done("providers and workers", &mut since);
+
+    let report = tokio::select! {
+        report = work(args, &network, &providers, prepared, stem, &mut stages, &say) => report,
+        error = services.failed() => Err(error),
+        error = workers.failed() => Err(error),
     };
     let mut since = Instant::now();
     workers.stop().await;
-    network.stop().await?;
+    services.stop().await?;
     let mut report = report?;
     stages.done("stop", &mut since);
     report.seconds = stages;
@@ -148,7 +152,7 @@ async fn show(plan: &Plan, args: &Args) -> Result<Report> {
 async fn work(
     args: &Args,
     network: &Network,
-    workers: &Workers,
+    providers: &[Pubkey],
     prepared: tessera_render::PreparedJob,
     stem: PathBuf,
     stages: &mut Stages,
@@ -160,10 +164,13 @@ async fn work(
     let price = base_units(&args.price, DECIMALS)?;
     let terms = args.terms.of(prepared.spec.units, price, &network.store_url);
     network.fund(&wallet.pubkey(), 100 * SOL, 1_000_000 * TOKEN).await?;
-    let before = Holdings::read(tessera, market, &wallet.pubkey(), workers.providers()).await?;
+    let before = Holdings::read(tessera, market, &wallet.pubkey(), providers).await?;
     let (spec, posted) = render::post(tessera, &wallet, &market.address, prepared, terms).await?;
     let job = tessera.job(&posted.job).await?.context("the job was posted, but the node does not show it")?;
-    say(format!("job {} posted: {} units in {} leases, {} replicas each", posted.job, job.units, job.leases, job.replicas));
+    say(format!(
+        "job {} posted: {} units in {} leases, {} replicas each",
+        posted.job, job.units, job.leases, job.replicas
+    ));
     stages.done("upload and post", &mut since);
 
     let store = StoreClient::new(&network.store_url)?;
@@ -174,9 +181,9 @@ async fn work(
     stages.done("last payments and closing", &mut since);
 
     let ledger = tessera.ledger(&posted.job).await?;
-    let after = Holdings::read(tessera, market, &wallet.pubkey(), workers.providers()).await?;
+    let after = Holdings::read(tessera, market, &wallet.pubkey(), providers).await?;
     let audit = Audit::new(ledger, &before, &after);
-    let compute_units = Costs::read(tessera, &posted.job, &market.address, workers.providers()).await?;
+    let compute_units = Costs::read(tessera, &posted.job, &market.address, providers).await?;
     stages.done("ledger", &mut since);
     Ok(Report {
         job: posted.job.to_string(),
@@ -191,7 +198,8 @@ async fn work(
 }
 
 fn text(report: &Report) -> String {
-    let rows: Vec<Vec<String>> = report.seconds.0.iter().map(|(name, seconds)| vec![(*name).to_owned(), format!("{seconds:.1}")]).collect();
+    let rows: Vec<Vec<String>> =
+        report.seconds.0.iter().map(|(name, seconds)| vec![(*name).to_owned(), format!("{seconds:.1}")]).collect();
     let total: f64 = report.seconds.0.iter().map(|(_, seconds)| seconds).sum();
     let files: String = report.files.iter().map(|file| format!("{}\n", file.display())).collect();
     format!(
@@ -207,4 +215,3 @@ fn text(report: &Report) -> String {
         files
     )
 }
-

@@ -123,9 +123,22 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
                 fields
                     .add("state", view.state)
                     .add("wallet", &view.wallet)
-                    .add("work", format!("{} units in {} leases, {} replicas, specification {}", view.units, view.leases, view.replicas, view.spec))
+                    .add(
+                        "work",
+                        format!(
+                            "{} units in {} leases, {} replicas, specification {}",
+                            view.units, view.leases, view.replicas, view.spec
+                        ),
+                    )
                     .add("settled", format!("{} leases, {} units", view.settled_leases, view.settled_units))
-                    .add("in work", format!("{} leases, {} seats", shown.leases.len(), shown.leases.iter().map(|lease| lease.seats.len()).sum::<usize>()))
+                    .add(
+                        "in work",
+                        format!(
+                            "{} leases, {} seats",
+                            shown.leases.len(),
+                            shown.leases.iter().map(|lease| lease.seats.len()).sum::<usize>()
+                        ),
+                    )
                     .add("price", format!("{} tokens for a unit and replica", amount(view.price_per_unit, decimals)))
                     .add("posted", relative(view.posted_at, now))
                     .add("deadline", relative(view.deadline, now))
@@ -202,7 +215,8 @@ fn event_text(json: bool, recorded: &Recorded) -> String {
         _ => String::new(),
     };
     if json {
-        serde_json::json!({ "slot": slot, "signature": signature.to_string(), "event": event.name(), "about": about }).to_string()
+        serde_json::json!({ "slot": slot, "signature": signature.to_string(), "event": event.name(), "about": about })
+            .to_string()
     } else {
         format!("slot {slot}  {}  {about}", event.name())
     }

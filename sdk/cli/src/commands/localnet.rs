@@ -51,8 +51,9 @@ pub async fn run(args: Args) -> Result<()> {
         durable: true,
         reset: args.reset,
     };
-    let mut network = tokio::select! {
-        network = Network::start(&plan, &mut |text| eprintln!("localnet: {text}")) => network?,
+    let mut say = |text| eprintln!("localnet: {text}");
+    let (network, mut services) = tokio::select! {
+        started = Network::start(&plan, &mut say) => started?,
         asked = super::asked_to_stop() => return asked,
     };
     let wallet = plan.keys().join("client.json");
@@ -81,9 +82,9 @@ pub async fn run(args: Args) -> Result<()> {
     tokio::select! {
         asked = super::asked_to_stop() => {
             eprintln!("localnet: stopping");
-            network.stop().await?;
+            services.stop().await?;
             asked
         }
-        error = network.failed() => Err(error),
+        error = services.failed() => Err(error),
     }
 }

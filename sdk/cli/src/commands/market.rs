@@ -81,7 +81,10 @@ async fn create(options: &Options, tessera: &Tessera, args: Create) -> Result<()
 }
 
 async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<()> {
-    let market = tessera.market(address).await?.with_context(|| format!("there is no market at {address}; check the address and --url"))?;
+    let market = tessera
+        .market(address)
+        .await?
+        .with_context(|| format!("there is no market at {address}; check the address and --url"))?;
     let decimals = tessera.mint(&market.mint).await?.decimals;
     let treasury = tessera.token_balance(&pda::treasury(address)).await?.unwrap_or(0);
     print(options.json, &MarketView::new(&market, decimals, treasury), |view| {
@@ -91,11 +94,24 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
             .add("authority", &view.authority)
             .add("mint", format!("{} ({} decimals)", view.mint, view.decimals))
             .add("paused", if view.paused { "yes: no new jobs and claims" } else { "no" })
-            .add("fee", format!("{} %, of which {} % to the treasury, the rest burned", percent(view.fee_bps), percent(view.treasury_bps)))
+            .add(
+                "fee",
+                format!(
+                    "{} %, of which {} % to the treasury, the rest burned",
+                    percent(view.fee_bps),
+                    percent(view.treasury_bps)
+                ),
+            )
             .add("treasury", format!("{} tokens", tokens(view.treasury, decimals)))
             .add("minimum stake", format!("{} tokens", tokens(view.min_stake, decimals)))
             .add("open leases", format!("at most {} for a provider", view.max_open_leases))
-            .add("windows", format!("reveal and open {} s each, grace {} s, unstaking {} s", view.reveal_seconds, view.grace_seconds, view.unstake_seconds));
+            .add(
+                "windows",
+                format!(
+                    "reveal and open {} s each, grace {} s, unstaking {} s",
+                    view.reveal_seconds, view.grace_seconds, view.unstake_seconds
+                ),
+            );
         fields.text()
     })
 }

@@ -72,12 +72,27 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                     .add("device", format!("class {}, {} MiB, region {}", view.class, view.memory_mib, view.region))
                     .add("stake", amount(view.stake));
                 if view.unstaking > 0 {
-                    fields.add("unstaking", format!("{}, may leave {}", amount(view.unstaking), relative(view.unstake_at, now)));
+                    fields.add(
+                        "unstaking",
+                        format!("{}, may leave {}", amount(view.unstaking), relative(view.unstake_at, now)),
+                    );
                 }
                 fields
-                    .add("earned", format!("{} not yet withdrawn, {} ever", amount(view.earned), amount(view.total_earned)))
-                    .add("leases", format!("{} open, {} settled ({} units)", view.open_leases, view.leases_settled, view.units_settled))
-                    .add("failures", format!("{} expired, {} faults, {} disagreed", view.expired, view.faults, view.disagreed))
+                    .add(
+                        "earned",
+                        format!("{} not yet withdrawn, {} ever", amount(view.earned), amount(view.total_earned)),
+                    )
+                    .add(
+                        "leases",
+                        format!(
+                            "{} open, {} settled ({} units)",
+                            view.open_leases, view.leases_settled, view.units_settled
+                        ),
+                    )
+                    .add(
+                        "failures",
+                        format!("{} expired, {} faults, {} disagreed", view.expired, view.faults, view.disagreed),
+                    )
                     .add("registered", relative(view.registered_at, now));
                 fields.text()
             })

@@ -186,19 +186,32 @@ fn units_per_lease(units: u64) -> u32 {
 }
 
 /// Posts a prepared job.
-pub async fn post(tessera: &Tessera, wallet: &Keypair, market: &Pubkey, job: PreparedJob, terms: JobTerms) -> Result<(JobSpec, Posted)> {
+pub async fn post(
+    tessera: &Tessera,
+    wallet: &Keypair,
+    market: &Pubkey,
+    job: PreparedJob,
+    terms: JobTerms,
+) -> Result<(JobSpec, Posted)> {
     let blobs = job.blobs.into_iter().map(|(_, bytes)| Bytes::from(bytes)).collect();
     let posted = tessera.post_job(wallet, market, &job.spec, blobs, terms).await.context("cannot post the job")?;
     Ok((job.spec, posted))
 }
 
 /// Collects the outputs of a job, merges them and writes the pictures; returns the files.
-pub async fn collect(tessera: &Tessera, job: &Pubkey, spec: &JobSpec, store: &StoreClient, stem: &Path) -> Result<Vec<PathBuf>> {
+pub async fn collect(
+    tessera: &Tessera,
+    job: &Pubkey,
+    spec: &JobSpec,
+    store: &StoreClient,
+    stem: &Path,
+) -> Result<Vec<PathBuf>> {
     let mut merge = Merge::new(spec)?;
     let mut written = BTreeSet::new();
     let mut files = vec![];
     let mut progress = Progress::new("rendering", spec.units);
-    let collected = tessera.collect(job, spec, store, &HashSet::new(), |lease| {
+    let nothing_yet = HashSet::new();
+    let collected = tessera.collect(job, spec, store, &nothing_yet, |lease| {
         let mut frames = BTreeSet::new();
         for (unit, output) in lease.units() {
             merge.add(unit, output)?;
@@ -246,7 +259,10 @@ pub async fn close(tessera: &Tessera, payer: &Keypair, job: &Pubkey) -> Result<(
             None => return Ok(()),
             Some(found) if found.is_complete() && found.owed == 0 => break,
             Some(_) if Instant::now() > give_up => {
-                bail!("not every provider was paid within {} s; close the job later with `tessera job close {job}`", LAST_PAY.as_secs())
+                bail!(
+                    "not every provider was paid within {} s; close the job later with `tessera job close {job}`",
+                    LAST_PAY.as_secs()
+                )
             }
             Some(_) => sleep(Duration::from_millis(500)).await,
         }
@@ -267,7 +283,9 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         None => begin(options, &tessera, &wallet, &args).await?,
     };
     let files = collect(&tessera, &job, &spec, &store, &stem).await;
-    let files = files.with_context(|| format!("job {job} goes on without this program; go on with `tessera render --resume {job}`"))?;
+    let files = files.with_context(|| {
+        format!("job {job} goes on without this program; go on with `tessera render --resume {job}`")
+    })?;
     if !args.keep_open {
         // The picture is there, which is what was asked for.
         if let Err(error) = close(&tessera, &wallet, &job).await {
@@ -278,7 +296,12 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     print(options.json, &result, |_| files.iter().map(|file| format!("{}\n", file.display())).collect())
 }
 
-async fn begin(options: &Options, tessera: &Tessera, wallet: &Keypair, args: &Args) -> Result<(Pubkey, JobSpec, StoreClient)> {
+async fn begin(
+    options: &Options,
+    tessera: &Tessera,
+    wallet: &Keypair,
+    args: &Args,
+) -> Result<(Pubkey, JobSpec, StoreClient)> {
     let url = args.store.as_deref().context("which store? give --store URL or set TESSERA_STORE")?;
     let store = StoreClient::new(url)?;
     let market: Account<accounts::Market> = options.market(tessera).await?;
@@ -304,7 +327,8 @@ async fn resume(tessera: &Tessera, job: &Pubkey, store: Option<&str>) -> Result<
                 Event::JobPosted(posted) => Some(Cid(posted.spec)),
                 _ => None,
             });
-            let spec = posted.with_context(|| format!("there is and was no job at {job}; check the address and --url"))?;
+            let spec =
+                posted.with_context(|| format!("there is and was no job at {job}; check the address and --url"))?;
             (spec, store.context("the job is closed; give the --store that it used")?.to_owned())
         }
     };

@@ -39,8 +39,12 @@ pub struct PostJob {
 /// Creates the client account of a wallet.
 #[must_use]
 pub fn register_client(wallet: &Pubkey, market: &Pubkey) -> Instruction {
-    let accounts =
-        accounts::RegisterClient { wallet: *wallet, market: *market, client: pda::client(market, wallet), system_program: SYSTEM };
+    let accounts = accounts::RegisterClient {
+        wallet: *wallet,
+        market: *market,
+        client: pda::client(market, wallet),
+        system_program: SYSTEM,
+    };
     build(&accounts, &args::RegisterClient)
 }
 

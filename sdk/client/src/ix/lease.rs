@@ -27,7 +27,14 @@ pub fn claim_lease(operator: &Pubkey, provider: &Pubkey, market: &Pubkey, job: &
 
 /// Fixes the result of a seat; `sealed` names the sealed outputs.
 #[must_use]
-pub fn commit_result(operator: &Pubkey, provider: &Pubkey, job: &Pubkey, index: u32, commitment: Digest, sealed: Cid) -> Instruction {
+pub fn commit_result(
+    operator: &Pubkey,
+    provider: &Pubkey,
+    job: &Pubkey,
+    index: u32,
+    commitment: Digest,
+    sealed: Cid,
+) -> Instruction {
     let accounts =
         accounts::CommitResult { operator: *operator, provider: *provider, job: *job, lease: pda::lease(job, index) };
     build(&accounts, &args::CommitResult { commitment, sealed: sealed.0 })
@@ -51,7 +58,13 @@ pub fn open_result(provider: &Pubkey, job: &Pubkey, index: u32, key: Digest) -> 
 
 /// Pays one opened seat. `seat_payer` is the seat's `payer`, `lease_payer` the lease's.
 #[must_use]
-pub fn settle_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pubkey, lease_payer: &Pubkey) -> Instruction {
+pub fn settle_lease(
+    job: &Pubkey,
+    index: u32,
+    provider: &Pubkey,
+    seat_payer: &Pubkey,
+    lease_payer: &Pubkey,
+) -> Instruction {
     let accounts = accounts::SettleLease {
         job: *job,
         lease: pda::lease(job, index),
@@ -67,7 +80,13 @@ pub fn settle_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pu
 
 /// Gives up a seat without loss. `seat_payer` is the seat's `payer`.
 #[must_use]
-pub fn return_lease(operator: &Pubkey, provider: &Pubkey, job: &Pubkey, index: u32, seat_payer: &Pubkey) -> Instruction {
+pub fn return_lease(
+    operator: &Pubkey,
+    provider: &Pubkey,
+    job: &Pubkey,
+    index: u32,
+    seat_payer: &Pubkey,
+) -> Instruction {
     let accounts = accounts::ReturnLease {
         operator: *operator,
         provider: *provider,

@@ -11,11 +11,11 @@ use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
 pub use job::{PostJob, cancel_job, close_job, post_job, register_client, top_up_job};
-pub use lease::{claim_lease, close_lease, commit_result, expire_lease, open_result, return_lease, reveal_result, settle_lease};
-pub use market::{create_market, pause, unpause, update_market, withdraw_treasury};
-pub use provider::{
-    add_stake, register_provider, request_unstake, update_provider, withdraw_earnings, withdraw_stake,
+pub use lease::{
+    claim_lease, close_lease, commit_result, expire_lease, open_result, return_lease, reveal_result, settle_lease,
 };
+pub use market::{create_market, pause, unpause, update_market, withdraw_treasury};
+pub use provider::{add_stake, register_provider, request_unstake, update_provider, withdraw_earnings, withdraw_stake};
 
 use crate::ID;
 
@@ -26,7 +26,11 @@ fn build(accounts: &impl ToAccountMetas, args: &impl InstructionData) -> Instruc
     build_with(accounts, args, [])
 }
 
-fn build_with(accounts: &impl ToAccountMetas, args: &impl InstructionData, more: impl IntoIterator<Item = AccountMeta>) -> Instruction {
+fn build_with(
+    accounts: &impl ToAccountMetas,
+    args: &impl InstructionData,
+    more: impl IntoIterator<Item = AccountMeta>,
+) -> Instruction {
     let mut metas = accounts.to_account_metas(None);
     metas.extend(more);
     Instruction { program_id: ID, accounts: metas, data: args.data() }

@@ -18,7 +18,13 @@ const fn capabilities(has: Capabilities) -> types::Capabilities {
 
 /// Creates a provider, paid by `authority`, whose workers sign with `operator`.
 #[must_use]
-pub fn register_provider(authority: &Pubkey, market: &Pubkey, mint: &Pubkey, operator: &Pubkey, has: Capabilities) -> Instruction {
+pub fn register_provider(
+    authority: &Pubkey,
+    market: &Pubkey,
+    mint: &Pubkey,
+    operator: &Pubkey,
+    has: Capabilities,
+) -> Instruction {
     let provider = pda::provider(market, authority);
     let accounts = accounts::RegisterProvider {
         authority: *authority,
@@ -34,7 +40,12 @@ pub fn register_provider(authority: &Pubkey, market: &Pubkey, mint: &Pubkey, ope
 
 /// Replaces what is given.
 #[must_use]
-pub fn update_provider(authority: &Pubkey, market: &Pubkey, operator: Option<Pubkey>, has: Option<Capabilities>) -> Instruction {
+pub fn update_provider(
+    authority: &Pubkey,
+    market: &Pubkey,
+    operator: Option<Pubkey>,
+    has: Option<Capabilities>,
+) -> Instruction {
     let accounts = accounts::UpdateProvider { authority: *authority, provider: pda::provider(market, authority) };
     build(&accounts, &args::UpdateProvider { operator, capabilities: has.map(capabilities) })
 }
@@ -56,7 +67,8 @@ pub fn add_stake(authority: &Pubkey, market: &Pubkey, mint: &Pubkey, amount: u64
 /// Asks for stake back.
 #[must_use]
 pub fn request_unstake(authority: &Pubkey, market: &Pubkey, amount: u64) -> Instruction {
-    let accounts = accounts::RequestUnstake { authority: *authority, market: *market, provider: pda::provider(market, authority) };
+    let accounts =
+        accounts::RequestUnstake { authority: *authority, market: *market, provider: pda::provider(market, authority) };
     build(&accounts, &args::RequestUnstake { amount })
 }
 

@@ -61,7 +61,8 @@ pub fn header(key: &Keypair, host: &str, cid: &Cid, len: u64, now: u64) -> Strin
 pub fn verify(value: &str, host: &str, cid: &Cid, len: u64, now: u64) -> Result<Pubkey, AuthError> {
     let fields = value.strip_prefix(SCHEME).ok_or(AuthError::Form("found another scheme"))?;
     let mut fields = fields.split('.');
-    let (Some(key), Some(at), Some(signature), None) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
+    let (Some(key), Some(at), Some(signature), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
         return Err(AuthError::Form("found another number of fields"));
     };
     let key: Pubkey = key.parse().map_err(|_| AuthError::Form("found no public key"))?;
@@ -98,7 +99,14 @@ mod tests {
     #[test]
     fn malformed_headers_are_refused() {
         let cid = Cid::of(b"a");
-        for value in ["", "Bearer x", "Tessera ", "Tessera a.b.c", "Tessera 11111111111111111111111111111111.5", "Tessera 1.2.3.4"] {
+        for value in [
+            "",
+            "Bearer x",
+            "Tessera ",
+            "Tessera a.b.c",
+            "Tessera 11111111111111111111111111111111.5",
+            "Tessera 1.2.3.4",
+        ] {
             assert!(matches!(verify(value, "h", &cid, 1, 5), Err(AuthError::Form(_))), "{value:?}");
         }
     }

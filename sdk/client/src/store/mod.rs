@@ -230,7 +230,10 @@ impl StoreClient {
     /// # Errors
     /// If it is not, with the reason.
     pub async fn health(&self) -> Result<(), StoreError> {
-        let url = self.url.join("v1/health").map_err(|e| StoreError::Url { url: self.url.to_string(), why: e.to_string() })?;
+        let url = self
+            .url
+            .join("v1/health")
+            .map_err(|e| StoreError::Url { url: self.url.to_string(), why: e.to_string() })?;
         let response = self.http.get(url).send().await.map_err(|e| self.unreachable(e))?;
         self.accepted(response, &Cid::default()).await.map(drop)
     }

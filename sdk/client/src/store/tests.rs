@@ -106,5 +106,8 @@ async fn puts_are_signed() {
 async fn addresses_are_checked() {
     assert!(matches!(StoreClient::new("ftp://host"), Err(StoreError::Url { .. })));
     assert!(matches!(StoreClient::new("host:80"), Err(StoreError::Url { .. })));
-    assert_eq!(StoreClient::new("http://host/base").unwrap().blob(&Cid::default()).unwrap().path(), format!("/base/v1/blobs/{}", Cid::default()));
+    assert_eq!(
+        StoreClient::new("http://host/base").unwrap().blob(&Cid::default()).unwrap().path(),
+        format!("/base/v1/blobs/{}", Cid::default())
+    );
 }

@@ -19,7 +19,12 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    pub async fn read(tessera: &Tessera, market: &tessera_sdk::Account<accounts::Market>, wallet: &Pubkey, providers: &[Pubkey]) -> Result<Self> {
+    pub async fn read(
+        tessera: &Tessera,
+        market: &tessera_sdk::Account<accounts::Market>,
+        wallet: &Pubkey,
+        providers: &[Pubkey],
+    ) -> Result<Self> {
         let balance = async |account: Pubkey| -> Result<u64> {
             tessera.token_balance(&account).await?.with_context(|| format!("there is no token account {account}"))
         };
@@ -73,7 +78,9 @@ impl Audit {
 
     /// Whether the ledger balances and every token account agrees with it.
     pub fn holds(&self) -> bool {
-        self.ledger.closed && self.ledger.balances() && self.entries.iter().all(|entry| i128::from(entry.events) == entry.accounts)
+        self.ledger.closed
+            && self.ledger.balances()
+            && self.entries.iter().all(|entry| i128::from(entry.events) == entry.accounts)
     }
 
     pub fn text(&self) -> String {
@@ -119,7 +126,8 @@ impl Costs {
     pub async fn read(tessera: &Tessera, job: &Pubkey, market: &Pubkey, providers: &[Pubkey]) -> Result<Self> {
         let mut all = tessera.costs(job).await?;
         let of_market = ["CreateMarket", "RegisterProvider", "RegisterClient"];
-        let named = |cost: &InstructionCost, names: &[&str]| cost.name.as_deref().is_some_and(|name| names.contains(&name));
+        let named =
+            |cost: &InstructionCost, names: &[&str]| cost.name.as_deref().is_some_and(|name| names.contains(&name));
         all.extend(tessera.costs(market).await?.into_iter().filter(|cost| named(cost, &of_market)));
         for provider in providers {
             all.extend(tessera.costs(provider).await?.into_iter().filter(|cost| named(cost, &["AddStake"])));
@@ -144,7 +152,13 @@ impl Costs {
 
     pub fn text(&self) -> String {
         let row = |(name, cost): (&String, &Cost)| {
-            vec![name.clone(), cost.count.to_string(), cost.least.to_string(), cost.mean.to_string(), cost.most.to_string()]
+            vec![
+                name.clone(),
+                cost.count.to_string(),
+                cost.least.to_string(),
+                cost.mean.to_string(),
+                cost.most.to_string(),
+            ]
         };
         let rows: Vec<Vec<String>> = self.0.iter().map(row).collect();
         table(&["instruction", "count", "least", "mean", "most"], &rows)
@@ -191,8 +205,10 @@ mod tests {
 
     #[test]
     fn costs_are_those_of_the_program() {
-        let cost = |program, name: &str, compute_units| InstructionCost { program, name: Some(name.into()), compute_units };
-        let costs = Costs::of([cost(ID, "PostJob", 10), cost(ID, "PostJob", 21), cost(Pubkey::default(), "PostJob", 99)]);
+        let cost =
+            |program, name: &str, compute_units| InstructionCost { program, name: Some(name.into()), compute_units };
+        let costs =
+            Costs::of([cost(ID, "PostJob", 10), cost(ID, "PostJob", 21), cost(Pubkey::default(), "PostJob", 99)]);
         assert_eq!(costs.0["PostJob"], Cost { count: 2, least: 10, mean: 15, most: 21 });
     }
 }

@@ -24,49 +24,49 @@ const STAKE: u64 = 1_000;
 /// How long a command of the worker may take that takes a second.
 const COMMAND: Duration = Duration::from_secs(120);
 
-/// Running workers. Dropping them stops them.
-pub struct Workers {
-    children: Vec<Child>,
-    providers: Vec<Pubkey>,
+/// Registers and stakes `count` providers and starts a worker for each. Returns the provider accounts too.
+pub async fn start(
+    plan: &Plan,
+    network: &Network,
+    count: u16,
+    backend: &str,
+    say: &impl Fn(String),
+) -> Result<(Vec<Pubkey>, Workers)> {
+    let program = sibling("tessera-worker")?;
+    let (mut providers, mut workers) = (vec![], Workers(vec![]));
+    for number in 1..=count {
+        let provider = Provider::new(plan, number);
+        let authority = network::key(&provider.authority)?.pubkey();
+        network.fund(&authority, 10 * SOL, STAKE * TOKEN).await?;
+        provider.command(&program, provider.init(network, &authority)).await?;
+        provider.configure(network, backend)?;
+        let key: OsString = provider.authority.clone().into();
+        provider
+            .command(&program, ["register".into(), "--keypair".into(), key.clone(), "--fund".into(), "5".into()])
+            .await?;
+        provider.command(&program, ["stake".into(), STAKE.to_string().into(), "--keypair".into(), key]).await?;
+        let name = format!("worker {number}");
+        let log = plan.logs().join(format!("worker-{number}.log"));
+        workers.0.push(Child::start(&name, &program, provider.args(["run".into()]), &log)?);
+        providers.push(pda::provider(&network.market.address, &authority));
+        say(format!("{name} runs, its log is {}", log.display()));
+    }
+    Ok((providers, workers))
 }
 
+/// Running workers. Dropping them stops them.
+pub struct Workers(Vec<Child>);
+
 impl Workers {
-    /// Registers and stakes `count` providers and starts a worker for each.
-    pub async fn start(plan: &Plan, network: &Network, count: u16, backend: &str, say: &impl Fn(String)) -> Result<Self> {
-        let program = sibling("tessera-worker")?;
-        let mut workers = Self { children: vec![], providers: vec![] };
-        for number in 1..=count {
-            let provider = Provider::new(plan, number);
-            let authority = network::key(&provider.authority)?.pubkey();
-            network.fund(&authority, 10 * SOL, STAKE * TOKEN).await?;
-            provider.command(&program, provider.init(network, &authority)).await?;
-            provider.configure(network, backend)?;
-            let key: OsString = provider.authority.clone().into();
-            provider.command(&program, ["register".into(), "--keypair".into(), key.clone(), "--fund".into(), "5".into()]).await?;
-            provider.command(&program, ["stake".into(), STAKE.to_string().into(), "--keypair".into(), key]).await?;
-            let name = format!("worker {number}");
-            let log = plan.logs().join(format!("worker-{number}.log"));
-            workers.children.push(Child::start(&name, &program, provider.args(["run".into()]), &log)?);
-            workers.providers.push(pda::provider(&network.market.address, &authority));
-            say(format!("{name} runs, its log is {}", log.display()));
-        }
-        Ok(workers)
-    }
-
-    /// The provider accounts.
-    pub fn providers(&self) -> &[Pubkey] {
-        &self.providers
-    }
-
     /// Waits until one ends by itself, which none should.
     pub async fn failed(&mut self) -> anyhow::Error {
-        let (error, ..) = select_all(self.children.iter_mut().map(|child| Box::pin(child.ended()))).await;
+        let (error, ..) = select_all(self.0.iter_mut().map(|child| Box::pin(child.ended()))).await;
         error
     }
 
     /// Stops all of them.
     pub async fn stop(mut self) {
-        futures_util::future::join_all(self.children.iter_mut().map(Child::stop)).await;
+        futures_util::future::join_all(self.0.iter_mut().map(Child::stop)).await;
     }
 }
 
@@ -122,7 +122,9 @@ impl Provider {
         let args = self.args(command);
         let name = args.get(2).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let run = Command::new(program).args(args).stdin(Stdio::null()).kill_on_drop(true).output();
-        let output = timeout(COMMAND, run).await.with_context(|| format!("tessera-worker {name} did not end within {} s", COMMAND.as_secs()))?;
+        let output = timeout(COMMAND, run)
+            .await
+            .with_context(|| format!("tessera-worker {name} did not end within {} s", COMMAND.as_secs()))?;
         let output = output.with_context(|| format!("cannot run {}", program.display()))?;
         if !output.status.success() {
             bail!("tessera-worker {name} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
