@@ -4,7 +4,13 @@ use std::collections::HashMap;
 
 use solana_pubkey::Pubkey;
 use solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
+use solana_rpc_client_api::{
+    client_error::{self, ErrorKind},
+    config::RpcTransactionConfig,
+    request::RpcError,
+};
 use solana_signature::Signature;
+use solana_transaction_status_client_types::UiTransactionEncoding;
 
 use crate::{Error, Tessera, events, events::Recorded, logs, logs::InstructionCost};
 
@@ -20,7 +26,38 @@ pub(crate) struct Mention {
     pub slot: u64,
 }
 
+/// A landed transaction as the ledger has it.
+pub(crate) struct Found {
+    pub logs: Vec<String>,
+    pub compute_units: u64,
+    pub fee: u64,
+}
+
 impl Tessera {
+    /// A transaction from the ledger; `None` if it is not (yet) there.
+    pub(crate) async fn transaction(&self, signature: Signature) -> Result<Option<Found>, Error> {
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(self.config().commitment),
+            max_supported_transaction_version: Some(0),
+        };
+        let answer = self.rpc().call(|rpc| async move {
+            match rpc.get_transaction_with_config(&signature, config).await {
+                Ok(found) => Ok(Some(found)),
+                Err(error) if is_absent(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        Ok(answer.await?.map(|found| match found.transaction.meta {
+            None => Found { logs: vec![], compute_units: 0, fee: 0 },
+            Some(meta) => Found {
+                logs: Option::<Vec<String>>::from(meta.log_messages).unwrap_or_default(),
+                compute_units: Option::<u64>::from(meta.compute_units_consumed).unwrap_or(0),
+                fee: meta.fee,
+            },
+        }))
+    }
+
     /// The successful transactions that mention `address` in slots from `from` on, oldest first.
     pub(crate) async fn mentions(&self, address: &Pubkey, from: u64) -> Result<Vec<Mention>, Error> {
         let commitment = self.config().commitment;
@@ -98,5 +135,16 @@ impl Tessera {
     pub async fn costs(&self, address: &Pubkey) -> Result<Vec<InstructionCost>, Error> {
         let mentions = self.mentions(address, 0).await?;
         Ok(self.logs_of(&mentions).await?.iter().flat_map(|log| logs::instruction_costs(log)).collect())
+    }
+}
+
+/// A transaction that has no meta or is null makes the client fail to parse it: that is how "not there" looks.
+fn is_absent(error: &client_error::Error) -> bool {
+    match error.kind() {
+        ErrorKind::SerdeJson(_) => true,
+        ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
+            matches!(code, -32004 | -32007 | -32009) || message.to_ascii_lowercase().contains("not found")
+        }
+        _ => false,
     }
 }

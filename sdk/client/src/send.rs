@@ -11,7 +11,7 @@ use solana_message::Message;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::{
     client_error::{self, ErrorKind, TransactionError},
-    config::{RpcSendTransactionConfig, RpcSimulateTransactionConfig, RpcTransactionConfig},
+    config::{RpcSendTransactionConfig, RpcSimulateTransactionConfig},
     request::RpcError,
 };
 use solana_signature::Signature;
@@ -52,13 +52,6 @@ pub struct Receipt {
     pub logs: Vec<String>,
     /// The program's events in it.
     pub events: Vec<Event>,
-}
-
-/// A landed transaction as the ledger has it.
-pub(crate) struct Found {
-    pub logs: Vec<String>,
-    pub compute_units: u64,
-    pub fee: u64,
 }
 
 /// Where an attempt ended.
@@ -303,41 +296,6 @@ impl Tessera {
         let events = events::from_logs(&logs);
         let (compute_units, fee) = found.map_or((0, 0), |found| (found.compute_units, found.fee));
         Ok(Receipt { signature, slot, compute_units, fee, logs, events })
-    }
-
-    /// A transaction from the ledger; `None` if it is not (yet) there.
-    pub(crate) async fn transaction(&self, signature: Signature) -> Result<Option<Found>, Error> {
-        let config = RpcTransactionConfig {
-            encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(self.config().commitment),
-            max_supported_transaction_version: Some(0),
-        };
-        let answer = self.rpc().call(|rpc| async move {
-            match rpc.get_transaction_with_config(&signature, config).await {
-                Ok(found) => Ok(Some(found)),
-                Err(error) if is_absent(&error) => Ok(None),
-                Err(error) => Err(error),
-            }
-        });
-        Ok(answer.await?.map(|found| match found.transaction.meta {
-            None => Found { logs: vec![], compute_units: 0, fee: 0 },
-            Some(meta) => Found {
-                logs: Option::<Vec<String>>::from(meta.log_messages).unwrap_or_default(),
-                compute_units: Option::<u64>::from(meta.compute_units_consumed).unwrap_or(0),
-                fee: meta.fee,
-            },
-        }))
-    }
-}
-
-/// A transaction that has no meta or is null makes the client fail to parse it: that is how "not there" looks.
-fn is_absent(error: &client_error::Error) -> bool {
-    match error.kind() {
-        ErrorKind::SerdeJson(_) => true,
-        ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-            matches!(code, -32004 | -32007 | -32009) || message.to_ascii_lowercase().contains("not found")
-        }
-        _ => false,
     }
 }
 

@@ -139,8 +139,9 @@ async fn show(plan: &Plan, args: &Args) -> Result<Report> {
     };
     let mut since = Instant::now();
     workers.stop().await;
-    services.stop().await?;
+    let stopped = services.stop().await;
     let mut report = report?;
+    stopped?;
     stages.done("stop", &mut since);
     report.seconds = stages;
     if !report.audit.holds() {

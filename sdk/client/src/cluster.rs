@@ -1,0 +1,102 @@
+//! What a cluster knows besides the program's accounts: balances, tokens, time, rent.
+
+use std::time::Duration;
+
+use solana_program_pack::Pack;
+use solana_pubkey::Pubkey;
+use spl_token_interface::state::{Account as TokenAccount, Mint};
+use tokio::time::{Instant, sleep};
+
+use crate::{Error, Tessera};
+
+/// How long an airdrop is waited for, and how often it is looked for.
+const AIRDROP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(250));
+
+impl Tessera {
+    /// Lamports of an account.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn balance(&self, address: &Pubkey) -> Result<u64, Error> {
+        self.rpc().call(|rpc| async move { rpc.get_balance(address).await }).await
+    }
+
+    /// Base units in a token account; `None` if there is no such account.
+    ///
+    /// # Errors
+    /// If another kind of account is there, or no endpoint answers.
+    pub async fn token_balance(&self, address: &Pubkey) -> Result<Option<u64>, Error> {
+        Ok(self.token_account(address).await?.map(|account| account.amount))
+    }
+
+    /// A token account.
+    ///
+    /// # Errors
+    /// If another kind of account is there, or no endpoint answers.
+    pub async fn token_account(&self, address: &Pubkey) -> Result<Option<TokenAccount>, Error> {
+        let Some(bytes) = self.raw(&spl_token_interface::ID, &[*address]).await?.pop().flatten() else {
+            return Ok(None);
+        };
+        let account = TokenAccount::unpack(&bytes);
+        account.map(Some).map_err(|e| Error::Account {
+            address: *address,
+            expected: "a token account",
+            found: e.to_string(),
+        })
+    }
+
+    /// A mint of classic SPL tokens.
+    ///
+    /// # Errors
+    /// If there is none at this address, or no endpoint answers.
+    pub async fn mint(&self, address: &Pubkey) -> Result<Mint, Error> {
+        let bytes = self.raw(&spl_token_interface::ID, &[*address]).await?.pop().flatten();
+        let bytes = bytes.ok_or(Error::NotFound { what: "mint", address: *address })?;
+        Mint::unpack(&bytes).map_err(|e| Error::Account { address: *address, expected: "a mint", found: e.to_string() })
+    }
+
+    /// Base units of a mint in existence.
+    ///
+    /// # Errors
+    /// As [`Self::mint`].
+    pub async fn supply(&self, mint: &Pubkey) -> Result<u64, Error> {
+        Ok(self.mint(mint).await?.supply)
+    }
+
+    /// The cluster's time in Unix seconds, which decides about all windows.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn clock(&self) -> Result<i64, Error> {
+        let address = solana_sdk_ids::sysvar::clock::ID;
+        let bytes = self.raw(&solana_sdk_ids::sysvar::ID, &[address]).await?.pop().flatten().unwrap_or_default();
+        // The Clock sysvar: slot, epoch start, epoch, leader schedule epoch, Unix time, 8 bytes each.
+        let time = bytes.get(32..40).and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes);
+        time.ok_or(Error::NotFound { what: "clock", address })
+    }
+
+    /// Lamports that an account of `len` bytes must hold.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn rent(&self, len: usize) -> Result<u64, Error> {
+        self.rpc().call(|rpc| async move { rpc.get_minimum_balance_for_rent_exemption(len).await }).await
+    }
+
+    /// Asks a local or test cluster for SOL and waits until it is there.
+    ///
+    /// # Errors
+    /// If the cluster gives none.
+    pub async fn airdrop(&self, to: &Pubkey, lamports: u64) -> Result<(), Error> {
+        let before = self.balance(to).await?;
+        self.rpc().call(|rpc| async move { rpc.request_airdrop(to, lamports).await }).await?;
+        let give_up = Instant::now() + AIRDROP.0;
+        while Instant::now() < give_up {
+            if self.balance(to).await? > before {
+                return Ok(());
+            }
+            sleep(AIRDROP.1).await;
+        }
+        Err(Error::Invalid(format!("the airdrop to {to} did not arrive within 30 s; try again later")))
+    }
+}
