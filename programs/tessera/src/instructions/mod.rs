@@ -1,8 +1,5 @@
 //! One file for each instruction: its arguments, its accounts, what it refuses, what it does.
 
-#[cfg(feature = "arithmetic-probe")]
-pub mod arithmetic_probe;
-
 pub mod add_stake;
 pub mod cancel_job;
 pub mod claim_lease;
@@ -26,9 +23,6 @@ pub mod update_provider;
 pub mod withdraw_earnings;
 pub mod withdraw_stake;
 pub mod withdraw_treasury;
-
-#[cfg(feature = "arithmetic-probe")]
-pub use arithmetic_probe::*;
 
 pub use add_stake::*;
 pub use cancel_job::*;

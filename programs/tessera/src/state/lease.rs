@@ -350,3 +350,6 @@ impl Lease {
         seat
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,3 +11,6 @@ pub use job::*;
 pub use lease::*;
 pub use market::*;
 pub use provider::*;
+
+#[cfg(test)]
+mod layout_tests;

@@ -1,0 +1,329 @@
+//! The life of leases and seats, without accounts.
+
+use super::*;
+use crate::TesseraError as E;
+
+const NOW: i64 = 1_000;
+const REVEAL_BY: i64 = 2_000;
+const OPEN_BY: i64 = 3_000;
+
+fn lease(replicas: u8) -> Lease {
+    Lease {
+        version: 1,
+        bump: 0,
+        state: LeaseState::Open,
+        job: Pubkey::new_from_array([7; 32]),
+        index: 3,
+        units: 4,
+        replicas,
+        payer: Pubkey::default(),
+        claims: 0,
+        rounds: 0,
+        opened_at: 0,
+        reveal_by: 0,
+        open_by: 0,
+        result_root: [0; 32],
+        reserved: [0; 64],
+        seats: Vec::new(),
+    }
+}
+
+fn provider(n: u8) -> Pubkey {
+    Pubkey::new_from_array([n; 32])
+}
+
+/// What provider `n` reveals: the root is its own choice, the rest follows from `n`.
+fn shown(n: u8, root: u8) -> Reveal {
+    Reveal { result_root: [root; 32], work_root: [n; 32], key_hash: commitment::key_hash(&[n; 32]), nonce: [n; 32] }
+}
+
+fn claim(lease: &mut Lease, n: u8) -> Result<()> {
+    lease.check_claim(&provider(n))?;
+    lease.claim(provider(n), provider(n), 10, NOW)?;
+    Ok(())
+}
+
+fn commit(lease: &mut Lease, n: u8, root: u8) -> Result<()> {
+    let i = lease.seat_of(&provider(n))?;
+    let place = Place { job: [7; 32], lease: 3, attempt: lease.seats[i].attempt, provider: provider(n).to_bytes() };
+    lease.commit(i, commitment::commit(&place, &shown(n, root)), [n; 32], 55, NOW, REVEAL_BY)
+}
+
+fn reveal(lease: &mut Lease, n: u8, root: u8) -> Result<Decision> {
+    let i = lease.seat_of(&provider(n))?;
+    lease.reveal(i, &shown(n, root), NOW + 1, OPEN_BY)
+}
+
+fn remove(lease: &mut Lease, n: u8) -> Seat {
+    let i = lease.seat_of(&provider(n)).unwrap();
+    lease.remove(i, NOW + 2)
+}
+
+/// A lease in which each `(provider, root)` has claimed and committed.
+fn committed(seats: &[(u8, u8)]) -> Lease {
+    let mut lease = lease(seats.len() as u8);
+    seats.iter().for_each(|(n, _)| claim(&mut lease, *n).unwrap());
+    seats.iter().for_each(|(n, root)| commit(&mut lease, *n, *root).unwrap());
+    lease
+}
+
+/// A lease in which providers 1 to `replicas` agree on root 9.
+fn agreed(replicas: u8) -> Lease {
+    let seats: Vec<_> = (1..=replicas).map(|n| (n, 9)).collect();
+    let mut lease = committed(&seats);
+    for (n, root) in seats {
+        let decision = reveal(&mut lease, n, root).unwrap();
+        assert_eq!(decision, if n == replicas { Decision::Agreed } else { Decision::Pending });
+    }
+    lease
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T>, reason: E) {
+    assert_eq!(result.unwrap_err(), error!(reason));
+}
+
+#[test]
+fn one_replica_runs_its_course() {
+    let mut lease = agreed(1);
+    assert_eq!((lease.state, lease.result_root, lease.open_by), (LeaseState::Agreed, [9; 32], OPEN_BY));
+    assert_eq!((lease.seats[0].sealed, lease.seats[0].committed_slot), ([1; 32], 55));
+    refused(lease.check_settle(0), E::SeatNotOpened);
+    refused(lease.open(0, [2; 32]), E::KeyMismatch);
+    lease.open(0, [1; 32]).unwrap();
+    refused(lease.open(0, [1; 32]), E::SeatNotRevealed);
+    lease.check_settle(0).unwrap();
+    assert_eq!(lease.due(), Some(10));
+}
+
+#[test]
+fn a_round_waits_for_all_replicas() {
+    let mut lease = lease(2);
+    claim(&mut lease, 1).unwrap();
+    commit(&mut lease, 1, 9).unwrap();
+    assert_eq!(lease.reveal_by, 0);
+    refused(reveal(&mut lease, 1, 9), E::RevealNotOpen);
+    claim(&mut lease, 2).unwrap();
+    refused(reveal(&mut lease, 1, 9), E::RevealNotOpen);
+    refused(reveal(&mut lease, 2, 9), E::SeatNotCommitted);
+    commit(&mut lease, 2, 9).unwrap();
+    assert_eq!(lease.reveal_by, REVEAL_BY);
+    refused(commit(&mut lease, 2, 9), E::SeatNotLeased);
+    refused(lease.open(0, [1; 32]), E::LeaseNotAgreed);
+}
+
+#[test]
+fn a_commit_must_be_in_time_and_a_reveal_what_was_committed() {
+    let mut lease = lease(1);
+    claim(&mut lease, 1).unwrap();
+    refused(lease.commit(0, [0; 32], [0; 32], 0, NOW + 1, REVEAL_BY), E::CommitTooLate);
+    commit(&mut lease, 1, 9).unwrap();
+    refused(reveal(&mut lease, 1, 8), E::CommitmentMismatch);
+    assert_eq!(lease.seats[0].state, SeatState::Committed);
+}
+
+#[test]
+fn a_commitment_of_an_earlier_attempt_is_worth_nothing() {
+    let mut lease = committed(&[(1, 9)]);
+    let old = lease.seats[0].commitment;
+    remove(&mut lease, 1);
+    claim(&mut lease, 1).unwrap();
+    assert_eq!(lease.seats[0].attempt, 1);
+    lease.commit(0, old, [1; 32], 0, NOW, REVEAL_BY).unwrap();
+    refused(reveal(&mut lease, 1, 9), E::CommitmentMismatch);
+}
+
+#[test]
+fn a_lease_takes_each_provider_once_and_as_many_as_it_has_replicas() {
+    let mut lease = lease(2);
+    claim(&mut lease, 1).unwrap();
+    refused(claim(&mut lease, 1), E::AlreadySeated);
+    claim(&mut lease, 2).unwrap();
+    refused(claim(&mut lease, 3), E::LeaseFull);
+    let mut lease = agreed(2);
+    refused(claim(&mut lease, 3), E::LeaseAgreed);
+    lease.state = LeaseState::Settled;
+    refused(claim(&mut lease, 3), E::LeaseSettled);
+}
+
+#[test]
+fn disagreement_pays_nobody_and_opens_the_lease_to_others() {
+    let mut lease = committed(&[(1, 9), (2, 8)]);
+    assert_eq!(reveal(&mut lease, 1, 9).unwrap(), Decision::Pending);
+    assert_eq!(reveal(&mut lease, 2, 8).unwrap(), Decision::Disagreed);
+    assert_eq!((lease.state, lease.rounds, lease.reveal_by, lease.opened_at), (LeaseState::Open, 1, 0, NOW + 1));
+    assert!(lease.is_vacant() && lease.due() == Some(0));
+    refused(claim(&mut lease, 1), E::AlreadySeated);
+    for n in [3, 4] {
+        claim(&mut lease, n).unwrap();
+    }
+    for n in [3, 4] {
+        commit(&mut lease, n, 9).unwrap();
+    }
+    reveal(&mut lease, 3, 9).unwrap();
+    // The first provider's equal root is of a round that is over: it is not part of this one.
+    assert_eq!(reveal(&mut lease, 4, 9).unwrap(), Decision::Agreed);
+    assert_eq!(lease.due(), Some(20));
+    assert_eq!(lease.departure(0, NOW, JobEnd::Running), None);
+    lease.state = LeaseState::Settled;
+    assert_eq!(lease.departure(0, NOW, JobEnd::Running), Some(Departure::Disagreed));
+}
+
+#[test]
+fn rejected_seats_fill_a_lease_up() {
+    let mut lease = lease(8);
+    for round in 0..3 {
+        let names: Vec<u8> = (0..8).map(|i| 1 + round * 8 + i).collect();
+        names.iter().for_each(|n| claim(&mut lease, *n).unwrap());
+        names.iter().for_each(|n| commit(&mut lease, *n, *n).unwrap());
+        for n in names {
+            reveal(&mut lease, n, n).unwrap();
+        }
+    }
+    assert_eq!((lease.rounds, lease.seats.len()), (3, constants::MAX_SEATS));
+    refused(claim(&mut lease, 99), E::LeaseFull);
+}
+
+#[test]
+fn who_does_not_reveal_is_replaced_by_somebody_who_joins_after_the_window() {
+    let mut lease = committed(&[(1, 9), (2, 9), (3, 9)]);
+    reveal(&mut lease, 1, 9).unwrap();
+    assert_eq!(lease.departure(1, REVEAL_BY, JobEnd::Running), None);
+    assert_eq!(lease.departure(1, REVEAL_BY + 1, JobEnd::Running), Some(Departure::Fault));
+    refused(lease.check_return(1), E::SeatNotReturnable);
+    remove(&mut lease, 2);
+    // One who has not revealed either is left: nobody may join, nobody escapes the fault.
+    assert_eq!(lease.reveal_by, REVEAL_BY);
+    refused(claim(&mut lease, 4), E::LeaseFull);
+    remove(&mut lease, 3);
+    assert_eq!(lease.reveal_by, 0);
+    for n in [4, 5] {
+        claim(&mut lease, n).unwrap();
+        commit(&mut lease, n, 9).unwrap();
+    }
+    assert_eq!(lease.reveal_by, REVEAL_BY);
+    reveal(&mut lease, 5, 9).unwrap();
+    assert_eq!(reveal(&mut lease, 4, 9).unwrap(), Decision::Agreed);
+}
+
+#[test]
+fn a_late_reveal_counts_until_somebody_closes_the_window() {
+    let mut lease = committed(&[(1, 9), (2, 9)]);
+    let late = lease.reveal(0, &shown(1, 9), REVEAL_BY + 50, OPEN_BY).unwrap();
+    assert_eq!(late, Decision::Pending);
+    let mut expired = lease.clone();
+    assert_eq!(reveal(&mut lease, 2, 9).unwrap(), Decision::Agreed);
+
+    // With the other one expired first, the round gathers again around the seat that has revealed.
+    remove(&mut expired, 2);
+    assert_eq!((expired.reveal_by, expired.state), (0, LeaseState::Open));
+    refused(expired.check_return(0), E::SeatNotReturnable);
+    claim(&mut expired, 3).unwrap();
+    commit(&mut expired, 3, 9).unwrap();
+    assert_eq!(reveal(&mut expired, 3, 9).unwrap(), Decision::Agreed);
+}
+
+#[test]
+fn the_last_reveal_of_a_broken_round_lets_newcomers_in() {
+    let mut lease = committed(&[(1, 9), (2, 9)]);
+    remove(&mut lease, 1);
+    assert_eq!(lease.reveal_by, REVEAL_BY);
+    assert_eq!(reveal(&mut lease, 2, 9).unwrap(), Decision::Pending);
+    assert_eq!(lease.reveal_by, 0);
+    claim(&mut lease, 3).unwrap();
+}
+
+#[test]
+fn an_agreed_lease_that_nobody_opens_begins_anew() {
+    let mut lease = agreed(2);
+    assert_eq!(lease.departure(0, OPEN_BY, JobEnd::Running), None);
+    assert_eq!(lease.departure(0, OPEN_BY + 1, JobEnd::Running), Some(Departure::Fault));
+    remove(&mut lease, 1);
+    assert_eq!(lease.state, LeaseState::Agreed);
+    remove(&mut lease, 2);
+    assert_eq!((lease.state, lease.open_by, lease.result_root), (LeaseState::Open, 0, [0; 32]));
+    assert_eq!(lease.opened_at, NOW + 2);
+    claim(&mut lease, 1).unwrap();
+}
+
+#[test]
+fn a_settled_lease_stays_settled_without_seats() {
+    let mut lease = agreed(1);
+    lease.state = LeaseState::Settled;
+    remove(&mut lease, 1);
+    assert_eq!((lease.state, lease.result_root), (LeaseState::Settled, [9; 32]));
+}
+
+/// The table of the protocol page, cell by cell: running with windows open, all windows passed, over, gone.
+#[test]
+fn seats_leave_as_the_table_says() {
+    use Departure::{Blameless, Disagreed, Expired, Fault};
+    let leased = {
+        let mut lease = lease(1);
+        claim(&mut lease, 1).unwrap();
+        lease
+    };
+    let waiting = {
+        let mut lease = lease(2);
+        claim(&mut lease, 1).unwrap();
+        commit(&mut lease, 1, 9).unwrap();
+        lease
+    };
+    let alone = {
+        let mut lease = committed(&[(1, 9), (2, 9)]);
+        reveal(&mut lease, 1, 9).unwrap();
+        remove(&mut lease, 2);
+        lease
+    };
+    let opened = {
+        let mut lease = agreed(1);
+        lease.open(0, [1; 32]).unwrap();
+        lease
+    };
+    let rejected = {
+        let mut lease = committed(&[(1, 9), (2, 8)]);
+        reveal(&mut lease, 1, 9).unwrap();
+        reveal(&mut lease, 2, 8).unwrap();
+        lease
+    };
+    let table = [
+        ("leased", leased, [None, Some(Expired), Some(Expired), Some(Expired)]),
+        ("committed, replicas missing", waiting, [None, None, Some(Blameless), Some(Blameless)]),
+        ("committed", committed(&[(1, 9)]), [None, Some(Fault), Some(Blameless), Some(Blameless)]),
+        ("revealed, replicas missing", alone, [None, None, Some(Blameless), Some(Blameless)]),
+        ("revealed", agreed(1), [None, Some(Fault), Some(Blameless), Some(Blameless)]),
+        ("opened", opened, [None, None, None, Some(Blameless)]),
+        ("rejected", rejected, [None, None, Some(Disagreed), Some(Disagreed)]),
+    ];
+    let late = OPEN_BY + 1;
+    for (name, lease, expected) in table {
+        let found = [
+            lease.departure(0, NOW, JobEnd::Running),
+            lease.departure(0, late, JobEnd::Running),
+            lease.departure(0, NOW, JobEnd::Over),
+            lease.departure(0, NOW, JobEnd::Gone),
+        ];
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn only_what_binds_nobody_can_be_returned() {
+    let mut open = lease(2);
+    claim(&mut open, 1).unwrap();
+    open.check_return(0).unwrap();
+    commit(&mut open, 1, 9).unwrap();
+    open.check_return(0).unwrap();
+    for lease in [committed(&[(1, 9)]), agreed(1)] {
+        refused(lease.check_return(0), E::SeatNotReturnable);
+    }
+}
+
+#[test]
+fn an_account_has_the_bytes_its_seats_need() {
+    let lease = agreed(3);
+    let mut bytes = Vec::new();
+    lease.try_serialize(&mut bytes).unwrap();
+    assert_eq!(bytes.len(), Lease::space(3));
+    assert_eq!(bytes[LEASE_JOB_OFFSET as usize..][..32], [7; 32]);
+}
