@@ -71,11 +71,11 @@ elements! {
     B64: u64 => u64, |v| v;
 }
 
-/// Memory that an access names.
+/// Memory that an access names, other than buffers.
 pub(crate) trait Place: 'static {
     const SPACE: Space;
-    /// The element at an address for a lane, `None` if it is not inside.
-    fn load<E: Element>(context: &Context<'_>, address: u64, lane: usize) -> Option<E::Memory>;
+    /// All bytes of the place, and how many of them each lane owns if they are not common to all.
+    fn bytes<'c>(context: &'c Context<'_>) -> (&'c [u8], Option<usize>);
 }
 
 #[inline(always)]
@@ -95,8 +95,8 @@ pub(crate) struct Shared;
 impl Place for Shared {
     const SPACE: Space = Space::Shared;
     #[inline(always)]
-    fn load<E: Element>(context: &Context<'_>, address: u64, _: usize) -> Option<E::Memory> {
-        slice::<E>(&context.shared, address)
+    fn bytes<'c>(context: &'c Context<'_>) -> (&'c [u8], Option<usize>) {
+        (&context.shared, None)
     }
 }
 
@@ -104,8 +104,8 @@ pub(crate) struct Local;
 impl Place for Local {
     const SPACE: Space = Space::Local;
     #[inline(always)]
-    fn load<E: Element>(context: &Context<'_>, address: u64, lane: usize) -> Option<E::Memory> {
-        slice::<E>(local(context, lane), address)
+    fn bytes<'c>(context: &'c Context<'_>) -> (&'c [u8], Option<usize>) {
+        (&context.registers.local, Some(context.env.local_len))
     }
 }
 
@@ -113,44 +113,75 @@ pub(crate) struct Param;
 impl Place for Param {
     const SPACE: Space = Space::Param;
     #[inline(always)]
-    fn load<E: Element>(context: &Context<'_>, address: u64, _: usize) -> Option<E::Memory> {
-        slice::<E>(context.env.params, address)
+    fn bytes<'c>(context: &'c Context<'_>) -> (&'c [u8], Option<usize>) {
+        (context.env.params, None)
     }
 }
 
+#[inline(always)]
 fn load<P: Place, E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
     let size = size_of::<E::Memory>() as u64;
     let elements = u64::from(op.n & 0xff);
     let addresses = addresses(&context.registers, op, mask);
-    for lane in 0..LANES {
-        if mask >> lane & 1 != 0 && addresses[lane] & (size * elements - 1) != 0 {
-            let kind =
-                FaultKind::Misaligned { space: P::SPACE, address: addresses[lane], len: (size * elements) as u32 };
-            return context.fail(op, lane as u32, kind);
-        }
+    let (bytes, stride) = P::bytes(context);
+    let reach = stride.unwrap_or(bytes.len()) as u64;
+    let (mut differ, mut low, mut highest) = (0, 0, 0);
+    for address in addresses {
+        differ |= address ^ addresses[0];
+        low |= address;
+        highest = address.max(highest);
+    }
+    if low & (size * elements - 1) != 0 || reach < size * elements || highest > reach - size * elements {
+        return out_of_place::<P>(context, op, mask, &addresses, size as u32, reach);
     }
     for element in 0..elements {
+        let (bytes, stride) = P::bytes(context);
         let mut lanes = E::Register::ZERO;
-        for lane in 0..LANES {
-            let address = addresses[lane].wrapping_add(element * size);
-            match P::load::<E>(context, address, lane) {
-                Some(value) => E::Register::put(&mut lanes, lane, E::widen(value)),
-                None if mask >> lane & 1 != 0 => {
-                    let kind = FaultKind::OutOfBounds { space: P::SPACE, address, len: size as u32 };
-                    return context.fail(op, lane as u32, kind);
-                }
-                None => {}
+        if differ == 0 && stride.is_none() {
+            let value =
+                E::of_bytes(&bytes[(addresses[0] + element * size) as usize..]).map_or_else(Default::default, E::widen);
+            for lane in 0..LANES {
+                E::Register::put(&mut lanes, lane, value);
+            }
+        } else {
+            for lane in 0..LANES {
+                let start = lane * stride.unwrap_or(0) + (addresses[lane] + element * size) as usize;
+                let value = E::of_bytes(&bytes[start..]).map_or_else(Default::default, E::widen);
+                E::Register::put(&mut lanes, lane, value);
             }
         }
         E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
     }
 }
 
+/// Says which lane of a load left its place.
+#[cold]
+fn out_of_place<P: Place>(
+    context: &mut Context<'_>,
+    op: &Op,
+    mask: u32,
+    addresses: &[u64; LANES],
+    size: u32,
+    reach: u64,
+) {
+    let len = size * (op.n & 0xff);
+    for lane in (0..LANES).filter(|lane| mask >> lane & 1 != 0) {
+        let address = addresses[lane];
+        if address & u64::from(len - 1) != 0 {
+            return context.fail(op, lane as u32, FaultKind::Misaligned { space: P::SPACE, address, len });
+        }
+        if reach < u64::from(len) || address > reach - u64::from(len) {
+            return context.fail(op, lane as u32, FaultKind::OutOfBounds { space: P::SPACE, address, len });
+        }
+    }
+}
+
 /// Loads from buffers: fast where all lanes use the same one, faster where they use the same address.
+#[inline(always)]
 fn load_global<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
     let size = size_of::<E::Memory>() as u64;
     let elements = u64::from(op.n & 0xff);
-    let addresses = addresses(&context.registers, op, mask);
+    let mut addresses = addresses(&context.registers, op, mask);
     let first = addresses[0];
     let (mut differ, mut low) = (0, 0);
     for address in addresses {
@@ -160,33 +191,54 @@ fn load_global<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
     if low & (size * elements - 1) != 0 {
         return load_each::<E>(context, op, mask, &addresses);
     }
-    let Some(buffer) = context.env.memory.buffer(first >> OFFSET_BITS).filter(|_| differ >> OFFSET_BITS == 0) else {
+    let memory = context.env.memory;
+    let Some(buffer) = memory.buffer(first >> OFFSET_BITS).filter(|_| differ >> OFFSET_BITS == 0) else {
         return load_each::<E>(context, op, mask, &addresses);
+    };
+    // The whole vector lies inside if its last element does.
+    for address in &mut addresses {
+        *address &= (1 << OFFSET_BITS) - 1;
+    }
+    if differ == 0 {
+        if buffer.cells.load::<E::Memory>((addresses[0] + (elements - 1) * size) as usize).is_none() {
+            return restore_and_load_each::<E>(context, op, mask, &addresses, first);
+        }
+        for element in 0..elements {
+            let value = buffer
+                .cells
+                .load::<E::Memory>((addresses[0] + element * size) as usize)
+                .map_or_else(Default::default, E::widen);
+            let mut lanes = E::Register::ZERO;
+            for lane in 0..LANES {
+                E::Register::put(&mut lanes, lane, value);
+            }
+            E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
+        }
+        return;
+    }
+    let Some(gather) = buffer.cells.gather::<E::Memory>(&addresses, elements) else {
+        return restore_and_load_each::<E>(context, op, mask, &addresses, first);
     };
     for element in 0..elements {
         let mut lanes = E::Register::ZERO;
-        let offset = |lane: usize| ((addresses[lane] & ((1 << OFFSET_BITS) - 1)) + element * size) as usize;
-        if differ == 0 {
-            let Some(value) = buffer.cells.load::<E::Memory>(offset(0)) else {
-                return load_each::<E>(context, op, mask, &addresses);
-            };
-            for lane in 0..LANES {
-                E::Register::put(&mut lanes, lane, E::widen(value));
-            }
-        } else {
-            let mut inside = true;
-            for lane in 0..LANES {
-                match buffer.cells.load::<E::Memory>(offset(lane)) {
-                    Some(value) => E::Register::put(&mut lanes, lane, E::widen(value)),
-                    None => inside = false,
-                }
-            }
-            if !inside {
-                return load_each::<E>(context, op, mask, &addresses);
-            }
+        for lane in 0..LANES {
+            E::Register::put(&mut lanes, lane, E::widen(gather.get(lane, element)));
         }
         E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
     }
+}
+
+/// Offsets become addresses again, for the slow path to find the fault.
+#[cold]
+fn restore_and_load_each<E: Element>(
+    context: &mut Context<'_>,
+    op: &Op,
+    mask: u32,
+    offsets: &[u64; LANES],
+    first: u64,
+) {
+    let addresses = offsets.map(|offset| first >> OFFSET_BITS << OFFSET_BITS | offset);
+    load_each::<E>(context, op, mask, &addresses);
 }
 
 /// A load from a generic address.
@@ -311,35 +363,67 @@ pub(crate) enum Via {
     Param,
 }
 
-/// The function for a load of elements of `size` bytes.
-pub(crate) fn loader(via: Via, size: u32, signed: bool) -> Run {
-    macro_rules! by_element {
-        ($($load:tt)*) => {
-            match (size, signed) {
-                (1, false) => $($load)*::<U8>,
-                (1, true) => $($load)*::<S8>,
-                (2, false) => $($load)*::<U16>,
-                (2, true) => $($load)*::<S16>,
-                (4, _) => $($load)*::<B32>,
-                _ => $($load)*::<B64>,
+macro_rules! by_element {
+    ($size:expr, $signed:expr, $($load:tt)*) => {
+        match ($size, $signed) {
+            (1, false) => $($load)*::<U8>,
+            (1, true) => $($load)*::<S8>,
+            (2, false) => $($load)*::<U16>,
+            (2, true) => $($load)*::<S16>,
+            (4, _) => $($load)*::<B32>,
+            _ => $($load)*::<B64>,
+        }
+    };
+}
+
+macro_rules! loaders {
+    ($($module:ident $(if $target:literal has $features:literal)?;)*) => { $(
+        $(#[cfg(target_arch = $target)])?
+        mod $module {
+            use super::*;
+
+            $(#[target_feature(enable = $features)])?
+            fn generic<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+                load_global::<E>(context, op, mask);
             }
-        };
+            $(#[target_feature(enable = $features)])?
+            fn shared<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+                load::<Shared, E>(context, op, mask);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn local<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+                load::<Local, E>(context, op, mask);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn param<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
+                load::<Param, E>(context, op, mask);
+            }
+
+            pub(super) fn loader(via: Via, size: u32, signed: bool) -> Run {
+                match via {
+                    Via::Generic => by_element!(size, signed, generic),
+                    Via::Shared => by_element!(size, signed, shared),
+                    Via::Local => by_element!(size, signed, local),
+                    Via::Param => by_element!(size, signed, param),
+                }
+            }
+        }
+    )* };
+}
+
+loaders! {
+    portable;
+    wide if "x86_64" has "avx2,fma,bmi2,lzcnt,popcnt";
+}
+
+/// The function for a load of elements of `size` bytes.
+pub(crate) fn loader(via: Via, size: u32, signed: bool, use_wide: bool) -> Run {
+    #[cfg(target_arch = "x86_64")]
+    if use_wide {
+        return wide::loader(via, size, signed);
     }
-    fn shared<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
-        load::<Shared, E>(context, op, mask);
-    }
-    fn local<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
-        load::<Local, E>(context, op, mask);
-    }
-    fn param<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32) {
-        load::<Param, E>(context, op, mask);
-    }
-    match via {
-        Via::Generic => by_element!(load_global),
-        Via::Shared => by_element!(shared),
-        Via::Local => by_element!(local),
-        Via::Param => by_element!(param),
-    }
+    let _ = use_wide;
+    portable::loader(via, size, signed)
 }
 
 /// The function for a store of elements of `size` bytes.

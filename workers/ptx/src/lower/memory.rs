@@ -121,7 +121,7 @@ impl Builder<'_> {
                 }
             }
         }
-        let run = loader(place.via, ty.len(), ty.is_signed());
+        let run = loader(place.via, ty.len(), ty.is_signed(), self.wide);
         self.push((run, run), r, elements.len() as u32 | place.flags, place.offset);
         for (target, source, widen) in after {
             match (widen, ty.is_signed()) {
