@@ -6,8 +6,6 @@
 
 use anchor_lang::prelude::*;
 
-#[cfg(feature = "arithmetic-probe")]
-pub mod arithmetic_probe;
 pub mod errors;
 pub mod events;
 pub mod instructions;
@@ -150,5 +148,11 @@ pub mod tessera {
     /// Closes a lease account that has no seats and will get none.
     pub fn close_lease(ctx: Context<CloseLease>) -> Result<()> {
         CloseLease::handle(ctx)
+    }
+
+    /// Computes with 128-bit and 64-bit numbers and returns the results, so that tests can compare them with the host's.
+    #[cfg(feature = "arithmetic-probe")]
+    pub fn arithmetic_probe(ctx: Context<ArithmeticProbe>, a: u128, b: u128) -> Result<()> {
+        ArithmeticProbe::handle(ctx, a, b)
     }
 }

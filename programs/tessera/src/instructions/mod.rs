@@ -1,5 +1,8 @@
 //! One file for each instruction: its arguments, its accounts, what it refuses, what it does.
 
+#[cfg(feature = "arithmetic-probe")]
+pub mod arithmetic_probe;
+
 pub mod add_stake;
 pub mod cancel_job;
 pub mod claim_lease;
@@ -23,6 +26,9 @@ pub mod update_provider;
 pub mod withdraw_earnings;
 pub mod withdraw_stake;
 pub mod withdraw_treasury;
+
+#[cfg(feature = "arithmetic-probe")]
+pub use arithmetic_probe::*;
 
 pub use add_stake::*;
 pub use cancel_job::*;
