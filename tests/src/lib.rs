@@ -1,1 +1,13 @@
-//! (see the crate description)
+//! What tests of the built program need: a [`world::World`] with a mint, a market, staked providers and clients in one
+//! line, a [`call::Call`] for each instruction whose accounts a test can change by name, and a [`model::Model`] of the
+//! protocol, written from `docs/protocol.md` alone, with which random histories are compared.
+
+pub mod call;
+pub mod compare;
+pub mod constraints;
+pub mod history;
+pub mod model;
+pub mod program;
+pub mod rng;
+pub mod terms;
+pub mod world;

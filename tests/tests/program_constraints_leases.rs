@@ -1,0 +1,397 @@
+//! What instructions of leases refuse, one wrong thing at a time, with the exact error.
+
+use anchor_lang::{error::ErrorCode, prelude::Pubkey};
+use tessera::TesseraError;
+use tessera_protocol::routing::Requirements;
+use tessera_tests::{
+    constraints::{TOKEN_2022, case, refuses},
+    terms::JobTerms,
+    world::{CAPABILITIES, Job, Provider, World},
+};
+
+/// A job of two replicas next to another job of the same client and another market with a provider and a job.
+struct Stage {
+    world: World,
+    other: World,
+    foreign_job: Job,
+    foreign: Provider,
+    job: Job,
+    second: Job,
+    p: Provider,
+    q: Provider,
+    r: Provider,
+    stranger: Pubkey,
+    nothing: Pubkey,
+}
+
+fn stage() -> Stage {
+    let mut world = World::with(|b| b.providers = 3);
+    let stranger = world.new_wallet("stranger");
+    let nothing = world.key("nothing");
+    let terms = JobTerms { replicas: 2, ..JobTerms::default() };
+    let (job, second) = (world.job(world.clients[0], &terms), world.job(world.clients[0], &terms));
+    let mut other = world.other_market();
+    let foreign_job = other.job(other.clients[0], &terms);
+    other.claim_lease(foreign_job, 0, other.providers[0]).ok();
+    world.adopt(&other);
+    let (foreign, [p, q, r]) = (other.providers[0], [0, 1, 2].map(|i| world.providers[i]));
+    Stage { world, other, foreign_job, foreign, job, second, p, q, r, stranger, nothing }
+}
+
+#[test]
+fn claim_lease_refuses_wrong_accounts() {
+    let Stage { mut world, other, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = stage();
+    let forged = world.forged(p.address, TOKEN_2022);
+    let taken = world.claim_lease(second, 0, p).account("lease");
+    refuses(&mut world, &["operator", "lease"], |world| world.claim_lease(job, 0, p), &[
+        case("operator", stranger, TesseraError::WrongOperator),
+        case("operator", p.authority, TesseraError::WrongOperator),
+        case("operator", q.operator, TesseraError::WrongOperator),
+        case("market", other.market, TesseraError::WrongMarket),
+        case("market", nothing, ErrorCode::AccountNotInitialized),
+        case("job", second.address, ErrorCode::ConstraintSeeds),
+        case("job", foreign_job.address, ErrorCode::ConstraintSeeds),
+        case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("provider", q.address, TesseraError::WrongOperator),
+        case("provider", foreign.address, TesseraError::WrongMarket),
+        case("provider", forged, ErrorCode::AccountOwnedByWrongProgram),
+        case("lease", taken, ErrorCode::ConstraintSeeds),
+        case("lease", job.lease(1), ErrorCode::ConstraintSeeds),
+        case("lease", nothing, ErrorCode::ConstraintSeeds),
+        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+    ]);
+    // The account is there now, and all of it holds for the next seat too.
+    refuses(&mut world, &[], |world| world.claim_lease(job, 0, q), &[
+        case("operator", p.operator, TesseraError::WrongOperator),
+        case("market", other.market, TesseraError::WrongMarket),
+        case("job", second.address, ErrorCode::ConstraintSeeds),
+        case("provider", p.address, TesseraError::WrongOperator),
+        case("lease", foreign_job.lease(0), ErrorCode::ConstraintSeeds),
+        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+    ]);
+}
+
+#[test]
+fn providers_and_jobs_of_different_markets_do_not_meet() {
+    let Stage { mut world, mut other, foreign_job, foreign, job, p, .. } = stage();
+    let home = world.market;
+    // With its own market a provider cannot claim in a job of another one, with the job's market neither.
+    world.claim_lease(foreign_job, 1, p).expect_err(TesseraError::WrongMarket);
+    other.claim_lease(foreign_job, 1, p).expect_err(TesseraError::WrongMarket);
+    other.claim_lease(job, 1, foreign).expect_err(TesseraError::WrongMarket);
+    other.claim_lease(job, 1, foreign).replace("market", home).expect_err(TesseraError::WrongMarket);
+}
+
+#[test]
+fn claim_lease_refuses_wrong_states() {
+    let Stage { mut world, job, p, q, r, .. } = stage();
+    world.pause().ok();
+    world.claim_lease(job, 0, p).expect_err(TesseraError::MarketPaused);
+    world.unpause().ok();
+    world.claim_lease(job, 3, p).expect_err(TesseraError::NoSuchLease);
+    world.claim_lease(job, u32::MAX, p).expect_err(TesseraError::NoSuchLease);
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(job, 0, p).expect_err(TesseraError::AlreadySeated);
+    world.claim_lease(job, 0, q).ok();
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
+    world.commit_result(job, 0, p, 0).ok();
+    world.commit_result(job, 0, q, 0).ok();
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
+    world.reveal_result(job, 0, p, 0).ok();
+    world.reveal_result(job, 0, q, 0).ok();
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseAgreed);
+    world.open_result(job, 0, p).ok();
+    world.settle_lease(job, 0, p).ok();
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseSettled);
+    world.claim_lease(job, 0, p).expect_err(TesseraError::LeaseSettled);
+    world.open_result(job, 0, q).ok();
+    world.settle_lease(job, 0, q).ok();
+    // The account is gone; the job remembers.
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseSettled);
+    world.cancel_job(job).ok();
+    world.claim_lease(job, 1, r).expect_err(TesseraError::JobCancelled);
+}
+
+#[test]
+fn claim_lease_wants_time_for_all_windows() {
+    let Stage { mut world, job, p, q, .. } = stage();
+    // 120 seconds for the lease and twice 60 for the windows, before the deadline after 3,600.
+    world.advance(3_600 - 240);
+    world.claim_lease(job, 0, p).ok();
+    world.advance(1);
+    world.claim_lease(job, 0, q).expect_err(TesseraError::WindowsDoNotFit);
+    world.advance(100_000);
+    world.claim_lease(job, 1, q).expect_err(TesseraError::WindowsDoNotFit);
+}
+
+#[test]
+fn claim_lease_wants_the_minimum_stake() {
+    let Stage { mut world, job, p, .. } = stage();
+    let mut terms = world.terms;
+    terms.min_stake = 5_001;
+    world.update_market(terms).ok();
+    world.claim_lease(job, 0, p).expect_err(TesseraError::StakeTooLow);
+    terms.min_stake = 5_000;
+    world.update_market(terms).ok();
+    world.claim_lease(job, 0, p).ok();
+}
+
+#[test]
+fn claim_lease_wants_the_requirements_met() {
+    let Stage { mut world, p, .. } = stage();
+    let client = world.clients[0];
+    let here = 1 << CAPABILITIES.region;
+    let (memory_mib, class) = (CAPABILITIES.memory_mib, CAPABILITIES.class);
+    let met = [
+        Requirements { memory_mib, class, regions: here },
+        Requirements { memory_mib, class, regions: 0 },
+        Requirements { memory_mib: 0, class: 0, regions: here | 1 << 63 },
+    ];
+    let not_met = [
+        Requirements { memory_mib: memory_mib + 1, class: 0, regions: 0 },
+        Requirements { memory_mib: 0, class: class + 1, regions: 0 },
+        Requirements { memory_mib: 0, class: 0, regions: !here },
+    ];
+    for requirements in met {
+        let job = world.job(client, &JobTerms { requirements, ..JobTerms::default() });
+        world.claim_lease(job, 0, p).ok();
+    }
+    for requirements in not_met {
+        let job = world.job(client, &JobTerms { requirements, ..JobTerms::default() });
+        world.claim_lease(job, 0, p).expect_err(TesseraError::MayNotClaim);
+    }
+}
+
+#[test]
+fn commit_result_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = stage();
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(second, 0, q).ok();
+    world.commit_result(job, 0, q, 0).expect_err(TesseraError::SeatNotFound);
+    world.commit_result(job, 1, p, 0).expect_err(ErrorCode::AccountNotInitialized);
+    refuses(&mut world, &[], |world| world.commit_result(job, 0, p, 0), &[
+        case("operator", stranger, TesseraError::WrongOperator),
+        case("operator", p.authority, TesseraError::WrongOperator),
+        case("provider", q.address, TesseraError::WrongOperator),
+        case("provider", foreign.address, TesseraError::WrongOperator),
+        case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("job", second.address, TesseraError::WrongJob),
+        case("job", foreign_job.address, TesseraError::WrongJob),
+        case("job", nothing, ErrorCode::AccountNotInitialized),
+        case("lease", second.lease(0), TesseraError::WrongJob),
+        case("lease", foreign_job.lease(0), TesseraError::WrongJob),
+        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("lease", nothing, ErrorCode::AccountNotInitialized),
+    ]);
+    world.commit_result(job, 0, p, 0).expect_err(TesseraError::SeatNotLeased);
+    world.claim_lease(job, 0, q).ok();
+    world.advance(121);
+    world.commit_result(job, 0, q, 0).expect_err(TesseraError::CommitTooLate);
+}
+
+#[test]
+fn reveal_result_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, foreign_job, job, second, p, q, r, nothing, .. } = stage();
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(second, 0, q).ok();
+    world.reveal_result(job, 0, p, 0).expect_err(TesseraError::SeatNotCommitted);
+    world.commit_result(job, 0, p, 0).ok();
+    world.reveal_result(job, 0, p, 0).expect_err(TesseraError::RevealNotOpen);
+    world.claim_lease(job, 0, q).ok();
+    world.reveal_result(job, 0, p, 0).expect_err(TesseraError::RevealNotOpen);
+    world.commit_result(job, 0, q, 0).ok();
+    world.reveal_result(job, 0, r, 0).expect_err(TesseraError::SeatNotFound);
+    refuses(&mut world, &[], |world| world.reveal_result(job, 0, p, 0), &[
+        // The reveal of one is not the reveal of another, even where the result is the same.
+        case("provider", q.address, TesseraError::CommitmentMismatch),
+        case("provider", r.address, TesseraError::SeatNotFound),
+        case("job", second.address, TesseraError::WrongJob),
+        case("job", foreign_job.address, TesseraError::WrongJob),
+        case("job", nothing, ErrorCode::AccountNotInitialized),
+        case("lease", second.lease(0), TesseraError::WrongJob),
+        case("lease", p.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("lease", nothing, ErrorCode::AccountNotInitialized),
+    ]);
+    world.reveal_result(job, 0, p, 0).expect_err(TesseraError::SeatNotCommitted);
+}
+
+#[test]
+fn every_field_of_a_reveal_is_bound() {
+    let Stage { mut world, job, p, q, .. } = stage();
+    world.commit(job, 0, p, 0);
+    world.commit(job, 0, q, 0);
+    // Result root, work root, hash of the key and nonce, 32 bytes each, behind the discriminator.
+    for byte in (8..8 + 4 * 32).step_by(31) {
+        let call = world.reveal_result(job, 0, p, 0);
+        call.with_data(|data| data[byte] ^= 1).expect_err(TesseraError::CommitmentMismatch);
+    }
+    let other = tessera_tests::world::Work::new(job.place(0, 9, p.address), 0);
+    world.reveal(job, 0, p, &other, None).expect_err(TesseraError::CommitmentMismatch);
+    world.reveal_result(job, 0, p, 0).ok();
+}
+
+#[test]
+fn a_key_comes_along_with_a_reveal_only_where_there_is_one_replica() {
+    let Stage { mut world, job, p, q, .. } = stage();
+    world.commit(job, 0, p, 0);
+    world.commit(job, 0, q, 0);
+    world.reveal_and_open(job, 0, p, 0).expect_err(TesseraError::KeyTooEarly);
+    world.reveal_result(job, 0, q, 0).ok();
+    // Not even with the last reveal.
+    world.reveal_and_open(job, 0, p, 0).expect_err(TesseraError::KeyTooEarly);
+    let single = world.job(world.clients[0], &JobTerms::default());
+    world.commit(single, 0, p, 0);
+    let mut work = world.work(single, 0, p, 0);
+    let key = work.key;
+    work.key = [1; 32];
+    world.reveal(single, 0, p, &work, Some(work.key)).expect_err(TesseraError::KeyMismatch);
+    world.reveal(single, 0, p, &work, Some(key)).ok();
+}
+
+#[test]
+fn open_result_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, job, second, p, q, r, nothing, .. } = stage();
+    world.claim_lease(second, 0, p).ok();
+    world.commit(job, 0, p, 0);
+    world.commit(job, 0, q, 0);
+    world.open_result(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
+    world.reveal_result(job, 0, p, 0).ok();
+    world.open_result(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
+    world.reveal_result(job, 0, q, 0).ok();
+    world.open_result(job, 0, p).with_data(|data| data[8] ^= 1).expect_err(TesseraError::KeyMismatch);
+    refuses(&mut world, &[], |world| world.open_result(job, 0, p), &[
+        case("provider", q.address, TesseraError::KeyMismatch),
+        case("provider", r.address, TesseraError::SeatNotFound),
+        case("lease", second.lease(0), TesseraError::LeaseNotAgreed),
+        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("lease", nothing, ErrorCode::AccountNotInitialized),
+    ]);
+    world.open_result(job, 0, p).expect_err(TesseraError::SeatNotRevealed);
+}
+
+#[test]
+fn settle_lease_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = stage();
+    world.agree(second, 0, &[p, q]);
+    world.open_result(second, 0, p).ok();
+    world.commit(job, 0, p, 0);
+    world.settle_lease(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
+    world.commit(job, 0, q, 0);
+    world.reveal_result(job, 0, p, 0).ok();
+    world.settle_lease(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
+    world.reveal_result(job, 0, q, 0).ok();
+    world.settle_lease(job, 0, p).expect_err(TesseraError::SeatNotOpened);
+    world.settle_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
+    world.open_result(job, 0, p).ok();
+    refuses(&mut world, &[], |world| world.settle_lease(job, 0, p), &[
+        case("job", second.address, TesseraError::WrongJob),
+        case("job", foreign_job.address, TesseraError::WrongJob),
+        case("job", nothing, ErrorCode::AccountNotInitialized),
+        case("lease", second.lease(0), TesseraError::WrongJob),
+        case("lease", foreign_job.lease(0), TesseraError::WrongJob),
+        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("provider", q.address, ErrorCode::ConstraintSeeds),
+        case("provider", r.address, ErrorCode::ConstraintSeeds),
+        case("provider", foreign.address, ErrorCode::ConstraintSeeds),
+        case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
+        case("escrow", foreign_job.escrow, ErrorCode::ConstraintSeeds),
+        case("escrow", q.vault, ErrorCode::ConstraintSeeds),
+        case("escrow", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),
+        case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
+        case("stake_vault", p.tokens, ErrorCode::ConstraintSeeds),
+        case("stake_vault", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
+        // Nobody collects the rent of others.
+        case("seat_payer", stranger, TesseraError::WrongRentPayer),
+        case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+        case("lease_payer", stranger, TesseraError::WrongRentPayer),
+        case("lease_payer", q.operator, TesseraError::WrongRentPayer),
+        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+    ]);
+    world.settle_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
+    world.settle_lease(job, 0, q).expect_err(TesseraError::SeatNotOpened);
+}
+
+#[test]
+fn settle_lease_refuses_a_provider_that_is_not_the_one_of_the_vault() {
+    let Stage { mut world, job, p, q, r, .. } = stage();
+    world.agree(job, 0, &[p, q]);
+    world.open_result(job, 0, p).ok();
+    // A whole other provider, with a vault that belongs to it.
+    let call = world.settle_lease(job, 0, p).replace("provider", r.address).replace("stake_vault", r.vault);
+    call.expect_err(TesseraError::SeatNotFound);
+    let call = world.settle_lease(job, 0, p).replace("provider", q.address).replace("stake_vault", q.vault);
+    call.expect_err(TesseraError::SeatNotOpened);
+}
+
+#[test]
+fn return_lease_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = stage();
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(second, 0, q).ok();
+    world.return_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
+    refuses(&mut world, &[], |world| world.return_lease(job, 0, p), &[
+        case("operator", stranger, TesseraError::WrongOperator),
+        case("operator", p.authority, TesseraError::WrongOperator),
+        case("provider", q.address, TesseraError::WrongOperator),
+        case("provider", foreign.address, TesseraError::WrongOperator),
+        case("lease", second.lease(0), TesseraError::SeatNotFound),
+        case("lease", foreign_job.lease(0), TesseraError::SeatNotFound),
+        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("lease", nothing, ErrorCode::AccountNotInitialized),
+        case("seat_payer", stranger, TesseraError::WrongRentPayer),
+        case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+    ]);
+    world.return_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
+}
+
+#[test]
+fn expire_lease_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = stage();
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(second, 0, q).ok();
+    world.expire_lease(job, 0, p).expect_err(TesseraError::WindowStillOpen);
+    world.expire_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
+    world.advance(121);
+    refuses(&mut world, &[], |world| world.expire_lease(job, 0, p), &[
+        // An address where no job is would make the lease look over.
+        case("job", nothing, TesseraError::NotTheJobOfTheLease),
+        case("job", stranger, TesseraError::NotTheJobOfTheLease),
+        case("job", second.address, TesseraError::NotTheJobOfTheLease),
+        case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
+        case("lease", second.lease(0), TesseraError::NotTheJobOfTheLease),
+        case("lease", foreign_job.lease(0), TesseraError::NotTheJobOfTheLease),
+        case("lease", nothing, ErrorCode::AccountNotInitialized),
+        case("provider", q.address, TesseraError::SeatNotFound),
+        case("provider", foreign.address, TesseraError::SeatNotFound),
+        case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("seat_payer", stranger, TesseraError::WrongRentPayer),
+        case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+    ]);
+    world.expire_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
+}
+
+#[test]
+fn close_lease_refuses_wrong_accounts_and_states() {
+    let Stage { mut world, foreign_job, job, second, p, q, stranger, nothing, .. } = stage();
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(second, 0, q).ok();
+    world.close_lease(job, 0).expect_err(TesseraError::LeaseHasSeats);
+    world.return_lease(job, 0, p).ok();
+    world.close_lease(job, 0).expect_err(TesseraError::LeaseStillNeeded);
+    world.cancel_job(job).ok();
+    world.close_lease(job, 0).expect_err(TesseraError::LeaseStillNeeded);
+    world.advance(480 + 300);
+    world.close_lease(job, 0).expect_err(TesseraError::LeaseStillNeeded);
+    world.advance(1);
+    refuses(&mut world, &[], |world| world.close_lease(job, 0), &[
+        case("job", nothing, TesseraError::NotTheJobOfTheLease),
+        case("job", second.address, TesseraError::NotTheJobOfTheLease),
+        case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
+        case("lease", second.lease(0), TesseraError::WrongRentPayer),
+        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+        case("lease", nothing, ErrorCode::AccountNotInitialized),
+        case("payer", stranger, TesseraError::WrongRentPayer),
+        case("payer", q.operator, TesseraError::WrongRentPayer),
+    ]);
+    world.close_lease(job, 0).expect_err(ErrorCode::AccountNotInitialized);
+}
