@@ -53,7 +53,7 @@ impl ClaimLease<'_> {
         Ok(())
     }
 
-    /// Checks market, job, lease and provider.
+    /// Checks market, job, lease (which has begun) and provider.
     pub fn validate(&self, index: u32, now: i64) -> Result<()> {
         let (market, job, provider) = (&self.market, &self.job, &self.provider);
         require!(!market.paused, TesseraError::MarketPaused);
@@ -68,7 +68,7 @@ impl ClaimLease<'_> {
         require!(lease::fits(now, job.deadline, job.lease_seconds, job.reveal_seconds), TesseraError::WindowsDoNotFit);
         let replica = u8::try_from(self.lease.active().count()).map_err(|_| TesseraError::Overflow)?;
         let rank = routing::rank(&job.key().to_bytes(), index, replica, &provider.key().to_bytes());
-        let opened_at = if self.lease.version == 0 { job.posted_at } else { self.lease.opened_at };
+        let opened_at = self.lease.opened_at;
         let turn = routing::may_claim(&job.requirements.into(), &provider.capabilities.into(), rank, opened_at, now);
         require!(turn, TesseraError::MayNotClaim);
         Ok(())
@@ -78,10 +78,10 @@ impl ClaimLease<'_> {
     pub fn handle(ctx: Context<Self>, index: u32) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
-        accounts.validate(index, now)?;
         if accounts.lease.version == 0 {
             accounts.begin(index, ctx.bumps.lease)?;
         }
+        accounts.validate(index, now)?;
         let open_leases = accounts.provider.open_leases;
         accounts.provider.open_leases = open_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
 
