@@ -1,1 +1,123 @@
-//! (see the crate description)
+//! Runs the units of a job: on GPUs through the CUDA driver, or on the CPU through `tessera-ptx`, with equal bits.
+//!
+//! The executor knows no workload: it gets a module (PTX), a launch plan and inputs, and gives the output of each unit.
+//! A module is checked against the reproducible profile before either backend runs it.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tessera_executor::{Backend, Program, open};
+//! # fn example(module: &str, plan: &tessera_protocol::spec::LaunchPlan, inputs: &[bytes::Bytes]) -> Result<(), tessera_executor::ExecError> {
+//! let executor = open(Backend::Auto)?;
+//! let program = Program { module, plan, inputs, unit_gas: 0, unit_time: Duration::from_secs(60) };
+//! let mut session = executor.prepare(0, &program)?;
+//! session.run(0..16, &mut |unit, output| {
+//!     println!("unit {unit}: {} bytes", output.bytes.len());
+//!     Ok(())
+//! })?;
+//! # Ok(()) }
+//! ```
+//!
+//! # GPUs
+//!
+//! One binary runs with and without a driver: it is loaded at run time, and its absence is an [`ExecError`]. Each session
+//! has two streams, so that the output of one unit is copied while the next unit computes. Errors of a kernel leave the
+//! CUDA context unusable, and a kernel that hangs cannot be stopped: run sessions in a process that may be ended.
+#![deny(missing_docs)]
+
+mod cpu;
+mod cuda;
+mod error;
+mod program;
+
+use std::ops::Range;
+
+pub use cuda::{Finding, probe};
+pub use error::ExecError;
+pub use program::Program;
+
+/// What kind of machine a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The CPU, through `tessera-ptx`.
+    Cpu,
+    /// A GPU, through the CUDA driver.
+    Cuda,
+}
+
+/// Something that runs units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name, as the driver or the operating system gives it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its memory in bytes; 0 where that is not known.
+    pub memory: u64,
+    /// Compute capability of a GPU.
+    pub compute_capability: Option<(u32, u32)>,
+    /// What tells it from others of its kind; zeros for a CPU.
+    pub uuid: [u8; 16],
+}
+
+/// Which backend to open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// GPUs if there are any that can run the profile, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// GPUs, or an error.
+    Cuda,
+}
+
+/// The output of a unit. The bytes are the session's: copy what is to stay.
+#[derive(Clone, Copy, Debug)]
+pub struct UnitOutput<'a> {
+    /// The bytes of the plan's output buffer.
+    pub bytes: &'a [u8],
+    /// What the unit spent, where the backend counts it: the CPU does, GPUs do not.
+    pub gas: Option<u64>,
+}
+
+/// Receives the output of each unit, in order. An error from it ends the run.
+pub type Sink<'a> = dyn FnMut(u64, UnitOutput<'_>) -> Result<(), ExecError> + 'a;
+
+/// A backend with its devices.
+pub trait Executor: Send + Sync {
+    /// The devices, at least one.
+    fn devices(&self) -> &[Device];
+
+    /// Checks a program and brings its module and inputs to a device.
+    ///
+    /// # Errors
+    /// If the module is not in the profile, the plan does not fit it, or the device cannot take it.
+    fn prepare(&self, device: usize, program: &Program<'_>) -> Result<Box<dyn Session>, ExecError>;
+}
+
+/// A program on a device.
+pub trait Session: Send {
+    /// Runs units in order and hands each output to the sink.
+    ///
+    /// # Errors
+    /// If a unit faults or takes too long, the device fails, or the sink refuses.
+    fn run(&mut self, units: Range<u64>, sink: &mut Sink<'_>) -> Result<(), ExecError>;
+}
+
+/// Opens a backend.
+///
+/// # Errors
+/// If it is [`Backend::Cuda`] and there is no usable GPU.
+pub fn open(backend: Backend) -> Result<Box<dyn Executor>, ExecError> {
+    match backend {
+        Backend::Cpu => Ok(Box::new(cpu::Cpu::new())),
+        Backend::Cuda => Ok(Box::new(cuda::Cuda::new()?)),
+        Backend::Auto => match cuda::Cuda::new() {
+            Ok(cuda) => Ok(Box::new(cuda)),
+            Err(reason) => {
+                tracing::info!(%reason, "no GPU: running on the CPU");
+                Ok(Box::new(cpu::Cpu::new()))
+            }
+        },
+    }
+}

@@ -155,6 +155,9 @@ pub enum FaultKind {
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The time that the caller allowed has passed.
+    #[error("the time limit has passed")]
+    Deadline,
     /// Threads that wait for each other without end.
     #[error("threads wait at a barrier that others never reach")]
     Deadlock,

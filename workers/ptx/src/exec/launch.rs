@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use super::env::Env;
 use super::lanes::{Context, LANES, LaneFault, Long, Registers, Word};
@@ -38,6 +39,8 @@ pub struct Limits<'a> {
     pub gas: Option<u64>,
     /// Set it to stop the launch soon.
     pub cancel: Option<&'a AtomicBool>,
+    /// When to stop the launch.
+    pub deadline: Option<Instant>,
 }
 
 /// What a launch took.
@@ -186,7 +189,11 @@ impl Counter<'_, '_> {
             _ => {}
         }
         match self.shared.limits.cancel {
-            Some(cancel) if cancel.load(Relaxed) => Err(FaultKind::Cancelled),
+            Some(cancel) if cancel.load(Relaxed) => return Err(FaultKind::Cancelled),
+            _ => {}
+        }
+        match self.shared.limits.deadline {
+            Some(deadline) if Instant::now() > deadline => Err(FaultKind::Deadline),
             _ => Ok(()),
         }
     }

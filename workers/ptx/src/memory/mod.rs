@@ -50,11 +50,18 @@ impl Memory {
     /// one unit to the next.
     #[must_use]
     pub fn new(module: &Module) -> Self {
+        let mut memory = Self { buffers: vec![None, None] };
+        memory.set_module(module);
+        memory
+    }
+
+    /// Puts the variables of another module in place of those that are there; buffers stay.
+    pub fn set_module(&mut self, module: &Module) {
         let image = module.image();
         let cells = Cells::new(image.len());
         // The image fits: the cells were made for it.
         let _ = cells.write(0, image);
-        Self { buffers: vec![None, Some(Buffer { cells, access: Access::Read })] }
+        self.buffers[VARIABLES as usize] = Some(Buffer { cells, access: Access::Read });
     }
 
     /// Allocates zeroed bytes.
