@@ -48,7 +48,7 @@ pub struct Job {
     /// Where it is.
     pub address: Pubkey,
     /// The fields.
-    pub data: accounts::Job,
+    pub data: Box<accounts::Job>,
     /// One bit per lease, set when it has settled.
     pub bitmap: Vec<u8>,
 }
@@ -75,7 +75,7 @@ impl Job {
             expected: "a job account",
             found: format!("{} bytes of bitmap for {} leases", rest.len(), data.leases),
         })?;
-        Ok(Self { address, data, bitmap: bitmap.to_vec() })
+        Ok(Self { address, data: Box::new(data), bitmap: bitmap.to_vec() })
     }
 
     /// Whether a lease has settled.
@@ -97,13 +97,13 @@ impl Job {
 
     /// Whether the job was not cancelled. Its deadline may have passed all the same.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         matches!(self.data.state, types::JobState::Open)
     }
 
     /// Whether every lease has settled.
     #[must_use]
-    pub const fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.data.settled_leases == self.data.leases
     }
 

@@ -39,7 +39,7 @@ pub enum StoreError {
     #[error("store {url} has no blob {cid}")]
     NotFound {
         /// The store.
-        url: Url,
+        url: String,
         /// The blob.
         cid: Cid,
     },
@@ -55,7 +55,7 @@ pub enum StoreError {
     #[error("store {url} sent other bytes than those named {cid}; use another store")]
     Corrupt {
         /// The store.
-        url: Url,
+        url: String,
         /// The blob.
         cid: Cid,
     },
@@ -63,7 +63,7 @@ pub enum StoreError {
     #[error("store {url} refused with {status}: {answer}")]
     Refused {
         /// The store.
-        url: Url,
+        url: String,
         /// HTTP status.
         status: StatusCode,
         /// Start of its answer.
@@ -73,7 +73,7 @@ pub enum StoreError {
     #[error("store {url} does not answer ({source}); check that it runs and that the address is right")]
     Unreachable {
         /// The store.
-        url: Url,
+        url: String,
         /// The last failure.
         #[source]
         source: reqwest::Error,
@@ -136,7 +136,7 @@ impl StoreClient {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> StoreError {
-        StoreError::Unreachable { url: self.url.clone(), source: source.without_url() }
+        StoreError::Unreachable { url: self.url.to_string(), source: source.without_url() }
     }
 
     /// Refusals as errors, with the start of what the store says.
@@ -146,7 +146,7 @@ impl StoreClient {
             return Ok(response);
         }
         if status == StatusCode::NOT_FOUND {
-            return Err(StoreError::NotFound { url: self.url.clone(), cid: *cid });
+            return Err(StoreError::NotFound { url: self.url.to_string(), cid: *cid });
         }
         let mut answer = BytesMut::new();
         while answer.len() < SHOWN
@@ -156,7 +156,7 @@ impl StoreClient {
         }
         answer.truncate(SHOWN);
         let answer = String::from_utf8_lossy(&answer).trim().to_owned();
-        Err(StoreError::Refused { url: self.url.clone(), status, answer })
+        Err(StoreError::Refused { url: self.url.to_string(), status, answer })
     }
 
     /// Puts a blob, signed by `key`, and returns its content id.
@@ -201,7 +201,7 @@ impl StoreClient {
                 blob.extend_from_slice(&piece);
             }
             if hasher.finish() != *cid {
-                return Err(StoreError::Corrupt { url: self.url.clone(), cid: *cid });
+                return Err(StoreError::Corrupt { url: self.url.to_string(), cid: *cid });
             }
             Ok(blob.freeze())
         })
