@@ -5,6 +5,9 @@
 #include "texture.cuh"
 #include "traverse.cuh"
 
+// Leaves that a thread looks at before it looks at whether its ray is done.
+#define STEPS 6
+
 // Random numbers of one sample: dimension pairs of scrambled Sobol points, keyed by pixel and frame.
 struct Sampler {
     u32 index, key;
@@ -37,85 +40,105 @@ T_FN Vec bounded(Vec light, u32 bounce, float clamp) {
     return vec(t_min(light.x, clamp), t_min(light.y, clamp), t_min(light.z, clamp));
 }
 
-// Radiance along one path.
-T_FN Vec path(const Scene *scene, const Frame *f, Vec o, Vec d, Sampler *random) {
-    Vec sum = vec(0.0f, 0.0f, 0.0f), through = vec(1.0f, 1.0f, 1.0f);
-    float density = -1.0f;
-    for (u32 bounce = 0;; bounce++) {
-        Hit hit = {1e30f, 0.0f, 0.0f, 0};
-        if (!trace<false>(scene, o, d, random->key ^ random->index, &hit)) {
-            return sum + bounded(through * background(scene, d, density), bounce, f->clamp);
-        }
-        const Float4 *at = (const Float4 *)(section<Attributes>(scene, scene->attributes) + hit.triangle);
-        Float4 plane = section<Triangle>(scene, scene->triangles)[hit.triangle].row[2];
-        Float4 at3 = at[3];
-        const Material *m = section<Material>(scene, scene->materials) + t_bits(at3.w);
-        float wu = t_clamp(hit.u, 0.0f, 1.0f), wv = t_clamp(hit.v, 0.0f, 1.0f), ww = 1.0f - wu - wv;
-        Float4 at2 = at[2];
-        float s = t_fma(at2.y, ww, t_fma(at2.w, wu, at3.y * wv)), t = t_fma(at2.z, ww, t_fma(at3.x, wu, at3.z * wv));
+// A path on its way.
+struct Path {
+    Vec origin, direction;
+    Vec sum;       // radiance found so far
+    Vec through;   // share of light from further on that arrives
+    float density; // with which the direction was chosen; negative for a camera ray
+    u32 bounce;
+    Sampler random;
+};
 
-        Vec emissive = vec(m->emissive[0], m->emissive[1], m->emissive[2]);
-        if (largest(emissive) > 0.0f) {
-            if (m->emissive_texture) emissive = emissive * sample_texture(scene, m->emissive_texture, s, t);
-            float w = 1.0f;
-            if (density > 0.0f && m->light_density > 0.0f) {
-                float facing = t_max(t_abs(dot(vec(plane), d)), 1e-6f);
-                w = mis(density, t_div(m->light_density * hit.t * hit.t, facing));
+// A sample of a light that counts if nothing is in between.
+struct Shadow {
+    Vec gain;
+    Vec direction;
+    float distance; // 0: there is none
+};
+
+// Handles the end of a path's segment: adds light that was met, samples a light, picks the next direction. False where
+// the path ends; the sampled light is still to be tested.
+T_FN bool shade(const Scene *scene, const Frame *f, const Ray *hit, Path *path, Shadow *shadow) {
+    Vec d = path->direction;
+    shadow->distance = 0.0f;
+    if (hit->hit == NO_NODE) {
+        Vec light = path->through * background(scene, d, path->density);
+        path->sum = path->sum + bounded(light, path->bounce, f->clamp);
+        return false;
+    }
+    const Float4 *at = (const Float4 *)(section<Attributes>(scene, scene->attributes) + hit->hit);
+    Float4 plane = section<Triangle>(scene, scene->triangles)[hit->hit].row[2];
+    Float4 at2 = at[2], at3 = at[3];
+    const Material *m = section<Material>(scene, scene->materials) + t_bits(at3.w);
+    float wu = t_clamp(hit->u, 0.0f, 1.0f), wv = t_clamp(hit->v, 0.0f, 1.0f), ww = 1.0f - wu - wv;
+    float s = t_fma(at2.y, ww, t_fma(at2.w, wu, at3.y * wv)), t = t_fma(at2.z, ww, t_fma(at3.x, wu, at3.z * wv));
+
+    Vec emissive = vec(m->emissive[0], m->emissive[1], m->emissive[2]);
+    if (largest(emissive) > 0.0f) {
+        if (m->emissive_texture) emissive = emissive * sample_texture(scene, m->emissive_texture, s, t);
+        float w = 1.0f;
+        if (path->density > 0.0f && m->light_density > 0.0f) {
+            float facing = t_max(t_abs(dot(vec(plane), d)), 1e-6f);
+            w = mis(path->density, t_div(m->light_density * hit->limit * hit->limit, facing));
+        }
+        path->sum = path->sum + bounded(path->through * emissive * w, path->bounce, f->clamp);
+    }
+    if (path->bounce == f->max_bounces) return false;
+
+    Vec base = vec(m->base[0], m->base[1], m->base[2]);
+    float metallic = m->metallic, roughness = m->roughness;
+    if (m->base_texture) base = base * sample_texture(scene, m->base_texture, s, t);
+    if (m->surface_texture) {
+        Vec r = sample_texture(scene, m->surface_texture, s, t);
+        roughness *= r.y;
+        metallic *= r.z;
+    }
+    Vec facing = vec(plane);
+    if (dot(facing, d) > 0.0f) facing = -facing;
+    Vec normal = facing;
+    if (m->flags & SMOOTH) {
+        Float4 at0 = at[0], at1 = at[1];
+        normal = mad(vec(at0), ww, mad(vec(at0.w, at1.x, at1.y), wu, vec(at1.z, at1.w, at2.x) * wv));
+        normal = normalize(normal);
+        if (dot(normal, facing) < 0.0f) normal = -normal;
+        // A smooth normal that looks away from the eye would make the surface black.
+        if (!(dot(normal, d) < 0.0f)) normal = facing;
+    }
+    Surface surf = surface(normal, -d, base, metallic, roughness);
+    Vec o = mad(facing, scene->epsilon, mad(d, hit->limit, path->origin));
+    path->origin = o;
+
+    float choice, lobe, u, v;
+    next2(&path->random, &choice, &lobe);
+    if (scene->light_count) {
+        LightSample light;
+        next2(&path->random, &u, &v);
+        if (sample_light(scene, o, choice, u, v, &light) && dot(light.direction, facing) > 0.0f) {
+            float other;
+            Vec gain = path->through * evaluate(&surf, light.direction, &other) * light.radiance;
+            if (light.density > 0.0f) gain = gain * mis(light.density, other);
+            if (largest(gain) > 0.0f) {
+                shadow->gain = bounded(gain, path->bounce, f->clamp);
+                shadow->direction = light.direction;
+                shadow->distance = t_fma(light.distance, -1e-4f, light.distance);
             }
-            sum = sum + bounded(through * emissive * w, bounce, f->clamp);
-        }
-        if (bounce == f->max_bounces) return sum;
-
-        Vec base = vec(m->base[0], m->base[1], m->base[2]);
-        float metallic = m->metallic, roughness = m->roughness;
-        if (m->base_texture) base = base * sample_texture(scene, m->base_texture, s, t);
-        if (m->surface_texture) {
-            Vec r = sample_texture(scene, m->surface_texture, s, t);
-            roughness *= r.y;
-            metallic *= r.z;
-        }
-        Vec facing = vec(plane);
-        if (dot(facing, d) > 0.0f) facing = -facing;
-        Vec normal = facing;
-        if (m->flags & SMOOTH) {
-            Float4 at0 = at[0], at1 = at[1];
-            normal = mad(vec(at0), ww, mad(vec(at0.w, at1.x, at1.y), wu, vec(at1.z, at1.w, at2.x) * wv));
-            normal = normalize(normal);
-            if (dot(normal, facing) < 0.0f) normal = -normal;
-            // A smooth normal that looks away from the eye would make the surface black.
-            if (!(dot(normal, d) < 0.0f)) normal = facing;
-        }
-        Surface surf = surface(normal, -d, base, metallic, roughness);
-        o = mad(facing, scene->epsilon, mad(d, hit.t, o));
-
-        float choice, lobe, u, v;
-        next2(random, &choice, &lobe);
-        if (scene->light_count) {
-            LightSample light;
-            next2(random, &u, &v);
-            if (sample_light(scene, o, choice, u, v, &light) && dot(light.direction, facing) > 0.0f) {
-                float other;
-                Vec gain = through * evaluate(&surf, light.direction, &other) * light.radiance;
-                if (light.density > 0.0f) gain = gain * mis(light.density, other);
-                if (largest(gain) > 0.0f) {
-                    Hit shadow = {t_fma(light.distance, -1e-4f, light.distance), 0.0f, 0.0f, 0};
-                    if (!trace<true>(scene, o, light.direction, random->key ^ random->index, &shadow))
-                        sum = sum + bounded(gain, bounce, f->clamp);
-                }
-            }
-        }
-
-        next2(random, &u, &v);
-        d = scatter(&surf, lobe, u, v);
-        Vec gain = evaluate(&surf, d, &density);
-        if (!(density > 0.0f) || !(dot(d, facing) > 0.0f)) return sum;
-        through = through * gain * t_rcp(density);
-        if (bounce > 0) {
-            float keep = t_min(largest(through), 0.95f);
-            if (t_unit(t_hash(random->key ^ (random->index * 0x85ebca6bu))) >= keep) return sum;
-            through = through * t_rcp(keep);
         }
     }
+
+    next2(&path->random, &u, &v);
+    d = scatter(&surf, lobe, u, v);
+    Vec gain = evaluate(&surf, d, &path->density);
+    if (!(path->density > 0.0f) || !(dot(d, facing) > 0.0f)) return false;
+    path->direction = d;
+    path->through = path->through * gain * t_rcp(path->density);
+    if (path->bounce > 0) {
+        float keep = t_min(largest(path->through), 0.95f);
+        if (t_unit(t_hash(path->random.key ^ (path->random.index * 0x85ebca6bu))) >= keep) return false;
+        path->through = path->through * t_rcp(keep);
+    }
+    path->bounce++;
+    return true;
 }
 
 // One thread a pixel. `sums` takes tile * tile pixels of three u64 each; pixels outside of the frame stay zero.
@@ -141,18 +164,51 @@ T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
     u32 first = range * f->samples_per_unit, end = first + f->samples_per_unit;
     end = end > f->samples ? f->samples : end;
     u64 red = 0, green = 0, blue = 0;
-    for (u32 sample = first; sample < end; sample++) {
-        Sampler random = {sample, key.x};
-        float jitter_x, jitter_y;
-        next2(&random, &jitter_x, &jitter_y);
-        float sx = t_fma((float)x + jitter_x, step_x, -1.0f), sy = t_fma((float)y + jitter_y, step_y, 1.0f);
-        Vec aside = mad(right, sx, up * sy);
-        Vec o = camera->parallel ? origin + aside : origin;
-        Vec d = normalize(camera->parallel ? forward : forward + aside);
-        Vec light = path(scene, f, o, d, &random);
-        red += t_fixed(light.x);
-        green += t_fixed(light.y);
-        blue += t_fixed(light.z);
+    // One loop for everything: rays to lights and rays of paths go through the same traversal, a few steps at a time, and a
+    // thread whose path has ended starts its next sample at once. So the threads of a warp seldom wait for each other.
+    Uint2 stack[STACK];
+    Path path;
+    Ray ray;
+    Shadow shadow;
+    bool alive = false;
+    shadow.distance = 0.0f;
+    ray.ref = NO_NODE;
+    for (u32 sample = first;;) {
+        t_meet();
+        if (ray.ref == NO_NODE) {
+            if (!alive && shadow.distance == 0.0f) {
+                if (sample == end) break;
+                path.random.index = sample++;
+                path.random.key = key.x;
+                float jitter_x, jitter_y;
+                next2(&path.random, &jitter_x, &jitter_y);
+                float sx = t_fma((float)x + jitter_x, step_x, -1.0f), sy = t_fma((float)y + jitter_y, step_y, 1.0f);
+                Vec aside = mad(right, sx, up * sy);
+                path.origin = camera->parallel ? origin + aside : origin;
+                path.direction = normalize(camera->parallel ? forward : forward + aside);
+                path.sum = vec(0.0f, 0.0f, 0.0f);
+                path.through = vec(1.0f, 1.0f, 1.0f);
+                path.density = -1.0f;
+                path.bounce = 0;
+                alive = true;
+            }
+            bool any = shadow.distance > 0.0f;
+            start(&ray, path.origin, any ? shadow.direction : path.direction, any ? shadow.distance : 1e30f, any,
+                  path.random.key ^ path.random.index, stack);
+        }
+        traverse(scene, &ray, STEPS, stack);
+        if (ray.ref != NO_NODE) continue;
+        if (ray.any) {
+            if (ray.hit == NO_NODE) path.sum = path.sum + shadow.gain;
+            shadow.distance = 0.0f;
+        } else {
+            alive = shade(scene, f, &ray, &path, &shadow);
+        }
+        if (!alive && shadow.distance == 0.0f) {
+            red += t_fixed(path.sum.x);
+            green += t_fixed(path.sum.y);
+            blue += t_fixed(path.sum.z);
+        }
     }
     u64 *out = sums + ((u64)in_y * tile + in_x) * 3u;
     out[0] = red;

@@ -35,10 +35,13 @@ T_FN u32 t_bits(float a) { return __float_as_uint(a); }
 T_FN float t_from_bits(u32 a) { return __uint_as_float(a); }
 T_FN u32 t_mul_hi(u32 a, u32 b) { return __umulhi(a, b); }
 T_FN u32 t_reverse(u32 a) { return __brev(a); }
+// All threads of the warp that have not left the kernel meet here. Changes no result.
+T_FN void t_meet() { __syncwarp(); }
 #else
 #define T_FN static inline __attribute__((always_inline))
 #define T_KERNEL static void
 
+T_FN void t_meet() {}
 T_FN float t_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 T_FN float t_sqrt(float a) { return __builtin_sqrtf(a); }
 T_FN float t_div(float a, float b) { return a / b; }

@@ -3,10 +3,8 @@
 #include "layout.cuh"
 #include "texture.cuh"
 
-struct Hit {
-    float t, u, v;
-    u32 triangle;
-};
+// Nodes that a thread looks at before the leaves of its warp have their turn.
+#define NODES 4
 
 // How far outside of a triangle, in barycentrics, a ray still hits: closes cracks between neighbours.
 #define EDGE 2e-4f
@@ -28,27 +26,63 @@ T_FN bool passes(const Scene *scene, u32 index, float u, float v, u32 key) {
     return alpha < cutoff;
 }
 
-// The nearest hit before hit->t, or with ANY whether there is one at all. `key` decides the alpha test of translucent
-// surfaces.
-template <bool ANY> T_FN bool trace(const Scene *scene, Vec o, Vec d, u32 key, Hit *hit) {
+// A ray on its way through the tree.
+struct Ray {
+    Vec origin, direction, inverse, shift;
+    float limit;      // distance of the nearest hit so far
+    float u, v;       // barycentrics of that hit
+    u32 hit;          // its triangle, or NO_NODE
+    u32 ref;          // what to look at next; NO_NODE when done
+    u32 top;          // entries on the stack
+    u32 key;          // decides the alpha test of translucent surfaces
+    bool any;         // whether any hit will do
+};
+
+T_FN void start(Ray *ray, Vec o, Vec d, float limit, bool any, u32 key, Uint2 *stack) {
+    ray->origin = o;
+    ray->direction = d;
+    ray->inverse = vec(reciprocal(d.x), reciprocal(d.y), reciprocal(d.z));
+    ray->shift = vec(-o.x * ray->inverse.x, -o.y * ray->inverse.y, -o.z * ray->inverse.z);
+    ray->limit = limit;
+    ray->hit = NO_NODE;
+    ray->ref = 0;
+    ray->key = key;
+    ray->any = any;
+    // Below the last entry lies one that every pop accepts.
+    stack[0].x = NO_NODE;
+    stack[0].y = 0;
+    ray->top = 1;
+}
+
+// The next entry of the stack that is nearer than `limit`.
+T_FN u32 pop(const Uint2 *stack, u32 *top, float limit) {
+    u32 at = *top;
+    do {
+        --at;
+    } while (!(t_from_bits(stack[at].y) < limit));
+    *top = at;
+    return stack[at].x;
+}
+
+// Looks at up to `steps` leaves, and NODES nodes before each. The rays of a warp need very different numbers of steps: with a bound, those
+// that are done can go on to something useful while the others come back for more.
+T_FN void traverse(const Scene *scene, Ray *ray, u32 steps, Uint2 *stack) {
     const Node *nodes = section<Node>(scene, scene->nodes);
     const Triangle *triangles = section<Triangle>(scene, scene->triangles);
-    Vec inv = vec(reciprocal(d.x), reciprocal(d.y), reciprocal(d.z));
-    Vec shift = vec(-o.x * inv.x, -o.y * inv.y, -o.z * inv.z);
+    Vec o = ray->origin, d = ray->direction, inv = ray->inverse, shift = ray->shift;
     // A node's near and far planes by the direction's signs, as indices of Float4.
     u32 near_x = inv.x < 0.0f ? 1u : 0u, near_y = inv.y < 0.0f ? 3u : 2u, near_z = inv.z < 0.0f ? 5u : 4u;
-    Uint2 stack[STACK];
-    u32 top = 0, ref = 0;
-    float limit = hit->t;
-    bool found = false;
-    for (;;) {
-        if (!(ref & LEAF)) {
+    u32 top = ray->top, ref = ray->ref;
+    float limit = ray->limit;
+    do {
+        // A few nodes, so that most threads have a leaf when leaves are looked at.
+        for (u32 n = 0; n < NODES && !(ref & LEAF); n++) {
             const Float4 *node = (const Float4 *)(nodes + ref);
             Float4 nx = node[near_x], fx = node[near_x ^ 1u], ny = node[near_y], fy = node[near_y ^ 1u];
             Float4 nz = node[near_z], fz = node[near_z ^ 1u];
             Uint4 child = ((const Uint4 *)node)[6];
-            u32 best = NO_NODE;
-            float best_t = 0.0f;
+            u32 next = NO_NODE;
+            float best = 0.0f;
 #define CHILD(f)                                                                                                       \
     {                                                                                                                  \
         float enter = t_max(t_max(t_fma(nx.f, inv.x, shift.x), t_fma(ny.f, inv.y, shift.y)),                           \
@@ -56,16 +90,13 @@ template <bool ANY> T_FN bool trace(const Scene *scene, Vec o, Vec d, u32 key, H
         float leave = t_min(t_min(t_fma(fx.f, inv.x, shift.x), t_fma(fy.f, inv.y, shift.y)),                           \
                             t_min(t_fma(fz.f, inv.z, shift.z), limit));                                                \
         if (enter <= leave) {                                                                                          \
-            if (best == NO_NODE) {                                                                                     \
-                best = child.f;                                                                                        \
-                best_t = enter;                                                                                        \
-            } else {                                                                                                   \
-                bool closer = enter < best_t;                                                                          \
-                Uint2 far = {closer ? best : child.f, t_bits(closer ? best_t : enter)};                                \
-                stack[top++] = far;                                                                                    \
-                best = closer ? child.f : best;                                                                        \
-                best_t = closer ? enter : best_t;                                                                      \
+            bool closer = next == NO_NODE || enter < best;                                                             \
+            if (next != NO_NODE) {                                                                                     \
+                stack[top].x = closer ? next : child.f;                                                                \
+                stack[top++].y = t_bits(closer ? best : enter);                                                        \
             }                                                                                                          \
+            next = closer ? child.f : next;                                                                            \
+            best = closer ? enter : best;                                                                              \
         }                                                                                                              \
     }
             CHILD(x)
@@ -73,11 +104,10 @@ template <bool ANY> T_FN bool trace(const Scene *scene, Vec o, Vec d, u32 key, H
             CHILD(z)
             CHILD(w)
 #undef CHILD
-            if (best != NO_NODE) {
-                ref = best;
-                continue;
-            }
-        } else {
+            if (next == NO_NODE) next = pop(stack, &top, limit);
+            ref = next;
+        }
+        if (ref != NO_NODE && (ref & LEAF)) {
             u32 index = LEAF_FIRST(ref), end = index + LEAF_COUNT(ref);
             do {
                 const Triangle *tri = triangles + index;
@@ -89,29 +119,23 @@ template <bool ANY> T_FN bool trace(const Scene *scene, Vec o, Vec d, u32 key, H
                     Vec p = mad(d, t, o);
                     Float4 row = tri->row[0];
                     float u = t_fma(row.x, p.x, t_fma(row.y, p.y, t_fma(row.z, p.z, row.w)));
-                    if (u >= -EDGE && u <= 1.0f + EDGE) {
-                        row = tri->row[1];
-                        float v = t_fma(row.x, p.x, t_fma(row.y, p.y, t_fma(row.z, p.z, row.w)));
-                        if (v >= -EDGE && u + v <= 1.0f + EDGE) {
-                            if (!(ref & MASKED) || !passes(scene, index, u, v, key)) {
-                                if (ANY) return true;
-                                found = true;
-                                limit = t;
-                                hit->t = t;
-                                hit->u = u;
-                                hit->v = v;
-                                hit->triangle = index;
-                            }
-                        }
+                    row = tri->row[1];
+                    float v = t_fma(row.x, p.x, t_fma(row.y, p.y, t_fma(row.z, p.z, row.w)));
+                    if (t_min(u, v) >= -EDGE && u + v <= 1.0f + EDGE &&
+                        (!(ref & MASKED) || !passes(scene, index, u, v, ray->key))) {
+                        limit = t;
+                        ray->u = u;
+                        ray->v = v;
+                        ray->hit = index;
                     }
                 }
             } while (++index < end);
+            // Only the entry at the bottom is accepted with a limit below every distance.
+            if (ray->any && ray->hit != NO_NODE) top = 1;
+            ref = pop(stack, &top, limit);
         }
-        do {
-            if (top == 0) return found;
-            Uint2 entry = stack[--top];
-            ref = entry.x;
-            if (t_from_bits(entry.y) < limit) break;
-        } while (true);
-    }
+    } while (ref != NO_NODE && --steps);
+    ray->ref = ref;
+    ray->top = top;
+    ray->limit = limit;
 }

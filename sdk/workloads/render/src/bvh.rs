@@ -10,7 +10,7 @@ use crate::{
 /// Bins of the heuristic along an axis.
 const BINS: usize = 16;
 /// Cost of visiting an inner node of two children, in triangle tests.
-const VISIT: f32 = 1.8;
+const VISIT: f32 = 1.0;
 /// Below this depth only halves are cut, so that the stack suffices.
 const SAH_DEPTH: u32 = 24;
 /// From this many triangles on, both halves are built at once.

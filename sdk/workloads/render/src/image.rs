@@ -85,6 +85,8 @@ impl Image {
         let mut bytes = Cursor::new(Vec::new());
         ExrImage::from_channels((self.width, self.height), channels)
             .write()
+            // In order, so that equal pictures are equal files.
+            .non_parallel()
             .to_buffered(&mut bytes)
             .map_err(|e| encode_failed("EXR", &e))?;
         Ok(bytes.into_inner())

@@ -199,7 +199,7 @@ pub fn prepare(scene: &Scene, settings: &Settings) -> Result<PreparedJob> {
     }
     let environment = settings.environment.resolve(scene)?;
     let tree = scene.tree()?;
-    let scene_bytes = pack::pack(scene, &tree, &environment)?;
+    let packed = pack::pack(scene, &tree, &environment)?;
 
     let aspect = settings.width as f32 / settings.height as f32;
     let still = settings.camera.resolve(scene, &tree, aspect)?;
@@ -222,13 +222,13 @@ pub fn prepare(scene: &Scene, settings: &Settings) -> Result<PreparedJob> {
         seed_low: settings.seed as u32,
         seed_high: (settings.seed >> 32) as u32,
         max_bounces: settings.max_bounces,
-        clamp: settings.clamp.unwrap_or(FIXED_MAX),
+        clamp: settings.clamp.map_or(FIXED_MAX, |c| (c * packed.typical_radiance).clamp(1e-6, FIXED_MAX)),
         ..pack::empty_frame()
     };
     let frame_bytes = pack::pack_frame(&frame, &cameras);
 
     let blobs: Vec<(Cid, Vec<u8>)> =
-        [MODULE.as_bytes().to_vec(), frame_bytes, scene_bytes].into_iter().map(|b| (Cid::of(&b), b)).collect();
+        [MODULE.as_bytes().to_vec(), frame_bytes, packed.bytes].into_iter().map(|b| (Cid::of(&b), b)).collect();
     let input = |name: &str, i: usize| Input { name: name.into(), cid: blobs[i].0, len: blobs[i].1.len() as u64 };
     let inputs = vec![input("frame", 1), input("scene", 2)];
     let spec = JobSpec {

@@ -19,6 +19,8 @@ pub struct Lights {
     pub sky_select: f32,
     /// Density of samples inside the sun's disc.
     pub sun_density: f32,
+    /// Roughly how bright a white surface of the scene is.
+    pub typical_radiance: f32,
 }
 
 impl Lights {
@@ -71,9 +73,9 @@ impl Lights {
             };
             found.push((light, f64::from(sun.irradiance.luminance()) * cross_section));
         }
+        let texels = environment.texels.len().max(1) as f64;
+        let mean = environment.texels.iter().map(|t| f64::from(t.luminance())).sum::<f64>() / texels;
         if environment.peaked {
-            let n = environment.texels.len().max(1) as f64;
-            let mean = environment.texels.iter().map(|t| f64::from(t.luminance())).sum::<f64>() / n;
             let light = layout::Light { kind: layout::LIGHT_SKY, ..empty() };
             found.push((light, mean * 4.0 * cross_section));
         }
@@ -86,7 +88,11 @@ impl Lights {
             material_density: vec![0.0; scene.materials.len()],
             sky_select: 0.0,
             sun_density: 0.0,
+            typical_radiance: 0.0,
         };
+        // All power spread over a sphere around the scene, and a diffuse reflection; the sky counts once.
+        let spread = total / (4.0 * cross_section * std::f64::consts::PI);
+        lights.typical_radiance = (spread + if environment.peaked { 0.0 } else { mean }) as f32;
         for (mut light, power) in found {
             let select = (power / total) as f32;
             light.select = select;
@@ -101,11 +107,6 @@ impl Lights {
             if total > 0.0 {
                 *density = (brightness * std::f64::consts::PI / total) as f32;
             }
-        }
-        // A triangle's samples are spread over its area, by the density of its material.
-        for light in lights.records.iter_mut().filter(|l| l.kind == layout::LIGHT_TRIANGLE) {
-            let area = Vec3::from(light.b).cross(light.c.into()).length() * 0.5;
-            light.select /= area;
         }
         lights
     }

@@ -28,11 +28,19 @@ impl Scene {
     }
 }
 
+/// A scene in the kernel's layout.
+pub struct Packed {
+    /// The scene buffer.
+    pub bytes: Vec<u8>,
+    /// Roughly how bright a white surface of the scene is.
+    pub typical_radiance: f32,
+}
+
 /// Packs the scene under its environment.
 ///
 /// # Errors
 /// If it is too large for the kernel.
-pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Vec<u8>> {
+pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Packed> {
     let (low, high) = scene.bounds();
     let diagonal = (high - low).length();
     let lights = Lights::collect(scene, environment, &tree.order, (diagonal * 0.5).max(1e-3));
@@ -89,7 +97,7 @@ pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Vec<
         pad: 0,
     };
     out.bytes[..size_of::<layout::Header>()].copy_from_slice(bytes_of(&header));
-    Ok(out.bytes)
+    Ok(Packed { bytes: out.bytes, typical_radiance: lights.typical_radiance })
 }
 
 fn too_large(what: &str) -> RenderError {

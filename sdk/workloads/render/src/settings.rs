@@ -38,7 +38,8 @@ pub struct Settings {
     pub seed: u64,
     /// Surface scatterings of a path.
     pub max_bounces: u32,
-    /// Largest contribution of indirect light to a sample: trades a little light for far less noise. `None`: unlimited.
+    /// Largest contribution of indirect light to a sample, as a multiple of the scene's typical brightness: trades a little
+    /// light for far less noise. `None`: unlimited.
     pub clamp: Option<f32>,
     /// Frames. More than one is a turntable: the camera goes once around the scene.
     pub frames: u32,
@@ -60,7 +61,7 @@ impl Default for Settings {
             tile: 32,
             seed: 0,
             max_bounces: 4,
-            clamp: Some(8.0),
+            clamp: Some(16.0),
             frames: 1,
             camera: CameraChoice::Auto,
             environment: EnvironmentChoice::Auto,

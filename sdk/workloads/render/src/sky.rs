@@ -35,7 +35,7 @@ pub struct Sky {
 
 impl Default for Sky {
     fn default() -> Self {
-        Self { sun_elevation: 40.0, sun_azimuth: 140.0, sun_size: 0.53, haze: 1.0, ground: vec3(0.3, 0.27, 0.23) }
+        Self { sun_elevation: 36.0, sun_azimuth: 245.0, sun_size: 0.53, haze: 1.0, ground: vec3(0.3, 0.27, 0.23) }
     }
 }
 
@@ -88,12 +88,10 @@ fn leave(p: [f64; 3], d: [f64; 3], radius: f64) -> Option<f64> {
 
 /// Share of light that gets from the end of the air to `p` along `-d`; `None` where the Earth is in the way.
 fn transmittance(p: [f64; 3], d: [f64; 3], haze: f64) -> Option<[f64; 3]> {
-    const STEPS: u32 = 16;
     let length = leave(p, d, TOP)?;
-    let step = length / f64::from(STEPS);
     let (mut air, mut dust) = (0.0, 0.0);
-    for i in 0..STEPS {
-        let height = height_at(p, d, (f64::from(i) + 0.5) * step);
+    for (t, step) in steps(length, 16) {
+        let height = height_at(p, d, t);
         if height < 0.0 {
             return None;
         }
@@ -103,6 +101,12 @@ fn transmittance(p: [f64; 3], d: [f64; 3], haze: f64) -> Option<[f64; 3]> {
     Some(AIR.map(|a| (-a * air - haze * 1.1 * dust).exp()))
 }
 
+/// Middles and lengths of `count` steps along a ray, shorter where it starts: there the air is dense.
+fn steps(length: f64, count: u32) -> impl Iterator<Item = (f64, f64)> {
+    let place = move |i: u32| length * (f64::from(i) / f64::from(count)).powi(3);
+    (0..count).map(move |i| ((place(i) + place(i + 1)) * 0.5, place(i + 1) - place(i)))
+}
+
 fn height_at(p: [f64; 3], d: [f64; 3], t: f64) -> f64 {
     let q = [p[0] + d[0] * t, p[1] + d[1] * t, p[2] + d[2] * t];
     dot(q, q).sqrt() - GROUND
@@ -110,7 +114,6 @@ fn height_at(p: [f64; 3], d: [f64; 3], t: f64) -> f64 {
 
 /// Radiance of the sky along `d`.
 fn scattered(d: [f64; 3], sun: [f64; 3], haze: f64) -> Vec3 {
-    const STEPS: u32 = 24;
     // How much of what is scattered sideways the forward peak of haze keeps.
     const PEAK: f64 = 0.76;
     let eye = [0.0, GROUND + 2.0, 0.0];
@@ -119,10 +122,8 @@ fn scattered(d: [f64; 3], sun: [f64; 3], haze: f64) -> Vec3 {
     let air_phase = 3.0 / (16.0 * std::f64::consts::PI) * (1.0 + cosine * cosine);
     let haze_phase = 3.0 / (8.0 * std::f64::consts::PI) * (1.0 - PEAK * PEAK) * (1.0 + cosine * cosine)
         / ((2.0 + PEAK * PEAK) * (1.0 + PEAK * PEAK - 2.0 * PEAK * cosine).powf(1.5));
-    let step = length / f64::from(STEPS);
     let (mut air, mut dust, mut sum) = (0.0, 0.0, [0.0; 3]);
-    for i in 0..STEPS {
-        let t = (f64::from(i) + 0.5) * step;
+    for (t, step) in steps(length, 32) {
         let height = height_at(eye, d, t).max(0.0);
         let (a, h) = ((-height / AIR_HEIGHT).exp() * step, (-height / HAZE_HEIGHT).exp() * step);
         air += a;
