@@ -1,6 +1,6 @@
 //! Options that every command takes, and what they resolve to. Names and defaults are those of the solana command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
@@ -41,6 +41,8 @@ pub struct Options {
     pub verbose: bool,
 }
 
+/// How long the first answer of a cluster is waited for.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// Most that `--priority-fee auto` offers, in micro-lamports per compute unit.
 const AUTO_CAP: u64 = 100_000;
 
@@ -99,11 +101,14 @@ impl Options {
         Ok(config)
     }
 
-    /// Connects.
+    /// Connects. A cluster that never answered is given up sooner than one that falls silent later.
     pub async fn connect(&self) -> Result<Tessera> {
         let config = self.rpc_config()?;
         let url = config.rpc_urls.join(", ");
-        Tessera::connect(config).await.with_context(|| format!("cannot use the cluster at {url}"))
+        let mut hasty = config.clone();
+        hasty.patience = FIRST_ANSWER;
+        Tessera::connect(hasty).await.with_context(|| format!("cannot use the cluster at {url}"))?;
+        Ok(Tessera::new(config)?)
     }
 
     /// The wallet's key.
