@@ -204,11 +204,12 @@ impl<'w> Call<'w> {
         self
     }
 
-    /// Passes `account` without the right to write it.
+    /// Passes `account` without the right to write it, wherever its address stands: one place that may be written would
+    /// make all of them writable.
     #[must_use]
     pub fn readonly(mut self, account: &str) -> Self {
-        let position = self.position(account);
-        self.metas[position].is_writable = false;
+        let key = self.account(account);
+        self.metas.iter_mut().filter(|meta| meta.pubkey == key).for_each(|meta| meta.is_writable = false);
         self
     }
 
@@ -278,14 +279,24 @@ impl<'w> Call<'w> {
     #[track_caller]
     pub fn refusal(self) -> Refusal {
         let name = self.name;
+        match self.try_refusal() {
+            Some(refusal) => refusal,
+            None => panic!("{name}: expected a refusal, but it went through"),
+        }
+    }
+
+    /// Sends it and returns its refusal, if it was refused.
+    ///
+    /// # Panics
+    /// If it was refused and left a change behind.
+    #[track_caller]
+    pub fn try_refusal(self) -> Option<Refusal> {
+        let name = self.name;
         let (instruction, world) = self.into_parts();
         let before = Snapshot::of(world);
-        let refusal = match world.send(&[instruction]) {
-            Ok(sent) => panic!("{name}: expected a refusal, but it went through\n{}", sent.0.logs.join("\n")),
-            Err(failed) => Refusal::from(failed.err),
-        };
+        let refusal = Refusal::from(world.send(&[instruction]).err()?.err);
         assert_eq!(before.changes(world), Vec::<Pubkey>::new(), "{name} failed and changed accounts");
-        refusal
+        Some(refusal)
     }
 }
 

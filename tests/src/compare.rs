@@ -81,7 +81,8 @@ fn compare_job(world: &World, job: Job, expected: &model::Job) -> Result<(), Dif
     }
     for index in 0..expected.lease_count() {
         let (found, wanted) = (world.load::<state::Lease>(job.lease(index)), expected.leases.get(&index));
-        compare_lease(world, job, found.as_ref(), wanted).map_err(|difference| format!("lease {index}: {difference}"))?;
+        compare_lease(world, job, found.as_ref(), wanted)
+            .map_err(|difference| format!("lease {index}: {difference}"))?;
     }
     Ok(())
 }
@@ -171,7 +172,10 @@ pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
     }
     for provider in &world.providers {
         let p = world.load::<state::Provider>(provider.address).ok_or("a provider is gone")?;
-        holds("3: vault ≥ stake + unstaking + earned", world.tokens(provider.vault) >= p.stake + p.unstaking + p.earned)?;
+        holds(
+            "3: vault ≥ stake + unstaking + earned",
+            world.tokens(provider.vault) >= p.stake + p.unstaking + p.earned,
+        )?;
         holds("open leases are seats", p.open_leases == open.get(&provider.address).copied().unwrap_or(0))?;
     }
     holds("1: no token is made or lost", world.tokens_everywhere() == world.supply())

@@ -10,7 +10,7 @@ use crate::{
 
 mod run;
 
-pub use run::run;
+pub use run::{Tally, run};
 
 /// One thing that happens. Numbers are indices into the lists of the world and the model.
 #[derive(Clone, Debug)]
@@ -100,6 +100,37 @@ impl Op {
         Ok(())
     }
 
+    /// What kind of operation it is.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Advance(_) => "advance",
+            Self::SetPaused(true) => "pause",
+            Self::SetPaused(false) => "unpause",
+            Self::UpdateMarket(_) => "update_market",
+            Self::WithdrawTreasury(_) => "withdraw_treasury",
+            Self::AddStake(..) => "add_stake",
+            Self::RequestUnstake(..) => "request_unstake",
+            Self::WithdrawStake(_) => "withdraw_stake",
+            Self::WithdrawEarnings(_) => "withdraw_earnings",
+            Self::GiveToVault(..) => "give_to_vault",
+            Self::GiveToEscrow(..) => "give_to_escrow",
+            Self::Post(..) => "post_job",
+            Self::TopUp(..) => "top_up_job",
+            Self::Cancel(_) => "cancel_job",
+            Self::CloseJob(..) => "close_job",
+            Self::Claim(..) => "claim_lease",
+            Self::Commit(..) => "commit_result",
+            Self::Reveal(.., false) => "reveal_result",
+            Self::Reveal(.., true) => "reveal_result with its key",
+            Self::Open(..) => "open_result",
+            Self::Settle(..) => "settle_lease",
+            Self::Return(..) => "return_lease",
+            Self::Expire(..) => "expire_lease",
+            Self::CloseLease(..) => "close_lease",
+        }
+    }
+
     /// The instruction that it is; `None` for what is no instruction of the program.
     #[must_use]
     pub fn call<'w>(&self, world: &'w mut World, jobs: &[Job]) -> Option<Call<'w>> {
@@ -161,10 +192,10 @@ fn job_terms(rng: &mut Rng) -> JobTerms {
     JobTerms {
         units: rng.between(1, 12),
         units_per_lease: rng.between(3, 6) as u32,
-        replicas: *rng.pick(&[1, 1, 2, 2, 3]),
+        replicas: *rng.pick(&[1, 2, 2, 3]),
         price_per_unit: if rng.one_in(20) { amount(rng, 50) } else { rng.between(1, 50) },
         lease_seconds: *rng.pick(&[10, 20, 40]),
-        seconds: *rng.pick(&[29, 30, 60, 200, 200, 400, 1_000]),
+        seconds: *rng.pick(&[29, 30, 60, 200, 400, 400, 1_000]),
         ..JobTerms::default()
     }
 }
@@ -173,8 +204,11 @@ fn job_terms(rng: &mut Rng) -> JobTerms {
 fn natural(rng: &mut Rng, model: &Model, job: usize) -> Op {
     let j = &model.jobs[job];
     let index = rng.below(u64::from(j.lease_count())) as u32;
-    let newcomer = rng.index(model.providers.len());
+    let mut newcomer = rng.index(model.providers.len());
     let Some(lease) = j.leases.get(&index) else { return Op::Claim(job, index, newcomer) };
+    if lease.seats.iter().any(|seat| seat.provider == newcomer) && !rng.one_in(4) {
+        newcomer = (newcomer + 1) % model.providers.len();
+    }
     if lease.seats.is_empty() || rng.one_in(8) {
         return if rng.one_in(2) { Op::Claim(job, index, newcomer) } else { Op::CloseLease(job, index) };
     }
@@ -184,7 +218,7 @@ fn natural(rng: &mut Rng, model: &Model, job: usize) -> Op {
         return if rng.one_in(3) { Op::Return(job, index, p) } else { Op::Expire(job, index, p) };
     }
     match seat.state {
-        SeatState::Leased => Op::Commit(job, index, p, rng.below(8).saturating_sub(6) as u8),
+        SeatState::Leased => Op::Commit(job, index, p, u8::from(rng.one_in(4))),
         SeatState::Committed if lease.reveal_by != 0 => {
             Op::Reveal(job, index, p, seat.result, j.terms.replicas == 1 && rng.one_in(2))
         }
@@ -198,21 +232,25 @@ fn natural(rng: &mut Rng, model: &Model, job: usize) -> Op {
 /// Something, likely or not.
 fn random(rng: &mut Rng, model: &Model) -> Op {
     let (p, client) = (rng.index(model.providers.len()), rng.index(model.clients.len()));
-    if model.jobs.is_empty() || (model.jobs.len() < 4 && rng.one_in(12)) {
+    if model.jobs.is_empty() || (model.jobs.len() < 5 && rng.one_in(12)) {
         return Op::Post(client, job_terms(rng));
     }
-    let job = rng.index(model.jobs.len());
-    if rng.one_in(2) {
+    if model.paused && rng.one_in(4) {
+        return Op::SetPaused(false);
+    }
+    // Mostly with the latest jobs: the older ones are over.
+    let job = rng.index(model.jobs.len()).max(rng.index(model.jobs.len()));
+    if !rng.one_in(4) {
         return natural(rng, model, job);
     }
     let index = rng.below(u64::from(model.jobs[job].lease_count()) + 1) as u32;
     match rng.below(26) {
-        0..=4 => Op::Advance(*rng.pick(&[1, 5, 9, 10, 11, 20, 60, 250])),
-        5 => Op::SetPaused(rng.one_in(4)),
+        0..=4 => Op::Advance(*rng.pick(&[1, 1, 5, 5, 9, 10, 11, 11, 20, 60, 250])),
+        5 => Op::SetPaused(rng.one_in(2)),
         6 => Op::UpdateMarket(market_terms(rng)),
         7 => Op::WithdrawTreasury(amount(rng, 5)),
         8 => Op::AddStake(p, amount(rng, 2_000)),
-        9 => Op::RequestUnstake(p, amount(rng, 2_000)),
+        9 => Op::RequestUnstake(p, amount(rng, 500)),
         10 => Op::WithdrawStake(p),
         11 => Op::WithdrawEarnings(p),
         12 => Op::GiveToVault(client, p, rng.between(1, 9)),

@@ -1,4 +1,5 @@
-//! The built programs that the tests run: the very bytes that would be deployed.
+//! The built programs that the tests run: the very bytes that would be deployed. They are read from `target/deploy`, where
+//! scripts/build-program puts them, or from the directory that `TESSERA_DEPLOY_DIR` names.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,7 +33,11 @@ pub fn repository(path: &str) -> PathBuf {
 }
 
 fn read(name: &str) -> Vec<u8> {
-    let path = repository("target/deploy").join(name);
+    let path = match std::env::var_os("TESSERA_DEPLOY_DIR") {
+        Some(directory) => PathBuf::from(directory),
+        None => repository("target/deploy"),
+    }
+    .join(name);
     match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) => panic!(

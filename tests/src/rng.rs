@@ -2,7 +2,7 @@
 //! every machine and after every update of dependencies.
 
 /// SplitMix64.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rng(u64);
 
 impl Rng {

@@ -185,6 +185,7 @@ impl World {
         world.payer = world.new_wallet("payer");
         world.authority = world.new_wallet("market authority");
         world.mint = world.new_mint("mint", decimals);
+        world.set_tokens(world.fees(), world.mint, world.authority, 0);
         world.market = pda(&[seeds::MARKET, world.authority.as_ref(), &MARKET_ID.to_le_bytes()]);
         world.treasury = pda(&[seeds::TREASURY, world.market.as_ref()]);
         world

@@ -49,7 +49,11 @@ fn a_lease_that_is_closed_is_not_brought_back_within_a_transaction() {
     let settle = instruction(world.settle_lease(job, 0, p[0]));
     let fund = solana_system_interface::instruction::transfer(&p[0].operator, &job.lease(0), 10_000_000);
     let claim = instruction(world.claim_lease(job, 0, p[1]));
-    refused_together(&mut world, &[settle.clone(), fund.clone(), settle.clone()], ErrorCode::AccountNotInitialized);
+    refused_together(
+        &mut world,
+        &[settle.clone(), fund.clone(), settle.clone()],
+        ErrorCode::AccountOwnedByWrongProgram,
+    );
     refused_together(&mut world, &[settle.clone(), fund.clone(), claim.clone()], TesseraError::LeaseSettled);
     world.send(&[settle, fund]).expect("a gift to nobody");
     refused_together(&mut world, &[claim], TesseraError::LeaseSettled);
@@ -64,7 +68,7 @@ fn a_job_that_is_closed_is_not_brought_back_within_a_transaction() {
     world.advance(100_000);
     let close = instruction(world.close_job(job));
     let fund = solana_system_interface::instruction::transfer(&client.wallet, &job.address, 10_000_000);
-    refused_together(&mut world, &[close.clone(), fund.clone(), close.clone()], ErrorCode::AccountNotInitialized);
+    refused_together(&mut world, &[close.clone(), fund.clone(), close.clone()], ErrorCode::AccountOwnedByWrongProgram);
     world.send(&[close, fund]).expect("a gift to nobody");
     world.claim_lease(job, 0, p[0]).expect_err(ErrorCode::AccountOwnedByWrongProgram);
     world.expire_lease(job, 0, p[0]).ok();
@@ -268,7 +272,10 @@ fn an_operator_can_neither_unstake_nor_redirect() {
     let job = world.job(client, &JobTerms::default());
     world.complete(job, 0, &[p]);
     world.request_unstake(p, 1).replace("authority", p.operator).expect_err(TesseraError::WrongAuthority);
-    world.update_provider(p, Some(thief), None).replace("authority", p.operator).expect_err(TesseraError::WrongAuthority);
+    world
+        .update_provider(p, Some(thief), None)
+        .replace("authority", p.operator)
+        .expect_err(TesseraError::WrongAuthority);
     world.withdraw_earnings(p).replace("to", thiefs).expect_err(TesseraError::WrongAuthority);
     // An account of the authority that is not its associated one will do, so a frozen one does not hold up the others.
     let second = world.key("second account of the authority");

@@ -151,7 +151,9 @@ fn the_page_of_compute_units_is_up_to_date() {
         std::fs::write(&path, &measured).expect("the page can be written");
         return;
     }
-    let hint = format!("run TESSERA_BLESS=1 cargo test -p tessera-tests --test program_compute_units and look at the diff of {PAGE}");
+    let hint = format!(
+        "run TESSERA_BLESS=1 cargo test -p tessera-tests --test program_compute_units and look at the diff of {PAGE}"
+    );
     let committed = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{PAGE}: {error}: {hint}"));
     let (found, expected) = (rows(&measured), rows(&committed));
     let names = |rows: &[(String, u64)]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();

@@ -43,18 +43,23 @@ fn create_market_refuses_wrong_accounts() {
     world.set_packed(NATIVE_MINT, mint);
     let forged = world.forged(world.mint, TOKEN_2022);
     let market = world.market;
-    refuses(&mut world, &["creator", "market", "treasury"], |world| world.create_market(MARKET_ID, terms), &[
-        case("creator", stranger, ErrorCode::ConstraintSeeds),
-        case("mint", nothing, ErrorCode::AccountNotInitialized),
-        case("mint", NATIVE_MINT, TesseraError::NativeMint),
-        case("mint", forged, ErrorCode::AccountOwnedByWrongProgram),
-        case("mint", decoy, InstructionError::InvalidAccountData),
-        case("market", nothing, ErrorCode::ConstraintSeeds),
-        case("treasury", nothing, ErrorCode::ConstraintSeeds),
-        case("treasury", market, ErrorCode::ConstraintSeeds),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &["creator", "market", "treasury"],
+        |world| world.create_market(MARKET_ID, terms),
+        &[
+            case("creator", stranger, ErrorCode::ConstraintSeeds),
+            case("mint", nothing, ErrorCode::AccountNotInitialized),
+            case("mint", NATIVE_MINT, TesseraError::NativeMint),
+            case("mint", forged, ErrorCode::AccountOwnedByWrongProgram),
+            case("mint", decoy, InstructionError::InvalidAccountData),
+            case("market", nothing, ErrorCode::ConstraintSeeds),
+            case("treasury", nothing, ErrorCode::ConstraintSeeds),
+            case("treasury", market, ErrorCode::ConstraintSeeds),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
     // It exists now.
     world.create_market(MARKET_ID, terms).expect_err(EXISTS);
 }
@@ -98,13 +103,18 @@ fn update_market_refuses_wrong_accounts() {
     let Stage { mut world, stranger, nothing, .. } = stage();
     let (terms, provider, foreign) = (world.terms, world.providers[0], foreign_market(&mut world));
     let forged = world.forged(world.market, TOKEN_2022);
-    refuses(&mut world, &[], |world| world.update_market(terms), &[
-        case("authority", stranger, TesseraError::WrongAuthority),
-        case("market", foreign, TesseraError::WrongAuthority),
-        case("market", nothing, ErrorCode::AccountNotInitialized),
-        case("market", forged, ErrorCode::AccountOwnedByWrongProgram),
-        case("market", provider.address, ErrorCode::AccountDiscriminatorMismatch),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.update_market(terms),
+        &[
+            case("authority", stranger, TesseraError::WrongAuthority),
+            case("market", foreign, TesseraError::WrongAuthority),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("market", forged, ErrorCode::AccountOwnedByWrongProgram),
+            case("market", provider.address, ErrorCode::AccountDiscriminatorMismatch),
+        ],
+    );
 }
 
 /// A market that somebody else made.
@@ -143,21 +153,26 @@ fn withdraw_treasury_refuses_wrong_accounts_and_amounts() {
     world.withdraw_treasury(0).expect_err(TesseraError::ZeroAmount);
     world.withdraw_treasury(101).expect_err(TesseraError::MoreThanTreasury);
     world.withdraw_treasury(u64::MAX).expect_err(TesseraError::MoreThanTreasury);
-    refuses(&mut world, &[], |world| world.withdraw_treasury(100), &[
-        case("authority", stranger, TesseraError::WrongAuthority),
-        case("authority", p.authority, TesseraError::WrongAuthority),
-        case("market", foreign, TesseraError::WrongAuthority),
-        case("market", other.market, ErrorCode::ConstraintSeeds),
-        case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("treasury", other.treasury, ErrorCode::ConstraintSeeds),
-        case("treasury", p.vault, ErrorCode::ConstraintSeeds),
-        case("treasury", stranger_tokens, ErrorCode::ConstraintSeeds),
-        case("to", other.clients[0].tokens, TesseraError::WrongMint),
-        case("to", treasury, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("to", nothing, ErrorCode::AccountNotInitialized),
-        case("to", stranger, ErrorCode::AccountOwnedByWrongProgram),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.withdraw_treasury(100),
+        &[
+            case("authority", stranger, TesseraError::WrongAuthority),
+            case("authority", p.authority, TesseraError::WrongAuthority),
+            case("market", foreign, TesseraError::WrongAuthority),
+            case("market", other.market, ErrorCode::ConstraintSeeds),
+            case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("treasury", other.treasury, ErrorCode::ConstraintSeeds),
+            case("treasury", p.vault, ErrorCode::ConstraintSeeds),
+            case("treasury", stranger_tokens, ErrorCode::ConstraintSeeds),
+            case("to", other.clients[0].tokens, TesseraError::WrongMint),
+            case("to", treasury, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("to", nothing, ErrorCode::AccountNotInitialized),
+            case("to", stranger, ErrorCode::AccountOwnedByWrongProgram),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
 }
 
 #[test]
@@ -184,20 +199,25 @@ fn register_provider_refuses_wrong_accounts_and_regions() {
     let call = world.register_provider(p);
     // The last byte of the arguments is the region.
     call.with_data(|data| *data.last_mut().unwrap() = 64).expect_err(TesseraError::RegionOutOfBounds);
-    refuses(&mut world, &["authority", "provider", "stake_vault"], |world| world.register_provider(p), &[
-        case("authority", stranger, ErrorCode::ConstraintSeeds),
-        case("market", other.market, ErrorCode::ConstraintSeeds),
-        case("market", nothing, ErrorCode::AccountNotInitialized),
-        case("market", q.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("mint", other.mint, TesseraError::WrongMint),
-        case("mint", forged, ErrorCode::AccountOwnedByWrongProgram),
-        case("provider", q.address, ErrorCode::ConstraintSeeds),
-        case("provider", nothing, ErrorCode::ConstraintSeeds),
-        case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
-        case("stake_vault", nothing, ErrorCode::ConstraintSeeds),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &["authority", "provider", "stake_vault"],
+        |world| world.register_provider(p),
+        &[
+            case("authority", stranger, ErrorCode::ConstraintSeeds),
+            case("market", other.market, ErrorCode::ConstraintSeeds),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("market", q.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("mint", other.mint, TesseraError::WrongMint),
+            case("mint", forged, ErrorCode::AccountOwnedByWrongProgram),
+            case("provider", q.address, ErrorCode::ConstraintSeeds),
+            case("provider", nothing, ErrorCode::ConstraintSeeds),
+            case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
+            case("stake_vault", nothing, ErrorCode::ConstraintSeeds),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
     world.register_provider(p).expect_err(EXISTS);
 }
 
@@ -210,14 +230,19 @@ fn update_provider_refuses_wrong_accounts_and_regions() {
     let worst = state::Capabilities { region: 255, ..CAPABILITIES };
     world.update_provider(p, None, Some(worst)).expect_err(TesseraError::RegionOutOfBounds);
     let market = world.market;
-    refuses(&mut world, &[], |world| world.update_provider(p, Some(stranger), Some(CAPABILITIES)), &[
-        case("authority", stranger, TesseraError::WrongAuthority),
-        case("authority", p.operator, TesseraError::WrongAuthority),
-        case("provider", q.address, TesseraError::WrongAuthority),
-        case("provider", foreign.address, TesseraError::WrongAuthority),
-        case("provider", nothing, ErrorCode::AccountNotInitialized),
-        case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.update_provider(p, Some(stranger), Some(CAPABILITIES)),
+        &[
+            case("authority", stranger, TesseraError::WrongAuthority),
+            case("authority", p.operator, TesseraError::WrongAuthority),
+            case("provider", q.address, TesseraError::WrongAuthority),
+            case("provider", foreign.address, TesseraError::WrongAuthority),
+            case("provider", nothing, ErrorCode::AccountNotInitialized),
+            case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
+        ],
+    );
 }
 
 #[test]
@@ -234,19 +259,24 @@ fn add_stake_refuses_wrong_accounts_and_amounts() {
     // The token program: insufficient funds.
     world.add_stake(p, 995_001).expect_err(Refusal::Code(1));
     let market = world.market;
-    refuses(&mut world, &[], |world| world.add_stake(p, 1), &[
-        case("authority", stranger, TesseraError::WrongAuthority),
-        case("provider", q.address, TesseraError::WrongAuthority),
-        case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
-        case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
-        case("stake_vault", p.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("stake_vault", nothing, ErrorCode::AccountNotInitialized),
-        case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
-        case("from", q.vault, ErrorCode::ConstraintTokenOwner),
-        case("from", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("from", foreign, TesseraError::WrongMint),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.add_stake(p, 1),
+        &[
+            case("authority", stranger, TesseraError::WrongAuthority),
+            case("provider", q.address, TesseraError::WrongAuthority),
+            case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
+            case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
+            case("stake_vault", p.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("stake_vault", nothing, ErrorCode::AccountNotInitialized),
+            case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
+            case("from", q.vault, ErrorCode::ConstraintTokenOwner),
+            case("from", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("from", foreign, TesseraError::WrongMint),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
 }
 
 #[test]
@@ -256,15 +286,20 @@ fn request_unstake_refuses_wrong_accounts_and_amounts() {
     world.request_unstake(p, 0).expect_err(TesseraError::ZeroAmount);
     world.request_unstake(p, 5_001).expect_err(TesseraError::MoreThanStake);
     world.request_unstake(p, u64::MAX).expect_err(TesseraError::MoreThanStake);
-    refuses(&mut world, &[], |world| world.request_unstake(p, 5_000), &[
-        case("authority", stranger, TesseraError::WrongAuthority),
-        case("authority", p.operator, TesseraError::WrongAuthority),
-        // Another market may have a shorter wait.
-        case("market", other.market, TesseraError::WrongMarket),
-        case("market", nothing, ErrorCode::AccountNotInitialized),
-        case("provider", q.address, TesseraError::WrongAuthority),
-        case("provider", other.market, ErrorCode::AccountDiscriminatorMismatch),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.request_unstake(p, 5_000),
+        &[
+            case("authority", stranger, TesseraError::WrongAuthority),
+            case("authority", p.operator, TesseraError::WrongAuthority),
+            // Another market may have a shorter wait.
+            case("market", other.market, TesseraError::WrongMarket),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("provider", q.address, TesseraError::WrongAuthority),
+            case("provider", other.market, ErrorCode::AccountDiscriminatorMismatch),
+        ],
+    );
 }
 
 /// The cases that withdrawing stake and withdrawing earnings share.
@@ -326,22 +361,27 @@ fn register_client_refuses_wrong_accounts() {
     let Stage { mut world, other, stranger, nothing, .. } = stage();
     let client = world.new_client(50, 0);
     let (known, p) = (world.clients[0], world.providers[0]);
-    refuses(&mut world, &["wallet", "client"], |world| world.register_client(client), &[
-        case("wallet", stranger, ErrorCode::ConstraintSeeds),
-        case("market", other.market, ErrorCode::ConstraintSeeds),
-        case("market", nothing, ErrorCode::AccountNotInitialized),
-        case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("client", known.address, ErrorCode::ConstraintSeeds),
-        case("client", nothing, ErrorCode::ConstraintSeeds),
-        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &["wallet", "client"],
+        |world| world.register_client(client),
+        &[
+            case("wallet", stranger, ErrorCode::ConstraintSeeds),
+            case("market", other.market, ErrorCode::ConstraintSeeds),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("client", known.address, ErrorCode::ConstraintSeeds),
+            case("client", nothing, ErrorCode::ConstraintSeeds),
+            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
     world.register_client(client).expect_err(EXISTS);
 }
 
 #[test]
 fn data_that_is_no_instruction_is_refused() {
     let mut world = World::with(|_| {});
-    world.pause().with_data(Vec::clear).expect_err(ErrorCode::InstructionMissing);
+    world.pause().with_data(Vec::clear).expect_err(ErrorCode::InstructionFallbackNotFound);
     world.pause().with_data(|data| data[0] ^= 1).expect_err(ErrorCode::InstructionFallbackNotFound);
     let p = world.providers[0];
     world.add_stake(p, 1).with_data(|data| data.truncate(9)).expect_err(ErrorCode::InstructionDidNotDeserialize);

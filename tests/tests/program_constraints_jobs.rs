@@ -54,27 +54,32 @@ fn post_job_refuses_wrong_accounts() {
     let next = world.job(client, &JobTerms::default());
     let terms = JobTerms::default();
     let made = ["wallet", "job", "escrow"];
-    refuses(&mut world, &made, |world| world.post_job(client, &terms), &[
-        case("wallet", stranger, TesseraError::WrongWallet),
-        case("market", other.market, TesseraError::WrongMint),
-        case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("mint", other.mint, TesseraError::WrongMint),
-        case("mint", forged, ErrorCode::AccountOwnedByWrongProgram),
-        // The address of the job follows from the client account, so it is what differs first.
-        case("client", rival.address, ErrorCode::ConstraintSeeds),
-        case("client", other.clients[0].address, ErrorCode::ConstraintSeeds),
-        case("client", nothing, ErrorCode::AccountNotInitialized),
-        case("job", next.address, ErrorCode::ConstraintSeeds),
-        case("job", nothing, ErrorCode::ConstraintSeeds),
-        case("escrow", rivals_job.escrow, ErrorCode::ConstraintSeeds),
-        case("escrow", client.tokens, ErrorCode::ConstraintSeeds),
-        case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
-        case("from", p.vault, ErrorCode::ConstraintTokenOwner),
-        case("from", foreign, TesseraError::WrongMint),
-        case("from", nothing, ErrorCode::AccountNotInitialized),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &made,
+        |world| world.post_job(client, &terms),
+        &[
+            case("wallet", stranger, TesseraError::WrongWallet),
+            case("market", other.market, TesseraError::WrongMint),
+            case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("mint", other.mint, TesseraError::WrongMint),
+            case("mint", forged, ErrorCode::AccountOwnedByWrongProgram),
+            // The address of the job follows from the client account, so it is what differs first.
+            case("client", rival.address, ErrorCode::ConstraintSeeds),
+            case("client", other.clients[0].address, ErrorCode::ConstraintSeeds),
+            case("client", nothing, ErrorCode::AccountNotInitialized),
+            case("job", next.address, ErrorCode::ConstraintSeeds),
+            case("job", nothing, ErrorCode::ConstraintSeeds),
+            case("escrow", rivals_job.escrow, ErrorCode::ConstraintSeeds),
+            case("escrow", client.tokens, ErrorCode::ConstraintSeeds),
+            case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
+            case("from", p.vault, ErrorCode::ConstraintTokenOwner),
+            case("from", foreign, TesseraError::WrongMint),
+            case("from", nothing, ErrorCode::AccountNotInitialized),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
 }
 
 #[test]
@@ -165,27 +170,33 @@ fn post_job_wants_a_market_that_is_not_paused() {
 
 #[test]
 fn top_up_job_refuses_wrong_accounts() {
-    let Stage { mut world, other, foreign_job, rivals_job, p, stranger, stranger_tokens, nothing, client, .. } = stage();
+    let Stage { mut world, other, foreign_job, rivals_job, p, stranger, stranger_tokens, nothing, client, .. } =
+        stage();
     let job = world.job(client, &JobTerms::default());
     let second = world.job(client, &JobTerms::default());
     let foreign = foreign_tokens(&mut world, &other, client.wallet);
     let market = world.market;
-    refuses(&mut world, &[], |world| world.top_up_job(job, 1, 1), &[
-        case("wallet", stranger, TesseraError::WrongWallet),
-        case("job", rivals_job.address, TesseraError::WrongWallet),
-        case("job", foreign_job.address, TesseraError::WrongWallet),
-        case("job", second.address, ErrorCode::ConstraintSeeds),
-        case("job", market, ErrorCode::AccountDiscriminatorMismatch),
-        case("job", nothing, ErrorCode::AccountNotInitialized),
-        case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
-        case("escrow", p.vault, ErrorCode::ConstraintSeeds),
-        case("escrow", client.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
-        case("from", second.escrow, ErrorCode::ConstraintTokenOwner),
-        case("from", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("from", foreign, TesseraError::WrongMint),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.top_up_job(job, 1, 1),
+        &[
+            case("wallet", stranger, TesseraError::WrongWallet),
+            case("job", rivals_job.address, TesseraError::WrongWallet),
+            case("job", foreign_job.address, TesseraError::WrongWallet),
+            case("job", second.address, ErrorCode::ConstraintSeeds),
+            case("job", market, ErrorCode::AccountDiscriminatorMismatch),
+            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
+            case("escrow", p.vault, ErrorCode::ConstraintSeeds),
+            case("escrow", client.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
+            case("from", second.escrow, ErrorCode::ConstraintTokenOwner),
+            case("from", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("from", foreign, TesseraError::WrongMint),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
 }
 
 #[test]
@@ -219,13 +230,18 @@ fn cancel_job_refuses_wrong_accounts_and_states() {
     let Stage { mut world, foreign_job, rivals_job, p, stranger, nothing, client, .. } = stage();
     let job = world.job(client, &JobTerms { seconds: 240, ..JobTerms::default() });
     let late = world.job(client, &JobTerms { seconds: 240, ..JobTerms::default() });
-    refuses(&mut world, &[], |world| world.cancel_job(job), &[
-        case("wallet", stranger, TesseraError::WrongWallet),
-        case("job", rivals_job.address, TesseraError::WrongWallet),
-        case("job", foreign_job.address, TesseraError::WrongWallet),
-        case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("job", nothing, ErrorCode::AccountNotInitialized),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.cancel_job(job),
+        &[
+            case("wallet", stranger, TesseraError::WrongWallet),
+            case("job", rivals_job.address, TesseraError::WrongWallet),
+            case("job", foreign_job.address, TesseraError::WrongWallet),
+            case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("job", nothing, ErrorCode::AccountNotInitialized),
+        ],
+    );
     world.cancel_job(job).expect_err(TesseraError::JobCancelled);
     world.advance(241);
     world.cancel_job(late).expect_err(TesseraError::DeadlinePassed);
@@ -233,7 +249,8 @@ fn cancel_job_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn close_job_refuses_wrong_accounts() {
-    let Stage { mut world, other, foreign_job, rivals_job, p, stranger, stranger_tokens, nothing, client, rival } = stage();
+    let Stage { mut world, other, foreign_job, rivals_job, p, stranger, stranger_tokens, nothing, client, rival } =
+        stage();
     let terms = JobTerms { units: 40, units_per_lease: 40, ..JobTerms::default() };
     let job = world.job(client, &terms);
     let second = world.job(client, &terms);
@@ -241,27 +258,32 @@ fn close_job_refuses_wrong_accounts() {
     world.complete(second, 0, &[p]);
     let (treasury, mint) = (world.treasury, world.mint);
     let forged = world.forged(mint, TOKEN_2022);
-    refuses(&mut world, &[], |world| world.close_job(job), &[
-        case("market", other.market, TesseraError::WrongMarket),
-        case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("job", rivals_job.address, TesseraError::WrongWallet),
-        case("job", foreign_job.address, TesseraError::WrongMarket),
-        case("job", second.address, ErrorCode::ConstraintSeeds),
-        case("job", nothing, ErrorCode::AccountNotInitialized),
-        case("wallet", stranger, TesseraError::WrongWallet),
-        case("wallet", rival.wallet, TesseraError::WrongWallet),
-        case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
-        case("escrow", p.vault, ErrorCode::ConstraintSeeds),
-        case("treasury", other.treasury, ErrorCode::ConstraintSeeds),
-        case("treasury", stranger_tokens, ErrorCode::ConstraintSeeds),
-        case("treasury", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("refund", stranger_tokens, ErrorCode::ConstraintSeeds),
-        case("refund", rival.tokens, ErrorCode::ConstraintSeeds),
-        case("refund", treasury, ErrorCode::ConstraintSeeds),
-        case("mint", other.mint, TesseraError::WrongMint),
-        case("mint", forged, TesseraError::WrongMint),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.close_job(job),
+        &[
+            case("market", other.market, TesseraError::WrongMarket),
+            case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("job", rivals_job.address, TesseraError::WrongWallet),
+            case("job", foreign_job.address, TesseraError::WrongMarket),
+            case("job", second.address, ErrorCode::ConstraintSeeds),
+            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("wallet", stranger, TesseraError::WrongWallet),
+            case("wallet", rival.wallet, TesseraError::WrongWallet),
+            case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
+            case("escrow", p.vault, ErrorCode::ConstraintSeeds),
+            case("treasury", other.treasury, ErrorCode::ConstraintSeeds),
+            case("treasury", stranger_tokens, ErrorCode::ConstraintSeeds),
+            case("treasury", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("refund", stranger_tokens, ErrorCode::ConstraintSeeds),
+            case("refund", rival.tokens, ErrorCode::ConstraintSeeds),
+            case("refund", treasury, ErrorCode::ConstraintSeeds),
+            case("mint", other.mint, TesseraError::WrongMint),
+            case("mint", forged, TesseraError::WrongMint),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
     // Gone is gone.
     world.close_job(job).expect_err(ErrorCode::AccountNotInitialized);
 }

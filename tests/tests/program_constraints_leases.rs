@@ -43,32 +43,42 @@ fn claim_lease_refuses_wrong_accounts() {
     let Stage { mut world, other, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = stage();
     let forged = world.forged(p.address, TOKEN_2022);
     let taken = world.claim_lease(second, 0, p).account("lease");
-    refuses(&mut world, &["operator", "lease"], |world| world.claim_lease(job, 0, p), &[
-        case("operator", stranger, TesseraError::WrongOperator),
-        case("operator", p.authority, TesseraError::WrongOperator),
-        case("operator", q.operator, TesseraError::WrongOperator),
-        case("market", other.market, TesseraError::WrongMarket),
-        case("market", nothing, ErrorCode::AccountNotInitialized),
-        case("job", second.address, ErrorCode::ConstraintSeeds),
-        case("job", foreign_job.address, ErrorCode::ConstraintSeeds),
-        case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("provider", q.address, TesseraError::WrongOperator),
-        case("provider", foreign.address, TesseraError::WrongMarket),
-        case("provider", forged, ErrorCode::AccountOwnedByWrongProgram),
-        case("lease", taken, ErrorCode::ConstraintSeeds),
-        case("lease", job.lease(1), ErrorCode::ConstraintSeeds),
-        case("lease", nothing, ErrorCode::ConstraintSeeds),
-        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &["operator", "lease"],
+        |world| world.claim_lease(job, 0, p),
+        &[
+            case("operator", stranger, TesseraError::WrongOperator),
+            case("operator", p.authority, TesseraError::WrongOperator),
+            case("operator", q.operator, TesseraError::WrongOperator),
+            case("market", other.market, TesseraError::WrongMarket),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("job", second.address, ErrorCode::ConstraintSeeds),
+            case("job", foreign_job.address, ErrorCode::ConstraintSeeds),
+            case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("provider", q.address, TesseraError::WrongOperator),
+            case("provider", foreign.address, TesseraError::WrongMarket),
+            case("provider", forged, ErrorCode::AccountOwnedByWrongProgram),
+            case("lease", taken, ErrorCode::ConstraintSeeds),
+            case("lease", job.lease(1), ErrorCode::ConstraintSeeds),
+            case("lease", nothing, ErrorCode::ConstraintSeeds),
+            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
     // The account is there now, and all of it holds for the next seat too.
-    refuses(&mut world, &[], |world| world.claim_lease(job, 0, q), &[
-        case("operator", p.operator, TesseraError::WrongOperator),
-        case("market", other.market, TesseraError::WrongMarket),
-        case("job", second.address, ErrorCode::ConstraintSeeds),
-        case("provider", p.address, TesseraError::WrongOperator),
-        case("lease", foreign_job.lease(0), ErrorCode::ConstraintSeeds),
-        case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.claim_lease(job, 0, q),
+        &[
+            case("operator", p.operator, TesseraError::WrongOperator),
+            case("market", other.market, TesseraError::WrongMarket),
+            case("job", second.address, ErrorCode::ConstraintSeeds),
+            case("provider", p.address, TesseraError::WrongOperator),
+            case("lease", foreign_job.lease(0), ErrorCode::ConstraintSeeds),
+            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
 }
 
 #[test]
@@ -169,20 +179,25 @@ fn commit_result_refuses_wrong_accounts_and_states() {
     world.claim_lease(second, 0, q).ok();
     world.commit_result(job, 0, q, 0).expect_err(TesseraError::SeatNotFound);
     world.commit_result(job, 1, p, 0).expect_err(ErrorCode::AccountNotInitialized);
-    refuses(&mut world, &[], |world| world.commit_result(job, 0, p, 0), &[
-        case("operator", stranger, TesseraError::WrongOperator),
-        case("operator", p.authority, TesseraError::WrongOperator),
-        case("provider", q.address, TesseraError::WrongOperator),
-        case("provider", foreign.address, TesseraError::WrongOperator),
-        case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("job", second.address, TesseraError::WrongJob),
-        case("job", foreign_job.address, TesseraError::WrongJob),
-        case("job", nothing, ErrorCode::AccountNotInitialized),
-        case("lease", second.lease(0), TesseraError::WrongJob),
-        case("lease", foreign_job.lease(0), TesseraError::WrongJob),
-        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("lease", nothing, ErrorCode::AccountNotInitialized),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.commit_result(job, 0, p, 0),
+        &[
+            case("operator", stranger, TesseraError::WrongOperator),
+            case("operator", p.authority, TesseraError::WrongOperator),
+            case("provider", q.address, TesseraError::WrongOperator),
+            case("provider", foreign.address, TesseraError::WrongOperator),
+            case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("job", second.address, TesseraError::WrongJob),
+            case("job", foreign_job.address, TesseraError::WrongJob),
+            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", second.lease(0), TesseraError::WrongJob),
+            case("lease", foreign_job.lease(0), TesseraError::WrongJob),
+            case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("lease", nothing, ErrorCode::AccountNotInitialized),
+        ],
+    );
     world.commit_result(job, 0, p, 0).expect_err(TesseraError::SeatNotLeased);
     world.claim_lease(job, 0, q).ok();
     world.advance(121);
@@ -201,17 +216,22 @@ fn reveal_result_refuses_wrong_accounts_and_states() {
     world.reveal_result(job, 0, p, 0).expect_err(TesseraError::RevealNotOpen);
     world.commit_result(job, 0, q, 0).ok();
     world.reveal_result(job, 0, r, 0).expect_err(TesseraError::SeatNotFound);
-    refuses(&mut world, &[], |world| world.reveal_result(job, 0, p, 0), &[
-        // The reveal of one is not the reveal of another, even where the result is the same.
-        case("provider", q.address, TesseraError::CommitmentMismatch),
-        case("provider", r.address, TesseraError::SeatNotFound),
-        case("job", second.address, TesseraError::WrongJob),
-        case("job", foreign_job.address, TesseraError::WrongJob),
-        case("job", nothing, ErrorCode::AccountNotInitialized),
-        case("lease", second.lease(0), TesseraError::WrongJob),
-        case("lease", p.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("lease", nothing, ErrorCode::AccountNotInitialized),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.reveal_result(job, 0, p, 0),
+        &[
+            // The reveal of one is not the reveal of another, even where the result is the same.
+            case("provider", q.address, TesseraError::CommitmentMismatch),
+            case("provider", r.address, TesseraError::SeatNotFound),
+            case("job", second.address, TesseraError::WrongJob),
+            case("job", foreign_job.address, TesseraError::WrongJob),
+            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", second.lease(0), TesseraError::WrongJob),
+            case("lease", p.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("lease", nothing, ErrorCode::AccountNotInitialized),
+        ],
+    );
     world.reveal_result(job, 0, p, 0).expect_err(TesseraError::SeatNotCommitted);
 }
 
@@ -259,13 +279,18 @@ fn open_result_refuses_wrong_accounts_and_states() {
     world.open_result(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
     world.reveal_result(job, 0, q, 0).ok();
     world.open_result(job, 0, p).with_data(|data| data[8] ^= 1).expect_err(TesseraError::KeyMismatch);
-    refuses(&mut world, &[], |world| world.open_result(job, 0, p), &[
-        case("provider", q.address, TesseraError::KeyMismatch),
-        case("provider", r.address, TesseraError::SeatNotFound),
-        case("lease", second.lease(0), TesseraError::LeaseNotAgreed),
-        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("lease", nothing, ErrorCode::AccountNotInitialized),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.open_result(job, 0, p),
+        &[
+            case("provider", q.address, TesseraError::KeyMismatch),
+            case("provider", r.address, TesseraError::SeatNotFound),
+            case("lease", second.lease(0), TesseraError::LeaseNotAgreed),
+            case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("lease", nothing, ErrorCode::AccountNotInitialized),
+        ],
+    );
     world.open_result(job, 0, p).expect_err(TesseraError::SeatNotRevealed);
 }
 
@@ -283,30 +308,35 @@ fn settle_lease_refuses_wrong_accounts_and_states() {
     world.settle_lease(job, 0, p).expect_err(TesseraError::SeatNotOpened);
     world.settle_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
     world.open_result(job, 0, p).ok();
-    refuses(&mut world, &[], |world| world.settle_lease(job, 0, p), &[
-        case("job", second.address, TesseraError::WrongJob),
-        case("job", foreign_job.address, TesseraError::WrongJob),
-        case("job", nothing, ErrorCode::AccountNotInitialized),
-        case("lease", second.lease(0), TesseraError::WrongJob),
-        case("lease", foreign_job.lease(0), TesseraError::WrongJob),
-        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("provider", q.address, ErrorCode::ConstraintSeeds),
-        case("provider", r.address, ErrorCode::ConstraintSeeds),
-        case("provider", foreign.address, ErrorCode::ConstraintSeeds),
-        case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
-        case("escrow", foreign_job.escrow, ErrorCode::ConstraintSeeds),
-        case("escrow", q.vault, ErrorCode::ConstraintSeeds),
-        case("escrow", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),
-        case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
-        case("stake_vault", p.tokens, ErrorCode::ConstraintSeeds),
-        case("stake_vault", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
-        // Nobody collects the rent of others.
-        case("seat_payer", stranger, TesseraError::WrongRentPayer),
-        case("seat_payer", q.operator, TesseraError::WrongRentPayer),
-        case("lease_payer", stranger, TesseraError::WrongRentPayer),
-        case("lease_payer", q.operator, TesseraError::WrongRentPayer),
-        case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.settle_lease(job, 0, p),
+        &[
+            case("job", second.address, TesseraError::WrongJob),
+            case("job", foreign_job.address, TesseraError::WrongJob),
+            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", second.lease(0), TesseraError::WrongJob),
+            case("lease", foreign_job.lease(0), TesseraError::WrongJob),
+            case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("provider", q.address, ErrorCode::ConstraintSeeds),
+            case("provider", r.address, ErrorCode::ConstraintSeeds),
+            case("provider", foreign.address, ErrorCode::ConstraintSeeds),
+            case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
+            case("escrow", foreign_job.escrow, ErrorCode::ConstraintSeeds),
+            case("escrow", q.vault, ErrorCode::ConstraintSeeds),
+            case("escrow", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
+            case("stake_vault", p.tokens, ErrorCode::ConstraintSeeds),
+            case("stake_vault", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
+            // Nobody collects the rent of others.
+            case("seat_payer", stranger, TesseraError::WrongRentPayer),
+            case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+            case("lease_payer", stranger, TesseraError::WrongRentPayer),
+            case("lease_payer", q.operator, TesseraError::WrongRentPayer),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
+        ],
+    );
     world.settle_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
     world.settle_lease(job, 0, q).expect_err(TesseraError::SeatNotOpened);
 }
@@ -329,18 +359,23 @@ fn return_lease_refuses_wrong_accounts_and_states() {
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.return_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
-    refuses(&mut world, &[], |world| world.return_lease(job, 0, p), &[
-        case("operator", stranger, TesseraError::WrongOperator),
-        case("operator", p.authority, TesseraError::WrongOperator),
-        case("provider", q.address, TesseraError::WrongOperator),
-        case("provider", foreign.address, TesseraError::WrongOperator),
-        case("lease", second.lease(0), TesseraError::SeatNotFound),
-        case("lease", foreign_job.lease(0), TesseraError::SeatNotFound),
-        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("lease", nothing, ErrorCode::AccountNotInitialized),
-        case("seat_payer", stranger, TesseraError::WrongRentPayer),
-        case("seat_payer", q.operator, TesseraError::WrongRentPayer),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.return_lease(job, 0, p),
+        &[
+            case("operator", stranger, TesseraError::WrongOperator),
+            case("operator", p.authority, TesseraError::WrongOperator),
+            case("provider", q.address, TesseraError::WrongOperator),
+            case("provider", foreign.address, TesseraError::WrongOperator),
+            case("lease", second.lease(0), TesseraError::SeatNotFound),
+            case("lease", foreign_job.lease(0), TesseraError::SeatNotFound),
+            case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("seat_payer", stranger, TesseraError::WrongRentPayer),
+            case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+        ],
+    );
     world.return_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
 }
 
@@ -352,21 +387,26 @@ fn expire_lease_refuses_wrong_accounts_and_states() {
     world.expire_lease(job, 0, p).expect_err(TesseraError::WindowStillOpen);
     world.expire_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
     world.advance(121);
-    refuses(&mut world, &[], |world| world.expire_lease(job, 0, p), &[
-        // An address where no job is would make the lease look over.
-        case("job", nothing, TesseraError::NotTheJobOfTheLease),
-        case("job", stranger, TesseraError::NotTheJobOfTheLease),
-        case("job", second.address, TesseraError::NotTheJobOfTheLease),
-        case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
-        case("lease", second.lease(0), TesseraError::NotTheJobOfTheLease),
-        case("lease", foreign_job.lease(0), TesseraError::NotTheJobOfTheLease),
-        case("lease", nothing, ErrorCode::AccountNotInitialized),
-        case("provider", q.address, TesseraError::SeatNotFound),
-        case("provider", foreign.address, TesseraError::SeatNotFound),
-        case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("seat_payer", stranger, TesseraError::WrongRentPayer),
-        case("seat_payer", q.operator, TesseraError::WrongRentPayer),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.expire_lease(job, 0, p),
+        &[
+            // An address where no job is would make the lease look over.
+            case("job", nothing, TesseraError::NotTheJobOfTheLease),
+            case("job", stranger, TesseraError::NotTheJobOfTheLease),
+            case("job", second.address, TesseraError::NotTheJobOfTheLease),
+            case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
+            case("lease", second.lease(0), TesseraError::NotTheJobOfTheLease),
+            case("lease", foreign_job.lease(0), TesseraError::NotTheJobOfTheLease),
+            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("provider", q.address, TesseraError::SeatNotFound),
+            case("provider", foreign.address, TesseraError::SeatNotFound),
+            case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("seat_payer", stranger, TesseraError::WrongRentPayer),
+            case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+        ],
+    );
     world.expire_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
 }
 
@@ -383,15 +423,20 @@ fn close_lease_refuses_wrong_accounts_and_states() {
     world.advance(480 + 300);
     world.close_lease(job, 0).expect_err(TesseraError::LeaseStillNeeded);
     world.advance(1);
-    refuses(&mut world, &[], |world| world.close_lease(job, 0), &[
-        case("job", nothing, TesseraError::NotTheJobOfTheLease),
-        case("job", second.address, TesseraError::NotTheJobOfTheLease),
-        case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
-        case("lease", second.lease(0), TesseraError::WrongRentPayer),
-        case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-        case("lease", nothing, ErrorCode::AccountNotInitialized),
-        case("payer", stranger, TesseraError::WrongRentPayer),
-        case("payer", q.operator, TesseraError::WrongRentPayer),
-    ]);
+    refuses(
+        &mut world,
+        &[],
+        |world| world.close_lease(job, 0),
+        &[
+            case("job", nothing, TesseraError::NotTheJobOfTheLease),
+            case("job", second.address, TesseraError::NotTheJobOfTheLease),
+            case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
+            case("lease", second.lease(0), TesseraError::WrongRentPayer),
+            case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
+            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("payer", stranger, TesseraError::WrongRentPayer),
+            case("payer", q.operator, TesseraError::WrongRentPayer),
+        ],
+    );
     world.close_lease(job, 0).expect_err(ErrorCode::AccountNotInitialized);
 }

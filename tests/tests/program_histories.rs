@@ -6,10 +6,68 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tessera_tests::{history, model::Model, terms::MarketTerms, world::World};
+use tessera_tests::{
+    history::{self, Tally},
+    model::Model,
+    terms::MarketTerms,
+    world::World,
+};
 
 const TOKENS: u64 = 100_000;
 const STAKE: u64 = 5_000;
+
+/// What histories must do, be refused, and bring about.
+const EVERYWHERE: [&str; 49] = [
+    "add_stake",
+    "add_stake refused",
+    "advance",
+    "agreed",
+    "cancel_job",
+    "cancel_job refused",
+    "claim_lease",
+    "claim_lease refused",
+    "close_job",
+    "close_job refused",
+    "close_lease",
+    "close_lease refused",
+    "commit_result",
+    "commit_result refused",
+    "departure Ok(Blameless)",
+    "departure Ok(Disagreed)",
+    "departure Ok(Expired)",
+    "departure Ok(Fault)",
+    "disagreed",
+    "expire_lease",
+    "expire_lease refused",
+    "give_to_escrow",
+    "give_to_vault",
+    "open_result",
+    "open_result refused",
+    "pause",
+    "pause refused",
+    "post_job",
+    "post_job refused",
+    "request_unstake",
+    "request_unstake refused",
+    "return_lease",
+    "return_lease refused",
+    "reveal_result",
+    "reveal_result refused",
+    "reveal_result with its key",
+    "reveal_result with its key refused",
+    "settle_lease",
+    "settle_lease refused",
+    "top_up_job",
+    "top_up_job refused",
+    "unpause",
+    "unpause refused",
+    "update_market",
+    "withdraw_earnings",
+    "withdraw_earnings refused",
+    "withdraw_stake",
+    "withdraw_stake refused",
+    "withdraw_treasury",
+];
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -45,24 +103,36 @@ fn random_histories_follow_the_model() {
     let sequences = setting("TESSERA_SEQUENCES").unwrap_or(2_000);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(0);
-    let failure = std::thread::scope(|scope| {
-        let work = || -> Result<(), String> {
-            let (world, model) = beginning();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= sequences {
-                    return Ok(());
-                }
-                history::run(world.clone(), model.clone(), seed).inspect_err(|_| {
+    let work = || -> Result<Tally, String> {
+        let (world, model) = beginning();
+        let mut total = Tally::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= sequences {
+                return Ok(total);
+            }
+            match history::run(world.clone(), model.clone(), seed) {
+                Ok(tally) => tally.into_iter().for_each(|(what, count)| *total.entry(what).or_default() += count),
+                Err(failure) => {
                     // The other threads may stop as well.
                     next.store(sequences, Ordering::Relaxed);
-                })?;
+                    return Err(failure);
+                }
             }
-        };
+        }
+    };
+    let tally = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running.into_iter().find_map(|thread| thread.join().expect("a thread of the test").err())
+        running.into_iter().try_fold(Tally::new(), |mut total, thread| {
+            let tally = thread.join().expect("a thread of the test")?;
+            tally.into_iter().for_each(|(what, count)| *total.entry(what).or_default() += count);
+            Ok::<_, String>(total)
+        })
     });
-    if let Some(failure) = failure {
-        panic!("{failure}\nrun it again with TESSERA_SEED=<the seed above>");
+    let tally = tally.unwrap_or_else(|failure| panic!("{failure}\nrun it again with TESSERA_SEED=<the seed above>"));
+    println!("{sequences} histories: {tally:#?}");
+    if sequences >= 500 {
+        let silent: Vec<_> = EVERYWHERE.iter().filter(|what| !tally.contains_key(**what)).collect();
+        assert!(silent.is_empty(), "the histories never reached {silent:?}");
     }
 }

@@ -55,7 +55,10 @@ fn job_numbers_never_repeat() {
     assert_eq!(second.number, 1);
     assert_ne!(first.address, second.address);
     // The address of a closed job is no place for a new one.
-    world.post_job(client, &terms).replace("job", first.address).expect_err(anchor_lang::error::ErrorCode::ConstraintSeeds);
+    world
+        .post_job(client, &terms)
+        .replace("job", first.address)
+        .expect_err(anchor_lang::error::ErrorCode::ConstraintSeeds);
 }
 
 #[test]
@@ -383,12 +386,15 @@ fn close_needs_a_refund_account_only_for_a_refund() {
     world.close_job(rest).expect_err(TesseraError::RefundAccountMissing);
     // Anyone may create it, so a client cannot hold up the treasury.
     let (mint, wallet) = (world.mint, client.wallet);
-    world.set_packed(client.tokens, spl_token_interface::state::Account {
-        mint,
-        owner: wallet,
-        state: spl_token_interface::state::AccountState::Initialized,
-        ..Default::default()
-    });
+    world.set_packed(
+        client.tokens,
+        spl_token_interface::state::Account {
+            mint,
+            owner: wallet,
+            state: spl_token_interface::state::AccountState::Initialized,
+            ..Default::default()
+        },
+    );
     world.close_job(rest).ok();
     assert_eq!(world.tokens(client.tokens), 147);
 }

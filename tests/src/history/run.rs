@@ -1,12 +1,15 @@
 //! Runs one history on the program and on the model.
 
-use anchor_lang::prelude::Pubkey;
+use std::collections::BTreeMap;
+
+use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
+use tessera::events;
 
 use super::{Op, random};
 use crate::{
     call::Snapshot,
     compare::{compare, invariants},
-    model::{Model, SeatState},
+    model::{LeaseState, Model, SeatState},
     rng::Rng,
     world::{Job, World},
 };
@@ -14,23 +17,32 @@ use crate::{
 /// Accounts that may be exchanged without harm: where tokens go, which of two may sign, which of its jobs a client cancels.
 const FREE: [(&str, &str); 3] = [("withdraw_treasury", "to"), ("withdraw_earnings", "signer"), ("cancel_job", "job")];
 
+/// How often each kind of operation was done and refused, and how often each end of a round, of a seat and of a job was
+/// reached: what shows that histories go everywhere.
+pub type Tally = BTreeMap<String, u64>;
+
 /// Runs the history of `seed` from `world`, in which `model` is true.
 ///
 /// # Errors
 /// What went wrong, with the history that led there.
-pub fn run(mut world: World, mut model: Model, seed: u64) -> Result<(), String> {
-    let mut history = History { rng: Rng::new(seed), jobs: Vec::new(), log: Vec::new(), strangers: Vec::new() };
+pub fn run(mut world: World, mut model: Model, seed: u64) -> Result<Tally, String> {
+    let mut history = History { rng: Rng::new(seed), ..History::default() };
     let wallets = history.wallets(&world);
     history.strangers = strangers(&world);
     let result = history.play(&mut world, &mut model).and_then(|()| history.finish(&mut world, &mut model, &wallets));
-    result.map_err(|what| format!("seed {seed}: {what}\nhistory:\n{}", history.log.join("\n")))
+    match result {
+        Ok(()) => Ok(history.tally),
+        Err(what) => Err(format!("seed {seed}: {what}\nhistory:\n{}", history.log.join("\n"))),
+    }
 }
 
+#[derive(Default)]
 struct History {
     rng: Rng,
     jobs: Vec<Job>,
     log: Vec<String>,
     strangers: Vec<Pubkey>,
+    tally: Tally,
 }
 
 /// Addresses that stand where they do not belong.
@@ -73,7 +85,8 @@ impl History {
             _ => {}
         }
         let before = Snapshot::of(world);
-        let new_job = if let Op::Post(client, terms) = op { Some(world.next_job(world.clients[*client], terms)) } else { None };
+        let new_job =
+            if let Op::Post(client, terms) = op { Some(world.next_job(world.clients[*client], terms)) } else { None };
         let mut line = format!("  {:>6} {op:?}", model.now - crate::world::START);
         if let Some(mut call) = op.call(world, &self.jobs) {
             if disturb {
@@ -84,7 +97,10 @@ impl History {
                 if signer && self.rng.one_in(3) {
                     call = call.unsigned(name);
                     verdict = Err("unsigned");
-                } else if call.account(name) != stranger && !self.may_stand_there(name, stranger) && !FREE.contains(&(call.name, name)) {
+                } else if call.account(name) != stranger
+                    && !self.may_stand_there(name, stranger)
+                    && !FREE.contains(&(call.name, name))
+                {
                     line += &format!(" with {name} = {stranger}");
                     call = call.replace(name, stranger);
                     verdict = Err("a stranger's account");
@@ -94,21 +110,30 @@ impl History {
             line += if sent.is_ok() { " ok" } else { " refused" };
             self.log.push(line);
             match (verdict, sent) {
-                (Ok(()), Ok(_)) => {
+                (Ok(()), Ok(sent)) => {
                     *model = expected;
+                    self.count(op.kind());
+                    for event in sent.events() {
+                        self.count_event(&event);
+                    }
                     self.jobs.extend(new_job);
                     if let Some(job) = new_job {
                         self.strangers.extend([job.address, job.escrow, job.lease(0), job.lease(1)]);
                     }
                 }
                 (Err(_), Err(_)) => {
+                    self.count(&format!("{} refused", op.kind()));
                     let changes = before.changes(world);
                     if !changes.is_empty() {
                         return Err(format!("a refused instruction changed {changes:?}"));
                     }
                 }
                 (Ok(()), Err(failed)) => {
-                    return Err(format!("refused with {:?}, expected success\n{}", failed.err, failed.meta.logs.join("\n")));
+                    return Err(format!(
+                        "refused with {:?}, expected success\n{}",
+                        failed.err,
+                        failed.meta.logs.join("\n")
+                    ));
                 }
                 (Err(reason), Ok(sent)) => {
                     return Err(format!("went through, expected a refusal: {reason}\n{}", sent.0.logs.join("\n")));
@@ -118,10 +143,26 @@ impl History {
             self.log.push(line);
             if verdict.is_ok() {
                 *model = expected;
+                self.count(op.kind());
             }
         }
         compare(world, model, &self.jobs)?;
         invariants(world, &self.jobs)
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.tally.entry(what.to_owned()).or_default() += 1;
+    }
+
+    fn count_event(&mut self, event: &[u8]) {
+        if event.starts_with(events::LeaseAgreed::DISCRIMINATOR) {
+            self.count("agreed");
+        } else if event.starts_with(events::LeaseDisagreed::DISCRIMINATOR) {
+            self.count("disagreed");
+        } else if let Some(mut body) = event.strip_prefix(events::LeaseExpired::DISCRIMINATOR) {
+            let departure = events::LeaseExpired::deserialize(&mut body).map(|event| event.departure);
+            self.count(&format!("departure {departure:?}"));
+        }
     }
 
     /// A provider may have a seat in several leases of a job, and means whichever it names.
@@ -154,7 +195,12 @@ impl History {
             for (index, provider, state) in seats(model) {
                 if state != SeatState::Opened {
                     self.must(world, model, Op::Expire(job, index, provider))?;
-                } else if !model.jobs[job].gone && self.rng.one_in(2) || model.jobs[job].owed > 0 {
+                } else if !model.jobs[job].gone && self.rng.one_in(2) {
+                    self.must(world, model, Op::Settle(job, index, provider))?;
+                }
+            }
+            for (index, provider, _) in seats(model) {
+                if model.jobs[job].leases[&index].state == LeaseState::Settled {
                     self.must(world, model, Op::Settle(job, index, provider))?;
                 }
             }
@@ -186,10 +232,10 @@ impl History {
         if model.treasury > 0 {
             self.must(world, model, Op::WithdrawTreasury(model.treasury))?;
         }
-        self.count(world, model, wallets)
+        self.count_what_is_left(world, model, wallets)
     }
 
-    fn count(&self, world: &World, model: &Model, wallets: &[(Pubkey, u64)]) -> Result<(), String> {
+    fn count_what_is_left(&self, world: &World, model: &Model, wallets: &[(Pubkey, u64)]) -> Result<(), String> {
         let is = |what: &str, found: u64, expected: u64| {
             if found == expected { Ok(()) } else { Err(format!("at the end {what} is {found}, expected {expected}")) }
         };

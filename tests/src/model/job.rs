@@ -20,7 +20,8 @@ impl Model {
         if self.paused {
             return Err("paused");
         }
-        let deposited = cost(terms.price_per_unit, terms.units, terms.replicas, self.market.fee_bps).ok_or("overflow")?;
+        let deposited =
+            cost(terms.price_per_unit, terms.units, terms.replicas, self.market.fee_bps).ok_or("overflow")?;
         if terms.price_per_unit == 0 || deposited > self.clients[client] {
             return Err("zero price or too little money");
         }

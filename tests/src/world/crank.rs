@@ -40,25 +40,35 @@ impl World {
 
     /// `claim_lease`.
     pub fn claim_lease(&mut self, job: Job, index: u32, provider: Provider) -> Call<'_> {
-        call!(self, "claim_lease", ClaimLease {
-            operator: provider.operator,
-            market: self.market,
-            job: job.address,
-            provider: provider.address,
-            lease: job.lease(index),
-            system_program: system_program::ID,
-        }, instruction::ClaimLease { index })
+        call!(
+            self,
+            "claim_lease",
+            ClaimLease {
+                operator: provider.operator,
+                market: self.market,
+                job: job.address,
+                provider: provider.address,
+                lease: job.lease(index),
+                system_program: system_program::ID,
+            },
+            instruction::ClaimLease { index }
+        )
     }
 
     /// `commit_result` of result number `result`.
     pub fn commit_result(&mut self, job: Job, index: u32, provider: Provider, result: u8) -> Call<'_> {
         let work = self.work(job, index, provider, result);
-        call!(self, "commit_result", CommitResult {
-            operator: provider.operator,
-            provider: provider.address,
-            job: job.address,
-            lease: job.lease(index),
-        }, instruction::CommitResult { commitment: work.commitment(), sealed: work.sealed })
+        call!(
+            self,
+            "commit_result",
+            CommitResult {
+                operator: provider.operator,
+                provider: provider.address,
+                job: job.address,
+                lease: job.lease(index),
+            },
+            instruction::CommitResult { commitment: work.commitment(), sealed: work.sealed }
+        )
     }
 
     /// `reveal_result` of result number `result`.
@@ -74,77 +84,89 @@ impl World {
     }
 
     /// `reveal_result` of anything.
-    pub fn reveal(
-        &mut self,
-        job: Job,
-        index: u32,
-        provider: Provider,
-        work: &Work,
-        key: Option<[u8; 32]>,
-    ) -> Call<'_> {
+    pub fn reveal(&mut self, job: Job, index: u32, provider: Provider, work: &Work, key: Option<[u8; 32]>) -> Call<'_> {
         let tessera_protocol::commitment::Reveal { result_root, work_root, key_hash, nonce } = work.reveal;
         let reveal = tessera::Reveal { result_root, work_root, key_hash, nonce };
-        call!(self, "reveal_result", RevealResult {
-            provider: provider.address,
-            job: job.address,
-            lease: job.lease(index),
-        }, instruction::RevealResult { reveal, key })
+        call!(
+            self,
+            "reveal_result",
+            RevealResult { provider: provider.address, job: job.address, lease: job.lease(index) },
+            instruction::RevealResult { reveal, key }
+        )
     }
 
     /// `open_result`.
     pub fn open_result(&mut self, job: Job, index: u32, provider: Provider) -> Call<'_> {
         let key = self.work(job, index, provider, 0).key;
-        call!(self, "open_result", OpenResult {
-            provider: provider.address,
-            lease: job.lease(index),
-        }, instruction::OpenResult { key })
+        call!(
+            self,
+            "open_result",
+            OpenResult { provider: provider.address, lease: job.lease(index) },
+            instruction::OpenResult { key }
+        )
     }
 
     /// `settle_lease`.
     pub fn settle_lease(&mut self, job: Job, index: u32, provider: Provider) -> Call<'_> {
         let (lease_payer, seat_payer) = self.payers(job, index, provider);
-        call!(self, "settle_lease", SettleLease {
-            job: job.address,
-            lease: job.lease(index),
-            provider: provider.address,
-            escrow: job.escrow,
-            stake_vault: provider.vault,
-            seat_payer: seat_payer,
-            lease_payer: lease_payer,
-            token_program: spl_token_interface::ID,
-        }, instruction::SettleLease {})
+        call!(
+            self,
+            "settle_lease",
+            SettleLease {
+                job: job.address,
+                lease: job.lease(index),
+                provider: provider.address,
+                escrow: job.escrow,
+                stake_vault: provider.vault,
+                seat_payer: seat_payer,
+                lease_payer: lease_payer,
+                token_program: spl_token_interface::ID,
+            },
+            instruction::SettleLease {}
+        )
     }
 
     /// `return_lease`.
     pub fn return_lease(&mut self, job: Job, index: u32, provider: Provider) -> Call<'_> {
         let (_, seat_payer) = self.payers(job, index, provider);
-        call!(self, "return_lease", ReturnLease {
-            operator: provider.operator,
-            provider: provider.address,
-            lease: job.lease(index),
-            seat_payer: seat_payer,
-        }, instruction::ReturnLease {})
+        call!(
+            self,
+            "return_lease",
+            ReturnLease {
+                operator: provider.operator,
+                provider: provider.address,
+                lease: job.lease(index),
+                seat_payer: seat_payer,
+            },
+            instruction::ReturnLease {}
+        )
     }
 
     /// `expire_lease`.
     pub fn expire_lease(&mut self, job: Job, index: u32, provider: Provider) -> Call<'_> {
         let (_, seat_payer) = self.payers(job, index, provider);
-        call!(self, "expire_lease", ExpireLease {
-            job: job.address,
-            lease: job.lease(index),
-            provider: provider.address,
-            seat_payer: seat_payer,
-        }, instruction::ExpireLease {})
+        call!(
+            self,
+            "expire_lease",
+            ExpireLease {
+                job: job.address,
+                lease: job.lease(index),
+                provider: provider.address,
+                seat_payer: seat_payer,
+            },
+            instruction::ExpireLease {}
+        )
     }
 
     /// `close_lease`.
     pub fn close_lease(&mut self, job: Job, index: u32) -> Call<'_> {
         let payer = self.load::<state::Lease>(job.lease(index)).map_or(self.payer, |lease| lease.payer);
-        call!(self, "close_lease", CloseLease {
-            job: job.address,
-            lease: job.lease(index),
-            payer: payer,
-        }, instruction::CloseLease {})
+        call!(
+            self,
+            "close_lease",
+            CloseLease { job: job.address, lease: job.lease(index), payer: payer },
+            instruction::CloseLease {}
+        )
     }
 
     /// Claims and commits.

@@ -81,17 +81,22 @@ impl World {
     /// `post_job` with arguments of any kind.
     pub fn post_job_with(&mut self, client: Client, args: PostJobArgs) -> Call<'_> {
         let job = self.next_job(client, &JobTerms::default());
-        call!(self, "post_job", PostJob {
-            wallet: client.wallet,
-            market: self.market,
-            mint: self.mint,
-            client: client.address,
-            job: job.address,
-            escrow: job.escrow,
-            from: client.tokens,
-            token_program: spl_token_interface::ID,
-            system_program: system_program::ID,
-        }, instruction::PostJob { args })
+        call!(
+            self,
+            "post_job",
+            PostJob {
+                wallet: client.wallet,
+                market: self.market,
+                mint: self.mint,
+                client: client.address,
+                job: job.address,
+                escrow: job.escrow,
+                from: client.tokens,
+                token_program: spl_token_interface::ID,
+                system_program: system_program::ID,
+            },
+            instruction::PostJob { args }
+        )
     }
 
     /// Posts a job.
@@ -112,35 +117,42 @@ impl World {
 
     /// `top_up_job`.
     pub fn top_up_job(&mut self, job: Job, add_seconds: u32, add_price: u64) -> Call<'_> {
-        call!(self, "top_up_job", TopUpJob {
-            wallet: job.client.wallet,
-            job: job.address,
-            escrow: job.escrow,
-            from: job.client.tokens,
-            token_program: spl_token_interface::ID,
-        }, instruction::TopUpJob { add_seconds, add_price })
+        call!(
+            self,
+            "top_up_job",
+            TopUpJob {
+                wallet: job.client.wallet,
+                job: job.address,
+                escrow: job.escrow,
+                from: job.client.tokens,
+                token_program: spl_token_interface::ID,
+            },
+            instruction::TopUpJob { add_seconds, add_price }
+        )
     }
 
     /// `cancel_job`.
     pub fn cancel_job(&mut self, job: Job) -> Call<'_> {
-        call!(self, "cancel_job", CancelJob {
-            wallet: job.client.wallet,
-            job: job.address,
-        }, instruction::CancelJob {})
+        call!(self, "cancel_job", CancelJob { wallet: job.client.wallet, job: job.address }, instruction::CancelJob {})
     }
 
     /// `close_job` of a job that is complete or over.
     pub fn close_job(&mut self, job: Job) -> Call<'_> {
-        call!(self, "close_job", CloseJob {
-            market: self.market,
-            job: job.address,
-            wallet: job.client.wallet,
-            escrow: job.escrow,
-            treasury: self.treasury,
-            refund: job.client.tokens,
-            mint: Some(self.mint),
-            token_program: spl_token_interface::ID,
-        }, instruction::CloseJob {})
+        call!(
+            self,
+            "close_job",
+            CloseJob {
+                market: self.market,
+                job: job.address,
+                wallet: job.client.wallet,
+                escrow: job.escrow,
+                treasury: self.treasury,
+                refund: job.client.tokens,
+                mint: Some(self.mint),
+                token_program: spl_token_interface::ID,
+            },
+            instruction::CloseJob {}
+        )
     }
 
     /// `close_job` of a cancelled job, with these leases shown vacant.

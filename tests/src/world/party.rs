@@ -36,14 +36,19 @@ impl World {
     pub fn create_market(&mut self, id: u16, terms: MarketTerms) -> Call<'_> {
         let market = pda(&[seeds::MARKET, self.authority.as_ref(), &id.to_le_bytes()]);
         let treasury = pda(&[seeds::TREASURY, market.as_ref()]);
-        call!(self, "create_market", CreateMarket {
-            creator: self.authority,
-            mint: self.mint,
-            market: market,
-            treasury: treasury,
-            token_program: TOKEN,
-            system_program: system_program::ID,
-        }, instruction::CreateMarket { id, params: params(&terms) })
+        call!(
+            self,
+            "create_market",
+            CreateMarket {
+                creator: self.authority,
+                mint: self.mint,
+                market: market,
+                treasury: treasury,
+                token_program: TOKEN,
+                system_program: system_program::ID,
+            },
+            instruction::CreateMarket { id, params: params(&terms) }
+        )
     }
 
     /// Another market of the same authority, in another mint, with a provider and a client of its own; the world's
@@ -92,16 +97,18 @@ impl World {
     /// `withdraw_treasury` to the authority's token account.
     pub fn withdraw_treasury(&mut self, amount: u64) -> Call<'_> {
         let to = self.fees();
-        if !self.exists(to) {
-            self.set_tokens(to, self.mint, self.authority, 0);
-        }
-        call!(self, "withdraw_treasury", WithdrawTreasury {
-            authority: self.authority,
-            market: self.market,
-            treasury: self.treasury,
-            to: to,
-            token_program: TOKEN,
-        }, instruction::WithdrawTreasury { amount })
+        call!(
+            self,
+            "withdraw_treasury",
+            WithdrawTreasury {
+                authority: self.authority,
+                market: self.market,
+                treasury: self.treasury,
+                to: to,
+                token_program: TOKEN,
+            },
+            instruction::WithdrawTreasury { amount }
+        )
     }
 
     /// Keys and tokens of a provider that is not registered yet.
@@ -115,15 +122,20 @@ impl World {
 
     /// `register_provider`.
     pub fn register_provider(&mut self, provider: Provider) -> Call<'_> {
-        call!(self, "register_provider", RegisterProvider {
-            authority: provider.authority,
-            market: self.market,
-            mint: self.mint,
-            provider: provider.address,
-            stake_vault: provider.vault,
-            token_program: TOKEN,
-            system_program: system_program::ID,
-        }, instruction::RegisterProvider { operator: provider.operator, capabilities: CAPABILITIES })
+        call!(
+            self,
+            "register_provider",
+            RegisterProvider {
+                authority: provider.authority,
+                market: self.market,
+                mint: self.mint,
+                provider: provider.address,
+                stake_vault: provider.vault,
+                token_program: TOKEN,
+                system_program: system_program::ID,
+            },
+            instruction::RegisterProvider { operator: provider.operator, capabilities: CAPABILITIES }
+        )
     }
 
     /// `update_provider`.
@@ -133,52 +145,70 @@ impl World {
         operator: Option<Pubkey>,
         capabilities: Option<state::Capabilities>,
     ) -> Call<'_> {
-        call!(self, "update_provider", UpdateProvider {
-            authority: provider.authority,
-            provider: provider.address,
-        }, instruction::UpdateProvider { operator, capabilities })
+        call!(
+            self,
+            "update_provider",
+            UpdateProvider { authority: provider.authority, provider: provider.address },
+            instruction::UpdateProvider { operator, capabilities }
+        )
     }
 
     /// `add_stake`.
     pub fn add_stake(&mut self, provider: Provider, amount: u64) -> Call<'_> {
-        call!(self, "add_stake", AddStake {
-            authority: provider.authority,
-            provider: provider.address,
-            stake_vault: provider.vault,
-            from: provider.tokens,
-            token_program: TOKEN,
-        }, instruction::AddStake { amount })
+        call!(
+            self,
+            "add_stake",
+            AddStake {
+                authority: provider.authority,
+                provider: provider.address,
+                stake_vault: provider.vault,
+                from: provider.tokens,
+                token_program: TOKEN,
+            },
+            instruction::AddStake { amount }
+        )
     }
 
     /// `request_unstake`.
     pub fn request_unstake(&mut self, provider: Provider, amount: u64) -> Call<'_> {
-        call!(self, "request_unstake", RequestUnstake {
-            authority: provider.authority,
-            market: self.market,
-            provider: provider.address,
-        }, instruction::RequestUnstake { amount })
+        call!(
+            self,
+            "request_unstake",
+            RequestUnstake { authority: provider.authority, market: self.market, provider: provider.address },
+            instruction::RequestUnstake { amount }
+        )
     }
 
     /// `withdraw_stake`.
     pub fn withdraw_stake(&mut self, provider: Provider) -> Call<'_> {
-        call!(self, "withdraw_stake", WithdrawStake {
-            authority: provider.authority,
-            provider: provider.address,
-            stake_vault: provider.vault,
-            to: provider.tokens,
-            token_program: TOKEN,
-        }, instruction::WithdrawStake {})
+        call!(
+            self,
+            "withdraw_stake",
+            WithdrawStake {
+                authority: provider.authority,
+                provider: provider.address,
+                stake_vault: provider.vault,
+                to: provider.tokens,
+                token_program: TOKEN,
+            },
+            instruction::WithdrawStake {}
+        )
     }
 
     /// `withdraw_earnings`, sent by the operator.
     pub fn withdraw_earnings(&mut self, provider: Provider) -> Call<'_> {
-        call!(self, "withdraw_earnings", WithdrawEarnings {
-            signer: provider.operator,
-            provider: provider.address,
-            stake_vault: provider.vault,
-            to: provider.tokens,
-            token_program: TOKEN,
-        }, instruction::WithdrawEarnings {})
+        call!(
+            self,
+            "withdraw_earnings",
+            WithdrawEarnings {
+                signer: provider.operator,
+                provider: provider.address,
+                stake_vault: provider.vault,
+                to: provider.tokens,
+                token_program: TOKEN,
+            },
+            instruction::WithdrawEarnings {}
+        )
     }
 
     /// Keys and tokens of a client that is not registered yet.
@@ -190,11 +220,16 @@ impl World {
 
     /// `register_client`.
     pub fn register_client(&mut self, client: Client) -> Call<'_> {
-        call!(self, "register_client", RegisterClient {
-            wallet: client.wallet,
-            market: self.market,
-            client: client.address,
-            system_program: system_program::ID,
-        }, instruction::RegisterClient {})
+        call!(
+            self,
+            "register_client",
+            RegisterClient {
+                wallet: client.wallet,
+                market: self.market,
+                client: client.address,
+                system_program: system_program::ID,
+            },
+            instruction::RegisterClient {}
+        )
     }
 }
