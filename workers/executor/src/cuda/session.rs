@@ -156,46 +156,53 @@ impl Resources {
         for launch in 0..program.plan.launches.len() {
             arguments.push(program.arguments(launch, unit, &addresses)?);
         }
-        guarded("start a unit", || {
-            self.context.bind_to_thread()?;
-            // The output buffer of the unit before last is free once it was copied; the host has waited for that.
-            for (i, buffer) in program.plan.buffers.iter().enumerate() {
-                let target = if i == output { &self.slots[slot].output } else { &self.buffers[i] };
-                match buffer.init {
-                    BufferInit::Zero => target.fill_zero(&self.compute)?,
-                    BufferInit::Copy(_) => {
-                        if let Some(original) = self.originals.get(&i) {
-                            target.copy_from(original, &self.compute)?;
-                        }
+        let mut reported = None;
+        let started = guarded("start a unit", || {
+            self.enqueue(program, slot, &mut arguments).inspect_err(|error| reported = Some(*error))
+        });
+        // The unit's own kernel may have faulted while the rest of the unit was put into the streams.
+        started.map_err(|error| reported.map_or(error, |reported| fault(unit, reported)))
+    }
+
+    fn enqueue(&mut self, program: &Checked, slot: usize, arguments: &mut [Vec<Vec<u8>>]) -> Result<(), DriverError> {
+        let output = program.output();
+        self.context.bind_to_thread()?;
+        // The output buffer of the unit before last is free once it was copied; the host has waited for that.
+        for (i, buffer) in program.plan.buffers.iter().enumerate() {
+            let target = if i == output { &self.slots[slot].output } else { &self.buffers[i] };
+            match buffer.init {
+                BufferInit::Zero => target.fill_zero(&self.compute)?,
+                BufferInit::Copy(_) => {
+                    if let Some(original) = self.originals.get(&i) {
+                        target.copy_from(original, &self.compute)?;
                     }
-                    BufferInit::Input(_) => {}
                 }
+                BufferInit::Input(_) => {}
             }
-            for ((launch, function), arguments) in program.plan.launches.iter().zip(&self.functions).zip(&mut arguments)
-            {
-                let mut pointers: Vec<*mut c_void> =
-                    arguments.iter_mut().map(|argument| argument.as_mut_ptr().cast()).collect();
-                let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
-                // SAFETY: number and sizes of the arguments were checked against the kernel; the driver copies them
-                // before it returns. Buffers outlive the stream's work. What the kernel does with its pointers is
-                // confined to this process, which the caller may lose.
-                unsafe {
-                    result::launch_kernel(
-                        function.cu_function(),
-                        grid,
-                        block,
-                        launch.shared_len,
-                        self.compute.cu_stream(),
-                        &mut pointers,
-                    )
-                }?;
-            }
-            let slot = &mut self.slots[slot];
-            slot.computed.record(&self.compute)?;
-            self.copy.wait(&slot.computed)?;
-            slot.host.copy_from(&slot.output, &self.copy)?;
-            slot.copied.record(&self.copy)
-        })
+        }
+        for ((launch, function), arguments) in program.plan.launches.iter().zip(&self.functions).zip(arguments) {
+            let mut pointers: Vec<*mut c_void> =
+                arguments.iter_mut().map(|argument| argument.as_mut_ptr().cast()).collect();
+            let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
+            // SAFETY: number and sizes of the arguments were checked against the kernel; the driver copies them
+            // before it returns. Buffers outlive the stream's work. What the kernel does with its pointers is
+            // confined to this process, which the caller may lose.
+            unsafe {
+                result::launch_kernel(
+                    function.cu_function(),
+                    grid,
+                    block,
+                    launch.shared_len,
+                    self.compute.cu_stream(),
+                    &mut pointers,
+                )
+            }?;
+        }
+        let slot = &mut self.slots[slot];
+        slot.computed.record(&self.compute)?;
+        self.copy.wait(&slot.computed)?;
+        slot.host.copy_from(&slot.output, &self.copy)?;
+        slot.copied.record(&self.copy)
     }
 }
 

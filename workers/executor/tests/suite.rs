@@ -1,0 +1,191 @@
+//! One suite for both backends. On a machine without a GPU the CUDA path runs on the stand-in driver `tessera-fakecuda`,
+//! in a process of its own: that proves the host's code, not a GPU's bits.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use common::{MODULE, at, faults, launch, run_fault, sink_refuses, suite, zero};
+use tessera_executor::{Backend, ExecError, Kind, Program, open, probe};
+use tessera_protocol::spec::{Arg, LaunchPlan};
+
+/// How many CUDA devices the test `cuda` must find; without it, none is fine.
+const EXPECTED_DEVICES: &str = "TESSERA_TEST_CUDA_DEVICES";
+/// Which faulty kernel `one_fault` runs.
+const FAULT: &str = "TESSERA_TEST_FAULT";
+
+#[test]
+fn cpu() {
+    let cpu = open(Backend::Cpu).unwrap();
+    assert_eq!((cpu.devices().len(), cpu.devices()[0].kind), (1, Kind::Cpu));
+    assert!(cpu.devices()[0].memory > 0);
+    suite(&*cpu);
+    sink_refuses(&*cpu);
+}
+
+#[test]
+fn cpu_faults() {
+    let cpu = open(Backend::Cpu).unwrap();
+    for fault in faults() {
+        let error = run_fault(&*cpu, &fault);
+        assert!(error.to_string().contains(fault.says[0]), "{}: {error}", fault.name);
+        assert_eq!(error.blames_job(), fault.name != "for_ever", "{error}");
+    }
+}
+
+#[test]
+fn cuda() {
+    let expected = std::env::var(EXPECTED_DEVICES).ok().map(|count| count.parse::<usize>().unwrap());
+    let cuda = match open(Backend::Cuda) {
+        Ok(cuda) => cuda,
+        Err(reason) => {
+            println!("NO GPU HERE, so the CUDA backend was not run on one: {reason}");
+            assert_eq!(expected, None, "{reason}");
+            assert!(probe().iter().any(|finding| !finding.good));
+            return;
+        }
+    };
+    println!("CUDA devices: {:?}", cuda.devices());
+    assert!(expected.is_none_or(|count| count == cuda.devices().len()));
+    assert!(probe().iter().any(|finding| finding.good && finding.subject == "GPU"));
+    assert!(cuda.devices().iter().all(|device| device.kind == Kind::Cuda && device.compute_capability >= Some((8, 0))));
+    let mut names: Vec<_> = cuda.devices().iter().map(|device| device.uuid).collect();
+    names.dedup();
+    assert_eq!(names.len(), cuda.devices().len());
+    suite(&*cuda);
+    sink_refuses(&*cuda);
+    // A fault leaves the driver unusable for its process, so each gets a process.
+    for fault in faults() {
+        let mut command = test_process("one_fault");
+        command.args(["--ignored"]).env(FAULT, fault.name);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}: {}", fault.name, text(&output));
+    }
+}
+
+#[test]
+#[ignore = "the test `cuda` runs it in a process of its own"]
+fn one_fault() {
+    let name = std::env::var(FAULT).expect("the name of a faulty kernel");
+    let fault = faults().into_iter().find(|fault| fault.name == name).unwrap();
+    let error = run_fault(&*open(Backend::Cuda).unwrap(), &fault);
+    assert!(error.to_string().contains(fault.says[1]), "{error}");
+    assert_eq!(error.blames_job(), fault.name != "for_ever", "{error}");
+}
+
+#[test]
+fn stand_in_driver() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = stand_in();
+    for name in ["libcuda.so", "libcuda.so.1"] {
+        std::fs::copy(&library, folder.path().join(name)).unwrap();
+    }
+    let with_driver = |test: &str, devices: &str, version: &str| {
+        let mut command = test_process(test);
+        command
+            .env("LD_LIBRARY_PATH", folder.path())
+            .env("FAKE_CUDA_DEVICES", devices)
+            .env("FAKE_CUDA_VERSION", version);
+        command
+    };
+    // Two devices; then a driver that only reads PTX 7.x, so that the header must be lowered.
+    for (devices, version) in [("2", "13000"), ("1", "11080")] {
+        let output = with_driver("cuda", devices, version).env(EXPECTED_DEVICES, devices).output().unwrap();
+        assert!(output.status.success(), "{devices} devices, CUDA {version}: {}", text(&output));
+        assert!(text(&output).contains("Fake GPU"), "{}", text(&output));
+    }
+    // A driver without devices is an error, not a panic.
+    let output = with_driver("cuda", "0", "13000").output().unwrap();
+    assert!(output.status.success() && text(&output).contains("CUDA_ERROR_NO_DEVICE"), "{}", text(&output));
+}
+
+/// A process that runs one test of this file.
+fn test_process(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command
+}
+
+fn text(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The shared library of `tessera-fakecuda`, which cargo built beside this test.
+fn stand_in() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let folder = exe.parent().unwrap();
+    let found = [folder, folder.parent().unwrap_or(Path::new("/"))]
+        .into_iter()
+        .map(|folder| folder.join("libtessera_fakecuda.so"));
+    found.into_iter().find(|path| path.exists()).expect("libtessera_fakecuda.so beside the test")
+}
+
+#[test]
+fn gas_is_counted_and_limited() {
+    let cpu = open(Backend::Cpu).unwrap();
+    let plan = LaunchPlan {
+        buffers: vec![zero(256)],
+        launches: vec![launch("step", 1, 32, vec![Arg::Unit32, Arg::Unit64, at(0), at(0), Arg::Bits32(32)]); 2],
+        output: 0,
+    };
+    let gas = |limit: u64| {
+        let program =
+            Program { module: MODULE, plan: &plan, inputs: &[], unit_gas: limit, unit_time: Duration::from_secs(60) };
+        let mut found = 0;
+        let done = cpu.prepare(0, &program).unwrap().run(0..1, &mut |_, output| {
+            found = output.gas.unwrap();
+            Ok(())
+        });
+        done.map(|()| found)
+    };
+    let all = gas(0).unwrap();
+    assert!(all > 2 * 32 * 10);
+    assert_eq!(gas(all).unwrap(), all);
+    let error = gas(all - 1).unwrap_err();
+    assert!(error.to_string().contains(&format!("more than {} gas", all - 1)), "{error}");
+    assert!(error.blames_job());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let cpu = open(Backend::Cpu).unwrap();
+    let prepare = |module: &str, change: &dyn Fn(&mut LaunchPlan)| {
+        let mut plan =
+            LaunchPlan { buffers: vec![zero(4096)], launches: vec![launch("give_up", 1, 32, vec![at(0)])], output: 0 };
+        change(&mut plan);
+        let program = Program { module, plan: &plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(1) };
+        cpu.prepare(0, &program).map(|_| ()).unwrap_err()
+    };
+    let error = prepare(MODULE, &|plan| plan.launches[0].kernel = "missing".into());
+    assert!(error.to_string().contains("no kernel missing"), "{error}");
+    let error = prepare(MODULE, &|plan| plan.launches[0].args = vec![Arg::Bits32(1)]);
+    assert!(error.to_string().contains("parameters of [8] bytes, not [4]"), "{error}");
+    let error = prepare(MODULE, &|plan| plan.output = 1);
+    assert!(matches!(&error, ExecError::Plan(_)) && error.blames_job(), "{error}");
+    let error = prepare(MODULE, &|plan| {
+        plan.launches[0] = launch("histogram", 1, 256, vec![at(0), Arg::Bits32(0), at(0), at(0)]);
+        plan.launches[0].shared_len = 48 << 10;
+    });
+    assert!(error.to_string().contains("shared memory, at most 49152"), "{error}");
+    let error = prepare("not ptx", &|_| {});
+    assert!(matches!(&error, ExecError::Module(_)) && error.blames_job(), "{error}");
+    let error = prepare(&MODULE.replacen("fma.rn.f32", "fma.rn.ftz.f32", 1), &|_| {});
+    assert!(
+        matches!(&error, ExecError::Refused(refusals) if refusals.len() == 1 && refusals[0].reason.contains("denormals")),
+        "{error}"
+    );
+    let mut plan =
+        LaunchPlan { buffers: vec![zero(1 << 60)], launches: vec![launch("give_up", 1, 32, vec![at(0)])], output: 0 };
+    fn program(plan: &LaunchPlan) -> Program<'_> {
+        Program { module: MODULE, plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(1) }
+    }
+    assert!(matches!(cpu.prepare(0, &program(&plan)).map(|_| ()), Err(ExecError::Memory { .. })));
+    plan.buffers[0].len = 4096;
+    assert!(matches!(
+        cpu.prepare(1, &program(&plan)).map(|_| ()),
+        Err(ExecError::UnknownDevice { device: 1, count: 1 })
+    ));
+    assert!(cpu.prepare(0, &program(&plan)).is_ok());
+}
