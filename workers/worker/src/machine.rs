@@ -21,14 +21,6 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The version of the NVIDIA kernel driver, if one is loaded.
-#[must_use]
-pub fn nvidia_driver() -> Option<String> {
-    let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
-    let words = text.lines().next()?.split_whitespace();
-    words.into_iter().find(|word| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
-}
-
 /// Whether an NVIDIA device is plugged in, driver or not.
 #[must_use]
 pub fn has_nvidia_device() -> bool {

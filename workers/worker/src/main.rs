@@ -1,27 +1,14 @@
 //! `tessera-worker`: computes other people's jobs and gets paid for it.
-//!
-//! It discovers jobs, leases units, runs them in a child process, publishes the sealed outputs, proves them on chain and
-//! collects the pay. What it must not forget is in a journal, so it may be killed at any instant.
 #![forbid(unsafe_code)]
 
-mod backoff;
-mod cache;
-mod claims;
-mod commands;
-mod config;
-mod device;
-mod execution;
-mod fault;
-mod journal;
-mod lifecycle;
-mod machine;
-mod run;
-
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use commands::{doctor, init::Init, register::Register, stake::Stake, status, withdraw::Withdraw};
-use config::{Backend, Config};
+use tessera_worker::{
+    commands::{doctor, init::Init, register::Register, stake::Stake, status, withdraw::Withdraw},
+    config::{self, Backend, Config},
+    execution, run,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Computes jobs of a Tessera market on this machine and gets paid for it
@@ -77,8 +64,10 @@ enum Command {
     /// Run units for the worker, which starts this itself
     #[command(hide = true)]
     Execute {
-        #[arg(long, value_enum, default_value_t = Backend::Auto)]
+        #[arg(long, value_enum)]
         backend: Backend,
+        #[arg(long)]
+        unit_seconds: u64,
     },
 }
 
@@ -103,7 +92,9 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let path = &arguments.config;
     match arguments.command {
         // Without a runtime: the child has nothing to wait for but its orders.
-        Command::Execute { backend } => return execution::child::run(backend),
+        Command::Execute { backend, unit_seconds } => {
+            return execution::child::run(backend, Duration::from_secs(unit_seconds));
+        }
         Command::Init(init) => return init.run(path),
         _ => {}
     }

@@ -8,12 +8,13 @@ use std::{
 use anyhow::{Result, bail};
 use serde::Serialize;
 use solana_signer::Signer;
+use tessera_executor::Finding;
 use tessera_sdk::{JobFilter, StoreClient, Tessera, accounts};
 
 use super::amount;
 use crate::{
     config::{Backend, Config},
-    device::{self, Found},
+    device,
     machine,
     run::report,
 };
@@ -111,19 +112,18 @@ fn show(check: &Check) {
 fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
     let backend = config.map_or(Backend::Auto, |config| config.executor.backend);
     let needed = backend == Backend::Cuda;
-    let (driver, plugged) = (machine::nvidia_driver(), machine::has_nvidia_device());
+    let plugged = machine::has_nvidia_device();
     let how = "install NVIDIA's driver 580 or newer (on Debian and Ubuntu: `apt install nvidia-driver`), then restart the machine";
-    match (&driver, plugged) {
-        (Some(version), _) => checks.ok("driver", format!("NVIDIA {version}")),
-        (None, true) => checks.missing("driver", "there is an NVIDIA device, but no driver is loaded", how),
-        (None, false) if needed => {
-            checks.missing("driver", "no NVIDIA device and no driver", "set executor.backend = \"cpu\", or use a machine with a GPU");
+    for Finding { good, subject, text } in tessera_executor::probe() {
+        match (good, needed || plugged) {
+            (true, _) => checks.ok(subject, text),
+            (false, true) => checks.missing(subject, text, how),
+            (false, false) => checks.warn(subject, text, "units run on the processor; jobs that ask for a GPU are left to others"),
         }
-        (None, false) => checks.warn("driver", "no NVIDIA device: units run on the processor", "jobs that ask for a GPU are left to others"),
     }
     match device::find(backend) {
-        Ok(Found { summary, .. }) => checks.ok("executor", summary),
-        Err(e) if needed || driver.is_some() => checks.missing("executor", format!("{e:#}"), how),
+        Ok(devices) => checks.ok("executor", device::summary(&devices)),
+        Err(e) if needed => checks.missing("executor", format!("{e:#}"), how),
         Err(e) => checks.missing("executor", format!("{e:#}"), "set executor.backend = \"cpu\""),
     }
     match machine::memory() {

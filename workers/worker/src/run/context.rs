@@ -142,7 +142,9 @@ impl Context {
         // The program that runs, even if it was replaced on disk meanwhile: both ends must speak the same version.
         let own = if cfg!(target_os = "linux") { Some("/proc/self/exe".into()) } else { std::env::current_exe().ok() };
         let program = own.unwrap_or_else(|| "tessera-worker".into());
-        let arguments = ["execute", "--backend", self.config.executor.backend.name()].map(str::to_owned).to_vec();
+        let unit_seconds = self.limits.unit.as_secs().to_string();
+        let backend = self.config.executor.backend.name();
+        let arguments = ["execute", "--backend", backend, "--unit-seconds", &unit_seconds].map(str::to_owned).to_vec();
         Runner::new(ChildCommand { program, arguments }, self.limits)
     }
 }

@@ -165,7 +165,9 @@ impl Engine {
             self.refresh(now);
             self.report();
             let next = self.slots.values().filter(|slot| slot.task.is_none()).map(|slot| slot.due).min();
-            let pause = if self.observing { now + PAUSE } else { next.unwrap_or(now + PAUSE).min(now + PAUSE) };
+            let look = next.filter(|_| !self.observing);
+            let claim = Some(self.claim_after).filter(|after| !self.claiming && *after > now);
+            let pause = [look, claim].into_iter().flatten().fold(now + PAUSE, Instant::min);
             tokio::select! {
                 Some(news) = self.inbox.recv() => {
                     self.take(news)?;
@@ -240,7 +242,7 @@ impl Engine {
     fn claim(&mut self, now: Instant) {
         let standing = self.context.standing();
         let in_hand = self.slots.values().filter(|slot| slot.entry.phase != Phase::Leaving).count();
-        let to_compute = self.slots.values().filter(|slot| slot.entry.phase <= Phase::Leased && !slot.give_up);
+        let to_compute = self.slots.values().filter(|slot| slot.entry.phase == Phase::Leased && !slot.give_up);
         let room = in_hand < self.context.config.work.max_leases
             && standing.open_leases.max(u32::try_from(in_hand).unwrap_or(u32::MAX)) < standing.max_open_leases
             && to_compute.count() <= self.context.config.work.prefetch;
@@ -249,7 +251,7 @@ impl Engine {
             return;
         }
         self.claiming = true;
-        let ahead = self.slots.values().filter(|slot| slot.entry.phase <= Phase::Leased);
+        let ahead = self.slots.values().filter(|slot| slot.entry.phase == Phase::Leased);
         let unit_time = |slot: &Slot| self.jobs.lease_estimate(&slot.entry.id).unwrap_or(f64::MAX);
         let ahead = ahead.map(unit_time).sum();
         let entries = self.slots.iter().map(|(id, slot)| (*id, slot.entry.clone())).collect();

@@ -130,14 +130,14 @@ impl Jobs {
     fn see(&self, job: Job) {
         let mut known = self.known();
         match known.get_mut(&job.address) {
+            // What changes in a job (settlements, more time, a better price) is seen by the next look for a lease.
             Some(seen) => seen.job = job,
             None => {
                 let standing = Standing::Unknown { since_failures: 0, not_before: Instant::now() };
                 known.insert(job.address, Known { job, standing, unit_seconds: None });
+                self.news.notify_one();
             }
         }
-        drop(known);
-        self.news.notify_one();
     }
 
     /// Starts preparing those jobs that are worth it and not looked at yet.

@@ -1,0 +1,213 @@
+//! The child's side: takes orders from standard input, answers on standard output.
+//!
+//! A thread of its own reads the orders, so that the child ends at once when the worker closes the pipe or is killed,
+//! whatever a kernel is doing.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    ops::Range,
+    sync::mpsc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use tessera_executor::{ExecError, Executor, Program, Session};
+use tessera_protocol::spec::JobSpec;
+
+use super::frames::{self, Answer, FrameError, Order};
+use crate::{config::Backend, device};
+
+/// Serves orders until there are no more.
+///
+/// # Errors
+/// If the worker cannot be answered.
+pub fn run(backend: Backend, unit_time: Duration) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let executor = match tessera_executor::open(backend.into()) {
+        Ok(executor) => executor,
+        Err(e) => {
+            frames::send_blocking(&mut out, &failed(&e))?;
+            return Ok(());
+        }
+    };
+    let hello = Answer::Hello { version: frames::VERSION, device: device::summary(executor.devices()) };
+    frames::send_blocking(&mut out, &hello)?;
+
+    let orders = listen();
+    let mut loaded: Option<Loaded> = None;
+    while let Ok(order) = orders.recv() {
+        match order {
+            Order::Load { spec, module, inputs } => {
+                // The job before leaves the devices first.
+                loaded = None;
+                match Loaded::new(executor.as_ref(), &spec, &module, &inputs, unit_time) {
+                    Ok(new) => {
+                        loaded = Some(new);
+                        frames::send_blocking(&mut out, &Answer::Loaded)?;
+                    }
+                    Err(answer) => frames::send_blocking(&mut out, &answer)?,
+                }
+            }
+            Order::Run { first, count } => {
+                let Some(loaded) = &mut loaded else {
+                    let reason = "units were ordered before a job".to_owned();
+                    frames::send_blocking(&mut out, &Answer::Failed { reason, by_job: false })?;
+                    continue;
+                };
+                loaded.run(first..first.saturating_add(u64::from(count)), &mut out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads orders in a thread; the process ends with the last of them.
+fn listen() -> mpsc::Receiver<Order> {
+    let (to, from) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            match frames::receive_blocking(&mut input, frames::SMALL) {
+                Ok(order) if to.send(order).is_ok() => {}
+                Ok(_) => return,
+                Err(FrameError::Io(e)) if e.kind() == io::ErrorKind::UnexpectedEof => std::process::exit(0),
+                Err(e) => {
+                    eprintln!("cannot read an order: {e}");
+                    std::process::exit(1);
+                }
+            }
+        }
+    });
+    from
+}
+
+fn failed(e: &ExecError) -> Answer {
+    Answer::Failed { reason: e.to_string(), by_job: e.blames_job() }
+}
+
+/// A job on all devices.
+struct Loaded {
+    sessions: Vec<Box<dyn Session>>,
+}
+
+/// What a device's thread hands over.
+type Handed = Result<(u64, Vec<u8>), ExecError>;
+
+impl Loaded {
+    fn new(
+        executor: &dyn Executor,
+        spec: &[u8],
+        module: &str,
+        inputs: &[String],
+        unit_time: Duration,
+    ) -> Result<Self, Answer> {
+        let by_job = |reason: String| Answer::Failed { reason, by_job: true };
+        let by_us = |e: anyhow::Error| Answer::Failed { reason: format!("{e:#}"), by_job: false };
+        let spec = JobSpec::decode(spec).map_err(|e| by_job(e.to_string()))?;
+        let read = |path: &String| std::fs::read(path).with_context(|| format!("cannot read {path}"));
+        let module = String::from_utf8(read(&module.to_owned()).map_err(by_us)?);
+        let module = module.map_err(|e| by_job(format!("the module is not text: {e}")))?;
+        let inputs: Result<Vec<Bytes>> = inputs.iter().map(|path| read(path).map(Bytes::from)).collect();
+        let inputs = inputs.map_err(by_us)?;
+        let program =
+            Program { module: &module, plan: &spec.plan, inputs: &inputs, unit_gas: spec.unit_gas, unit_time };
+        let sessions = (0..executor.devices().len()).map(|device| executor.prepare(device, &program));
+        let sessions: Result<Vec<_>, ExecError> = sessions.collect();
+        Ok(Self { sessions: sessions.map_err(|e| failed(&e))? })
+    }
+
+    /// Runs units on all devices, each a run of neighbours, and answers in order.
+    fn run(&mut self, units: Range<u64>, out: &mut impl Write) -> Result<(), FrameError> {
+        let shares = shares(&units, self.sessions.len() as u64);
+        let result = std::thread::scope(|scope| {
+            let (to, from) = mpsc::sync_channel::<Handed>(4);
+            for (session, share) in self.sessions.iter_mut().zip(shares) {
+                let to = to.clone();
+                scope.spawn(move || {
+                    let gone = || ExecError::Sink("the worker is gone".into());
+                    let result = session.run(share, &mut |unit, output| {
+                        to.send(Ok((unit, output.bytes.to_vec()))).map_err(|_| gone())
+                    });
+                    if let Err(e) = result {
+                        // Nobody waits for it if another device failed first.
+                        let _ = to.send(Err(e));
+                    }
+                });
+            }
+            drop(to);
+            in_order(units, &from, |number, output| frames::send_blocking(out, &Answer::Unit { number, output }))
+        });
+        match result {
+            Ok(()) => Ok(()),
+            Err(Stopped::Unit(e)) => frames::send_blocking(out, &failed(&e)),
+            Err(Stopped::Pipe(e)) => Err(e),
+        }
+    }
+}
+
+/// Why not all units were answered.
+enum Stopped {
+    Unit(ExecError),
+    Pipe(FrameError),
+}
+
+/// Passes on outputs in the order of their units; those that come too early wait.
+fn in_order(
+    units: Range<u64>,
+    from: &mpsc::Receiver<Handed>,
+    mut answer: impl FnMut(u64, Vec<u8>) -> Result<(), FrameError>,
+) -> Result<(), Stopped> {
+    let mut early = BTreeMap::new();
+    let mut next = units.start;
+    while next < units.end {
+        let handed = from.recv().unwrap_or(Err(ExecError::Broken));
+        let (unit, output) = handed.map_err(Stopped::Unit)?;
+        early.insert(unit, output);
+        while let Some(output) = early.remove(&next) {
+            answer(next, output).map_err(Stopped::Pipe)?;
+            next += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Cuts units into one range of neighbours for each of `count` devices.
+fn shares(units: &Range<u64>, count: u64) -> Vec<Range<u64>> {
+    let len = units.end - units.start;
+    let cut = |i: u64| units.start + len * i / count.max(1);
+    (0..count).map(|i| cut(i)..cut(i + 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_tile_the_units() {
+        assert_eq!(shares(&(10..17), 3), [10..12, 12..14, 14..17]);
+        assert_eq!(shares(&(10..11), 2), [10..10, 10..11]);
+        assert_eq!(shares(&(0..5), 1), [0..5]);
+    }
+
+    #[test]
+    fn outputs_are_put_in_order() {
+        let (to, from) = mpsc::channel();
+        for unit in [7, 5, 8, 6] {
+            to.send(Ok((unit, vec![unit as u8]))).unwrap();
+        }
+        let mut seen = Vec::new();
+        let result = in_order(5..9, &from, |unit, output| {
+            seen.push((unit, output));
+            Ok(())
+        });
+        assert!(result.is_ok());
+        assert_eq!(seen, [(5, vec![5]), (6, vec![6]), (7, vec![7]), (8, vec![8])]);
+
+        to.send(Ok((10, vec![]))).unwrap();
+        drop(to);
+        let lost = in_order(9..11, &from, |_, _| Ok(()));
+        assert!(matches!(lost, Err(Stopped::Unit(ExecError::Broken))));
+    }
+}

@@ -1,0 +1,135 @@
+//! The execution process as the worker uses it: the real binary, on the processor.
+
+use std::{path::Path, time::Duration};
+
+use tessera_protocol::{
+    cid::Cid,
+    spec::{Arg, Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
+};
+use tessera_worker::execution::{ChildCommand, ExecutionError, Limits, Runner, Work};
+use tokio::time::Instant;
+
+/// Each of 64 threads adds its number and the unit's to a word of the input. With unit 666 it never ends.
+const MODULE: &str = r"
+.version 7.0
+.target sm_80
+.address_size 64
+.visible .entry add(.param .u64 in, .param .u64 out, .param .u32 unit)
+{
+    .reg .pred %p<2>;
+    .reg .b32 %r<6>;
+    .reg .b64 %rd<8>;
+    ld.param.u64 %rd1, [in];
+    ld.param.u64 %rd2, [out];
+    ld.param.u32 %r1, [unit];
+    cvta.to.global.u64 %rd3, %rd1;
+    cvta.to.global.u64 %rd4, %rd2;
+    setp.ne.u32 %p1, %r1, 666;
+    @%p1 bra GO;
+HANG:
+    bra HANG;
+GO:
+    mov.u32 %r2, %tid.x;
+    mul.wide.u32 %rd5, %r2, 4;
+    add.s64 %rd6, %rd3, %rd5;
+    ld.global.u32 %r3, [%rd6];
+    add.s32 %r4, %r3, %r1;
+    add.s32 %r5, %r4, %r2;
+    add.s64 %rd7, %rd4, %rd5;
+    st.global.u32 [%rd7], %r5;
+    ret;
+}
+";
+
+fn work(dir: &Path, module: &str) -> Work {
+    let input: Vec<u8> = (0..64u32).flat_map(|i| (i * 1000).to_le_bytes()).collect();
+    let spec = JobSpec {
+        version: SPEC_VERSION,
+        module: Cid::of(module.as_bytes()),
+        inputs: vec![Input { name: "words".into(), cid: Cid::of(&input), len: 256 }],
+        plan: LaunchPlan {
+            buffers: vec![
+                Buffer { len: 256, init: BufferInit::Input(0) },
+                Buffer { len: 256, init: BufferInit::Zero },
+            ],
+            launches: vec![Launch {
+                kernel: "add".into(),
+                grid: [1, 1, 1],
+                block: [64, 1, 1],
+                shared_len: 0,
+                args: vec![Arg::Buffer { index: 0, offset: 0 }, Arg::Buffer { index: 1, offset: 0 }, Arg::Unit32],
+            }],
+            output: 1,
+        },
+        units: 1000,
+        unit_gas: 0,
+        visibility: Visibility::Public,
+        front_end: FrontEnd::default(),
+    };
+    let spec = spec.encode().unwrap();
+    let (file, words) = (dir.join("module"), dir.join("words"));
+    std::fs::write(&file, module).unwrap();
+    std::fs::write(&words, input).unwrap();
+    Work { spec_cid: Cid::of(&spec), spec, module: file, inputs: vec![words], output_len: 256 }
+}
+
+fn runner(unit: Duration, child_unit_seconds: &str) -> Runner {
+    let arguments = ["execute", "--backend", "cpu", "--unit-seconds", child_unit_seconds].map(str::to_owned).to_vec();
+    let command = ChildCommand { program: env!("CARGO_BIN_EXE_tessera-worker").into(), arguments };
+    Runner::new(command, Limits { start: Duration::from_secs(60), unit, memory: 4 << 30 })
+}
+
+fn expected(unit: u32) -> Vec<u8> {
+    (0..64u32).flat_map(|i| (i * 1000 + i + unit).to_le_bytes()).collect()
+}
+
+fn by() -> Instant {
+    Instant::now() + Duration::from_secs(120)
+}
+
+#[tokio::test]
+async fn computes_units_and_goes_on_after_a_unit_that_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), MODULE);
+    let mut runner = runner(Duration::from_secs(2), "60");
+    for first in [3, 500] {
+        let mut outputs = Vec::new();
+        runner.run(&work, first, 4, by(), |output| outputs.push(output.to_vec())).await.unwrap();
+        let expected: Vec<_> = (first as u32..first as u32 + 4).map(expected).collect();
+        assert_eq!(outputs, expected);
+    }
+    // The child's own limit is long: the worker has to kill it.
+    let hung = runner.run(&work, 665, 2, by(), |_| ()).await.unwrap_err();
+    assert!(matches!(hung, ExecutionError::TooLong { .. }), "{hung}");
+    assert!(runner.device().is_none());
+    let mut outputs = Vec::new();
+    runner.run(&work, 7, 1, by(), |output| outputs.push(output.to_vec())).await.unwrap();
+    assert_eq!(outputs, [expected(7)]);
+}
+
+#[tokio::test]
+async fn the_child_ends_a_unit_that_takes_too_long_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runner = runner(Duration::from_secs(60), "1");
+    let e = runner.run(&work(dir.path(), MODULE), 666, 1, by(), |_| ()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Device(reason) if reason.contains("unit 666")), "{e}");
+}
+
+#[tokio::test]
+async fn a_module_outside_the_profile_is_the_jobs_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = MODULE.replace("mov.u32 %r2, %tid.x;", "mov.u32 %r2, %clock;");
+    let runner = runner(Duration::from_secs(60), "60");
+    let e = runner.check(&work(dir.path(), &clock), by()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Job(reason) if reason.contains("clock")), "{e}");
+    runner.check(&work(dir.path(), MODULE), by()).await.unwrap();
+}
+
+#[tokio::test]
+async fn files_that_are_gone_are_not_the_jobs_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), MODULE);
+    std::fs::remove_file(&work.inputs[0]).unwrap();
+    let e = runner(Duration::from_secs(60), "60").check(&work, by()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Device(reason) if reason.contains("words")), "{e}");
+}
