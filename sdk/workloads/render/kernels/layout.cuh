@@ -14,7 +14,8 @@ struct alignas(16) Frame {
     u32 seed_low, seed_high;
     u32 max_bounces; // surface scatterings of a path
     float clamp;     // largest indirect contribution of a sample, per channel
-    u32 pad[3];
+    float blur;      // least roughness of surfaces after the first
+    u32 pad[2];
 };
 
 // Ray through (x, y) in -1..1: from `origin` along `forward + x right + y up`, or, where `parallel` is 1, from

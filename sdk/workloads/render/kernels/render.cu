@@ -94,6 +94,8 @@ T_FN bool shade(const Scene *scene, const Frame *f, const Ray *hit, Path *path, 
         roughness *= r.y;
         metallic *= r.z;
     }
+    // Rough enough, after the first surface, that no path meets a small bright spot by chance.
+    if (path->bounce > 0) roughness = t_max(roughness, f->blur);
     Vec facing = vec(plane);
     if (dot(facing, d) > 0.0f) facing = -facing;
     Vec normal = facing;

@@ -87,7 +87,8 @@ impl Bvh {
         let mut items: Vec<Item> = triangles.iter().enumerate().map(|(i, t)| item(i as u32, t)).collect();
         let all = items.iter().fold(Bounds::EMPTY, |b, i| b.with(i.bounds));
         // Boxes grow by the rounding errors of a ray's entry and exit distances.
-        let pad = if items.is_empty() { 0.0 } else { all.low.max(-all.low).max(all.high.max(-all.high)).largest() * 2e-6 };
+        let pad =
+            if items.is_empty() { 0.0 } else { all.low.max(-all.low).max(all.high.max(-all.high)).largest() * 2e-6 };
         let tree = (!items.is_empty()).then(|| split(&mut items, 0, 0));
         let order: Vec<u32> = items.iter().map(|i| i.index).collect();
         let mut bvh = Self {
@@ -99,7 +100,9 @@ impl Bvh {
             let is_masked = |i: &u32| masked(&triangles[*i as usize]);
             let need = bvh.flatten(tree, 0, pad, &is_masked);
             if need > STACK {
-                return Err(RenderError::TooLarge(format!("the scene needs a stack of {need}, the kernel has {STACK}")));
+                return Err(RenderError::TooLarge(format!(
+                    "the scene needs a stack of {need}, the kernel has {STACK}"
+                )));
             }
         }
         Ok(bvh)
@@ -181,10 +184,8 @@ impl Bvh {
 }
 
 /// A node whose children no ray enters.
-const EMPTY_NODE: layout::Node = layout::Node {
-    bounds: [[1e30; 4], [-1e30; 4], [1e30; 4], [-1e30; 4], [1e30; 4], [-1e30; 4]],
-    child: [NONE; 4],
-};
+const EMPTY_NODE: layout::Node =
+    layout::Node { bounds: [[1e30; 4], [-1e30; 4], [1e30; 4], [-1e30; 4], [1e30; 4], [-1e30; 4]], child: [NONE; 4] };
 
 fn item(index: u32, triangle: &Triangle) -> Item {
     let [a, b, c] = triangle.positions;
@@ -277,9 +278,8 @@ fn partition(items: &mut [Item], left: impl Fn(&Item) -> bool) -> usize {
 fn plane_rows(triangle: &Triangle) -> layout::Triangle {
     let p = triangle.positions.map(|p| [f64::from(p.x), f64::from(p.y), f64::from(p.z)]);
     let sub = |a: [f64; 3], b: [f64; 3]| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-    let cross = |a: [f64; 3], b: [f64; 3]| {
-        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-    };
+    let cross =
+        |a: [f64; 3], b: [f64; 3]| [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
     let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
     let (e1, e2) = (sub(p[1], p[0]), sub(p[2], p[0]));
     let n = cross(e1, e2);

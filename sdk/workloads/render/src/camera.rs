@@ -38,7 +38,7 @@ impl CameraChoice {
 /// A camera that shows the whole scene: from the front at an angle, or, where that would look at the backs of walls
 /// (a room with its front open), straight from the front.
 fn framing(scene: &Scene, tree: &Bvh, aspect: f32) -> Result<Camera> {
-    let views = [vec3(0.45, 0.35, 1.0), vec3(0.0, 0.0, 1.0), vec3(0.0, 0.0, -1.0), vec3(0.0, 1.0, 0.2)];
+    let views = [vec3(-0.45, 0.35, 1.0), vec3(0.0, 0.0, 1.0), vec3(0.0, 0.0, -1.0), vec3(0.0, 1.0, 0.2)];
     let mut best: Option<(f32, Camera)> = None;
     for view in views {
         let camera = fit(scene, view, aspect)

@@ -63,12 +63,7 @@ impl Image {
         let mut bytes = Vec::new();
         let size = |n: usize| u32::try_from(n).map_err(|e| encode_failed("PNG", &e));
         PngEncoder::new(&mut bytes)
-            .write_image(
-                &self.tone_mapped(exposure),
-                size(self.width)?,
-                size(self.height)?,
-                ExtendedColorType::Rgb8,
-            )
+            .write_image(&self.tone_mapped(exposure), size(self.width)?, size(self.height)?, ExtendedColorType::Rgb8)
             .map_err(|e| encode_failed("PNG", &e))?;
         Ok(bytes)
     }

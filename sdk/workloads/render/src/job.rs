@@ -223,6 +223,7 @@ pub fn prepare(scene: &Scene, settings: &Settings) -> Result<PreparedJob> {
         seed_high: (settings.seed >> 32) as u32,
         max_bounces: settings.max_bounces,
         clamp: settings.clamp.map_or(FIXED_MAX, |c| (c * packed.typical_radiance).clamp(1e-6, FIXED_MAX)),
+        blur: settings.blur,
         ..pack::empty_frame()
     };
     let frame_bytes = pack::pack_frame(&frame, &cameras);

@@ -40,7 +40,8 @@ pub struct Frame {
     pub seed_high: u32,
     pub max_bounces: u32,
     pub clamp: f32,
-    pub pad: [u32; 3],
+    pub blur: f32,
+    pub pad: [u32; 2],
 }
 
 #[repr(C)]

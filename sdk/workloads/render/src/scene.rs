@@ -216,11 +216,8 @@ impl Camera {
     #[must_use]
     pub fn look_at(eye: Vec3, target: Vec3, yfov: f32) -> Option<Self> {
         let forward = (target - eye).unit()?;
-        let sky = if forward.y.abs() > 0.9999 {
-            Vec3 { x: 0.0, y: 0.0, z: -1.0 }
-        } else {
-            Vec3 { x: 0.0, y: 1.0, z: 0.0 }
-        };
+        let sky =
+            if forward.y.abs() > 0.9999 { Vec3 { x: 0.0, y: 0.0, z: -1.0 } } else { Vec3 { x: 0.0, y: 1.0, z: 0.0 } };
         let right = forward.cross(sky).unit()?;
         Some(Self {
             position: eye,
@@ -245,6 +242,9 @@ impl Scene {
     #[must_use]
     pub fn is_lit(&self) -> bool {
         !self.lights.is_empty()
-            || self.triangles.iter().any(|t| self.materials.get(t.material as usize).is_some_and(|m| m.emissive.largest() > 0.0))
+            || self
+                .triangles
+                .iter()
+                .any(|t| self.materials.get(t.material as usize).is_some_and(|m| m.emissive.largest() > 0.0))
     }
 }

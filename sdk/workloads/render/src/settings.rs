@@ -41,6 +41,8 @@ pub struct Settings {
     /// Largest contribution of indirect light to a sample, as a multiple of the scene's typical brightness: trades a little
     /// light for far less noise. `None`: unlimited.
     pub clamp: Option<f32>,
+    /// Least roughness of surfaces that are seen by way of another one, 0 to 1: less noise from small bright reflections.
+    pub blur: f32,
     /// Frames. More than one is a turntable: the camera goes once around the scene.
     pub frames: u32,
     /// Where the picture is taken from.
@@ -61,7 +63,8 @@ impl Default for Settings {
             tile: 32,
             seed: 0,
             max_bounces: 4,
-            clamp: Some(16.0),
+            clamp: Some(4.0),
+            blur: 0.6,
             frames: 1,
             camera: CameraChoice::Auto,
             environment: EnvironmentChoice::Auto,
@@ -131,6 +134,9 @@ impl Settings {
         }
         if let Some(clamp) = self.clamp.filter(|c| !(*c > 0.0 && *c <= FIXED_MAX)) {
             return Err(RenderError::Setting(format!("clamp is {clamp}, expected more than 0, at most {FIXED_MAX}")));
+        }
+        if !(0.0..=1.0).contains(&self.blur) {
+            return Err(RenderError::Setting(format!("blur is {}, expected 0 to 1", self.blur)));
         }
         if let Exposure::Stops(stops) = self.exposure
             && !(-30.0..=30.0).contains(&stops)

@@ -1,4 +1,5 @@
-//! A clear sky: single scattering of sunlight by air and haze over a spherical Earth, computed once into a map.
+//! A clear sky: sunlight scattered by air and haze over a spherical Earth, computed once into a map. Light scattered once is
+//! integrated; light scattered more often, or by the ground, is taken as a share of that, the same from everywhere.
 
 use crate::{
     environment::{Environment, Sun},
@@ -15,6 +16,8 @@ const AIR: [f64; 3] = [5.8e-6, 13.5e-6, 33.1e-6];
 const HAZE: f64 = 4e-6;
 const AIR_HEIGHT: f64 = 8_000.0;
 const HAZE_HEIGHT: f64 = 1_200.0;
+/// Light scattered again, as a share of sunlight, by channel: more red, because the ground gives it back.
+const AGAIN: [f64; 3] = [0.85, 0.7, 0.55];
 /// Irradiance of sunlight above the air, in the units of a scene.
 const SUNLIGHT: f64 = 12.0;
 
@@ -52,8 +55,8 @@ impl Sky {
     pub fn environment(&self) -> Environment {
         let towards = self.sun_direction();
         let haze = HAZE * f64::from(self.haze.max(0.0));
-        let sunlight = transmittance([0.0, GROUND + 2.0, 0.0], wide(towards), haze)
-            .map_or([0.0; 3], |t| t.map(|v| v * SUNLIGHT));
+        let sunlight =
+            transmittance([0.0, GROUND + 2.0, 0.0], wide(towards), haze).map_or([0.0; 3], |t| t.map(|v| v * SUNLIGHT));
         let irradiance = vec3(sunlight[0] as f32, sunlight[1] as f32, sunlight[2] as f32);
         let mut sky = Environment::from_fn(SIZE, false, |d| {
             if d.y < 0.0 { Vec3::default() } else { scattered(wide(d), wide(towards), haze) }
@@ -132,7 +135,9 @@ fn scattered(d: [f64; 3], sun: [f64; 3], haze: f64) -> Vec3 {
         let Some(incoming) = transmittance(p, sun, haze) else { continue };
         for k in 0..3 {
             let outgoing = (-AIR[k] * air - haze * 1.1 * dust).exp();
-            sum[k] += incoming[k] * outgoing * (AIR[k] * a * air_phase + haze * h * haze_phase);
+            let again = AGAIN[k] * 0.25 * std::f64::consts::FRAC_1_PI;
+            let scattered = AIR[k] * a * (air_phase + again) + haze * h * (haze_phase + again);
+            sum[k] += incoming[k] * outgoing * scattered;
         }
     }
     let sum = sum.map(|v| (v * SUNLIGHT) as f32);

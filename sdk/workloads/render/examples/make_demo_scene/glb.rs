@@ -134,7 +134,8 @@ impl Glb {
             ("images", &self.images),
             ("textures", &textures),
         ];
-        let lists: Vec<String> = lists.iter().map(|(name, items)| format!(r#""{name}":[{}]"#, items.join(","))).collect();
+        let lists: Vec<String> =
+            lists.iter().map(|(name, items)| format!(r#""{name}":[{}]"#, items.join(","))).collect();
         let mut json = format!(
             r#"{{"asset":{{"version":"2.0","generator":"make_demo_scene"}},"scene":0,"scenes":[{{"nodes":[{}]}}],"samplers":[{{"wrapS":10497,"wrapT":33071}}],"buffers":[{{"byteLength":{}}}],{}}}"#,
             nodes.join(","),

@@ -49,7 +49,10 @@ pub fn floor() -> Floor {
             let x = (f64::from(column) - f64::from(columns) / 2.0) * FIELD;
             let z = f64::from(row) * FIELD - 3.42;
             let (cx, cz) = (x + FIELD / 2.0, z + FIELD / 2.0);
-            if (cx * cx + cz * cz).sqrt() < edge + FIELD * 0.62 || (cx + 0.1).abs() > 0.63 * (5.3 - cz) + 0.25 || cz > 2.8 {
+            if (cx * cx + cz * cz).sqrt() < edge + FIELD * 0.62
+                || (cx + 0.1).abs() > 0.63 * (5.3 - cz) + 0.25
+                || cz > 2.8
+            {
                 continue;
             }
             let corners = [v(x, 0.0, z + FIELD), v(x + FIELD, 0.0, z + FIELD), v(x + FIELD, 0.0, z), v(x, 0.0, z)];

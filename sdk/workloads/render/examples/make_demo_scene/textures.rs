@@ -71,10 +71,20 @@ pub fn pottery() -> image::ImageResult<Vec<u8>> {
             t if t < 0.235 => {
                 let leaf = (s * 22.0).rem_euclid(1.0) - 0.5;
                 let h = (t - 0.115) / 0.12;
-                if leaf.abs() < 0.40 * (h * std::f64::consts::PI).sin().sqrt() && leaf.abs() > 0.04 { black } else { clay }
+                if leaf.abs() < 0.40 * (h * std::f64::consts::PI).sin().sqrt() && leaf.abs() > 0.04 {
+                    black
+                } else {
+                    clay
+                }
             }
             t if t < 0.25 => black,
-            t if t < 0.40 => if meander(s * 18.0, (t - 0.26) / 0.13) { black } else { clay },
+            t if t < 0.40 => {
+                if meander(s * 18.0, (t - 0.26) / 0.13) {
+                    black
+                } else {
+                    clay
+                }
+            }
             t if t < 0.415 => black,
             // The belly: a row of stars between dots.
             t if t < 0.60 => {
@@ -110,9 +120,8 @@ pub fn pottery() -> image::ImageResult<Vec<u8>> {
 
 /// The Greek key; one period per unit of `x`, over `y` of 0..1.
 fn meander(x: f64, y: f64) -> bool {
-    const KEY: [&[u8; 8]; 7] = [
-        b"########", b"#......#", b"#.####.#", b"#.#..#.#", b"#.##.#.#", b"#....#.#", b"######.#",
-    ];
+    const KEY: [&[u8; 8]; 7] =
+        [b"########", b"#......#", b"#.####.#", b"#.#..#.#", b"#.##.#.#", b"#....#.#", b"######.#"];
     let column = ((x.rem_euclid(1.0)) * 8.0) as usize;
     let row = (y.clamp(0.0, 0.999) * 7.0) as usize;
     KEY[row][column.min(7)] == b'#'

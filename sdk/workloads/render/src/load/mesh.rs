@@ -17,8 +17,7 @@ pub(super) fn read(source: &Source<'_>, mesh: &gltf::Mesh<'_>, place: &Transform
         let Some(positions) = primitive.get(&Semantic::Positions).filter(|_| triangles) else {
             continue; // points and lines have no surface; nor has a primitive without positions
         };
-        let positions: Vec<Vec3> =
-            source.floats::<3>(&positions)?.into_iter().map(|p| place.point(p.into())).collect();
+        let positions: Vec<Vec3> = source.floats::<3>(&positions)?.into_iter().map(|p| place.point(p.into())).collect();
         if positions.iter().any(|p| !p.is_finite()) {
             return Err(source.broken(format!("{} has a position that is not finite", name())));
         }

@@ -62,10 +62,25 @@ impl Scene {
         if let Some(name) = raw.document.extensions_required().find(|name| !SUPPORTED.contains(name)) {
             return Err(RenderError::Unsupported { path: path.into(), feature: format!("glTF extension {name}") });
         }
+        check_attributes(&raw.document, path)?;
         let gltf::Gltf { document, mut blob } = gltf::Gltf::from_slice(bytes).map_err(broken)?;
         let mut source = Source { path, document: &document, buffers: Vec::new() };
         source.buffers = document.buffers().map(|b| read_buffer(&source, &b, &mut blob)).collect::<Result<_>>()?;
         source.scene()
+    }
+}
+
+/// The crate's validation indexes accessors by a primitive's attributes before it has checked these.
+fn check_attributes(document: &Document, path: &Path) -> Result<()> {
+    let json = document.as_json();
+    let count = json.accessors.len();
+    let primitives = json.meshes.iter().flat_map(|mesh| &mesh.primitives);
+    match primitives.flat_map(|p| p.attributes.values()).find(|index| index.value() >= count) {
+        Some(index) => {
+            let reason = format!("a mesh names accessor {}, the file has {count}", index.value());
+            Err(RenderError::Scene { path: path.into(), reason })
+        }
+        None => Ok(()),
     }
 }
 

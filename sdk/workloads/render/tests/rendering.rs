@@ -1,0 +1,177 @@
+//! The kernel itself, run from its PTX: exact merging, any tiling, and known amounts of light.
+
+mod support;
+
+use support::Cpu;
+use tessera_render::{
+    Camera, CameraChoice, Environment, EnvironmentChoice, Exposure, Image, Material, Merge, Scene, Settings, Triangle,
+    Vec3, prepare, vec3,
+};
+
+/// A square of side 2 `half` around `centre`, spanned by `u` and `v`.
+fn square(centre: Vec3, u: Vec3, v: Vec3, material: u32) -> [Triangle; 2] {
+    let normal = u.cross(v).unit().unwrap();
+    let corner = |a: f32, b: f32| centre + u * a + v * b;
+    let (a, b, c, d) = (corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0));
+    [[a, b, c], [a, c, d]].map(|positions| Triangle { positions, normals: [normal; 3], uvs: [[0.0; 2]; 3], material })
+}
+
+fn diffuse(base: f32) -> Material {
+    Material { base: Vec3::splat(base), metallic: 0.0, ..Material::default() }
+}
+
+/// A floor, a tilted metal plate, and a lamp.
+fn scene() -> Scene {
+    let mut scene = Scene { materials: vec![diffuse(0.7), diffuse(0.2), diffuse(0.0)], ..Scene::default() };
+    scene.materials[1].metallic = 1.0;
+    scene.materials[1].roughness = 0.3;
+    scene.materials[2].emissive = vec3(9.0, 8.0, 7.0);
+    scene.triangles.extend(square(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0));
+    scene.triangles.extend(square(vec3(0.5, 0.6, -0.5), vec3(0.5, 0.1, 0.0), vec3(0.0, 0.5, -0.1), 1));
+    scene.triangles.extend(square(vec3(0.0, 2.5, 0.0), vec3(0.4, 0.0, 0.0), vec3(0.0, 0.0, 0.4), 2));
+    scene
+}
+
+fn settings() -> Settings {
+    Settings {
+        width: 21,
+        height: 13,
+        samples: 6,
+        samples_per_unit: 6,
+        tile: 8,
+        camera: CameraChoice::Given(Camera::look_at(vec3(0.0, 1.2, 4.0), vec3(0.0, 0.6, 0.0), 0.8).unwrap()),
+        environment: EnvironmentChoice::Given(Environment::uniform(vec3(0.2, 0.3, 0.5))),
+        ..Settings::default()
+    }
+}
+
+fn bits(image: &Image) -> Vec<u32> {
+    image.pixels.iter().flatten().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn any_tiling_and_any_sample_ranges_give_the_same_bits() {
+    let scene = scene();
+    let whole = Cpu::render(&prepare(&scene, &settings()).unwrap());
+    assert!(whole.pixels.iter().flatten().all(|v| v.is_finite()) && whole.pixels.iter().flatten().any(|v| *v > 0.5));
+    for (tile, samples_per_unit) in [(8, 4), (16, 1), (24, 5)] {
+        let split = Settings { tile, samples_per_unit, ..settings() };
+        let image = Cpu::render(&prepare(&scene, &split).unwrap());
+        assert_eq!(bits(&image), bits(&whole), "tile {tile}, {samples_per_unit} samples per unit");
+    }
+    let other = Cpu::render(&prepare(&scene, &Settings { seed: 1, ..settings() }).unwrap());
+    assert_ne!(bits(&other), bits(&whole), "another seed is another picture");
+}
+
+#[test]
+fn order_does_not_matter_and_units_count_once() {
+    let scene = scene();
+    let job = prepare(&scene, &Settings { samples_per_unit: 2, ..settings() }).unwrap();
+    let cpu = Cpu::new(&job);
+    let outputs: Vec<_> = (0..job.spec.units).map(|unit| cpu.unit(&job, unit)).collect();
+    let mut forward = Merge::new(&job.spec).unwrap();
+    let mut backward = Merge::new(&job.spec).unwrap();
+    for unit in 0..job.spec.units {
+        assert_eq!(forward.progress(), (unit, job.spec.units));
+        assert!(!forward.is_complete(0));
+        assert!(forward.add(unit, &outputs[unit as usize]).unwrap());
+        assert!(!forward.add(unit, &outputs[unit as usize]).unwrap());
+        let other = job.spec.units - 1 - unit;
+        assert!(backward.add(other, &outputs[other as usize]).unwrap());
+    }
+    assert!(forward.is_complete(0));
+    assert_eq!(bits(&forward.image(0).unwrap()), bits(&backward.image(0).unwrap()));
+}
+
+#[test]
+fn merging_refuses_what_does_not_fit() {
+    let job = prepare(&scene(), &settings()).unwrap();
+    let mut merge = Merge::new(&job.spec).unwrap();
+    let output = vec![0; job.spec.output_len() as usize];
+    assert!(merge.add(job.spec.units, &output).unwrap_err().to_string().contains("of a job of"));
+    assert!(merge.add(0, &output[1..]).unwrap_err().to_string().contains("expected 1536"));
+    assert!(merge.image(1).is_none());
+    let mut other = job.spec.clone();
+    other.front_end.name = "language model".into();
+    assert!(Merge::new(&other).err().unwrap().to_string().contains("language model"));
+    other = job.spec.clone();
+    other.units += 1;
+    assert!(Merge::new(&other).err().unwrap().to_string().contains("units"));
+    other = job.spec.clone();
+    other.front_end.data.pop();
+    assert!(Merge::new(&other).is_err());
+}
+
+#[test]
+fn the_specification_alone_is_enough_to_resume() {
+    let job = prepare(&scene(), &Settings { exposure: Exposure::Stops(1.5), frames: 3, ..settings() }).unwrap();
+    let decoded = tessera_protocol::spec::JobSpec::decode(&job.spec.encode().unwrap()).unwrap();
+    let merge = Merge::new(&decoded).unwrap();
+    assert_eq!(merge.picture(), &job.picture);
+    assert_eq!((merge.picture().frames, merge.picture().exposure), (3, Exposure::Stops(1.5)));
+    // Units cover each pixel of each frame once, edge tiles cut.
+    let places: Vec<_> = (0..decoded.units).map(|unit| merge.picture().unit(unit).unwrap()).collect();
+    let area = |frame| places.iter().filter(|p| p.frame == frame).map(|p| p.width * p.height).sum::<u32>();
+    assert_eq!([area(0), area(1), area(2)], [21 * 13; 3]);
+    assert!(merge.picture().unit(decoded.units).is_none());
+}
+
+/// The middle pixel's light, averaged over a small picture.
+fn mean(image: &Image) -> f32 {
+    image.pixels.iter().map(|p| p[0]).sum::<f32>() / image.pixels.len() as f32
+}
+
+/// A picture of a piece of floor from straight above, so small that its light is the same all over.
+fn floor_light(scene: &Scene, environment: Environment, samples: u32) -> f32 {
+    let camera = Camera::look_at(vec3(0.0, 1.0, 0.0), vec3(0.0, 0.0, 0.0), 0.02).unwrap();
+    let settings = Settings {
+        width: 8,
+        height: 8,
+        samples,
+        samples_per_unit: samples,
+        tile: 8,
+        clamp: None,
+        blur: 0.0,
+        camera: CameraChoice::Given(camera),
+        environment: EnvironmentChoice::Given(environment),
+        ..Settings::default()
+    };
+    mean(&Cpu::render(&prepare(scene, &settings).unwrap()))
+}
+
+fn floor(material: Material) -> Scene {
+    let triangles = square(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0).to_vec();
+    Scene { triangles, materials: vec![material], ..Scene::default() }
+}
+
+#[test]
+fn a_white_floor_in_a_white_world_neither_gains_nor_loses_light() {
+    let white = floor_light(&floor(diffuse(1.0)), Environment::uniform(Vec3::splat(1.0)), 64);
+    // A single-scattering rough coat loses a little of the light that it reflects.
+    assert!((0.96..=1.002).contains(&white), "{white}");
+    let mirror = Material { roughness: 0.05, ..Material::default() };
+    let light = floor_light(&floor(mirror), Environment::uniform(Vec3::splat(1.0)), 64);
+    assert!((0.985..=1.002).contains(&light), "{light}");
+}
+
+#[test]
+fn sampling_the_sky_as_a_light_changes_noise_but_not_the_mean() {
+    // A bright patch around the zenith on a dim sky.
+    let patch = |peaked| Environment::from_fn(64, peaked, |d| Vec3::splat(if d.y > 0.95 { 20.0 } else { 0.5 }));
+    let (sampled, hit) =
+        (floor_light(&floor(diffuse(0.6)), patch(true), 64), floor_light(&floor(diffuse(0.6)), patch(false), 1024));
+    assert!((sampled / hit - 1.0).abs() < 0.02, "{sampled} against {hit}");
+}
+
+#[test]
+fn a_lamp_gives_the_light_that_its_size_and_distance_say() {
+    // A small lamp of radiance 50 high above a matt floor: E = L A / d^2.
+    let mut scene = floor(Material { roughness: 1.0, ..diffuse(0.5) });
+    scene.materials.push(Material { emissive: Vec3::splat(50.0), ..diffuse(0.0) });
+    scene.triangles.extend(square(vec3(0.0, 4.0, 0.0), vec3(0.1, 0.0, 0.0), vec3(0.0, 0.0, 0.1), 1));
+    let light = floor_light(&scene, Environment::black(), 64);
+    let irradiance = 50.0 * 0.04 / 16.0;
+    // Straight above: 0.96 of the light reaches the diffuse lobe; the coat adds D F / 4 = 0.04 / (4 pi).
+    let expected = irradiance * std::f32::consts::FRAC_1_PI * (0.5 * 0.96 + 0.01);
+    assert!((light / expected - 1.0).abs() < 0.02, "{light} against {expected}");
+}

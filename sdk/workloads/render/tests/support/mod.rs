@@ -1,0 +1,104 @@
+//! Small scenes in memory, and a way to run jobs on the CPU.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::path::Path;
+
+use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
+use tessera_render::{Image, Merge, PreparedJob, RenderError, Scene};
+
+/// A `.glb` file out of its JSON and binary parts.
+pub fn glb(json: &str, data: &[u8]) -> Vec<u8> {
+    let pad = |bytes: &[u8], with: u8| {
+        let mut bytes = bytes.to_vec();
+        bytes.resize(bytes.len().next_multiple_of(4), with);
+        bytes
+    };
+    let (json, data) = (pad(json.as_bytes(), b' '), pad(data, 0));
+    let mut out = b"glTF".to_vec();
+    for word in [2, (28 + json.len() + data.len()) as u32, json.len() as u32] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend(b"JSON");
+    out.extend(&json);
+    out.extend((data.len() as u32).to_le_bytes());
+    out.extend(b"BIN\0");
+    out.extend(&data);
+    out
+}
+
+pub fn load(bytes: &[u8]) -> Result<Scene, RenderError> {
+    Scene::from_slice(bytes, Path::new("test.glb"))
+}
+
+pub fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// A file with one mesh: a unit square in the plane z = 0 of four vertices, with six u16 indices behind them. `change`
+/// edits the JSON.
+pub fn square(change: impl Fn(String) -> String) -> Vec<u8> {
+    let mut data = floats(&[-1.0, -1.0, 0.0, 1.0, -1.0, 0.0, 1.0, 1.0, 0.0, -1.0, 1.0, 0.0]);
+    for index in [0u16, 1, 2, 0, 2, 3] {
+        data.extend(index.to_le_bytes());
+    }
+    let json = r#"{
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": [
+            {"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3", "min": [-1,-1,0], "max": [1,1,0]},
+            {"bufferView": 1, "componentType": 5123, "count": 6, "type": "SCALAR"}
+        ],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": 0, "byteLength": 48},
+            {"buffer": 0, "byteOffset": 48, "byteLength": 12}
+        ],
+        "buffers": [{"byteLength": 60}]
+    }"#;
+    glb(&change(json.into()), &data)
+}
+
+/// The output of one unit, computed by the interpreter of the module's PTX.
+pub struct Cpu {
+    module: Module,
+}
+
+impl Cpu {
+    pub fn new(job: &PreparedJob) -> Self {
+        let module = Module::parse(std::str::from_utf8(&job.blobs[0].1).unwrap()).unwrap();
+        assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
+        Self { module }
+    }
+
+    pub fn unit(&self, job: &PreparedJob, unit: u64) -> Vec<u8> {
+        let launch = &job.spec.plan.launches[0];
+        let kernel = self.module.kernel(&launch.kernel).unwrap();
+        let mut memory = Memory::new(&self.module);
+        let mut place = |bytes: &[u8]| {
+            let address = memory.alloc(bytes.len() as u64, Access::ReadWrite).unwrap();
+            memory.write(address, bytes).unwrap();
+            address
+        };
+        let (frame, scene) = (place(&job.blobs[1].1), place(&job.blobs[2].1));
+        let mut output = vec![0; job.spec.output_len() as usize];
+        let sums = place(&output);
+        let unit = (unit as u32).to_le_bytes();
+        let params = kernel.pack(&[&frame.to_le_bytes(), &scene.to_le_bytes(), &sums.to_le_bytes(), &unit]).unwrap();
+        let launch = Launch { grid: launch.grid, block: launch.block, shared_len: 0, params: &params };
+        Machine.launch(&mut memory, kernel, &launch, Limits::default()).unwrap();
+        memory.read(sums, &mut output).unwrap();
+        output
+    }
+
+    /// All units of a job, merged.
+    pub fn render(job: &PreparedJob) -> Image {
+        let cpu = Self::new(job);
+        let mut merge = Merge::new(&job.spec).unwrap();
+        for unit in 0..job.spec.units {
+            assert!(merge.add(unit, &cpu.unit(job, unit)).unwrap());
+        }
+        merge.image(0).unwrap()
+    }
+}
