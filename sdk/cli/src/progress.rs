@@ -66,7 +66,7 @@ impl Drop for Progress {
 }
 
 fn line(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
-    let percent = if total == 0 { 100 } else { done.saturating_mul(100) / total };
+    let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
     if done == 0 || done >= total {
         return format!("{what}: {done}/{total} ({percent} %), {} s", elapsed.as_secs());
     }

@@ -18,13 +18,16 @@ use tempfile::TempDir;
 use tessera_migrate::amount::base_units;
 use tessera_sdk::StoreClient;
 
-use super::render::{self, Picture, Terms};
+use super::render::{self, Picture, Size, Terms};
 use crate::{
     network::{self, DECIMALS, Network, Plan, SOL, TOKEN},
     options::Options,
     output::{print, table},
 };
 use accounting::{Audit, Costs, Holdings};
+
+/// What two processor cores render in a minute or two.
+const SIZE: Size = Size { width: 480, height: 270, samples: 16 };
 
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
@@ -122,7 +125,7 @@ async fn show(plan: &Plan, args: &Args) -> Result<Report> {
     let (mut stages, mut since) = (Stages(vec![]), Instant::now());
     let stem = args.picture.stem()?;
     // First what can fail without anything running.
-    let prepared = args.picture.prepare().await?;
+    let prepared = args.picture.prepare(SIZE).await?;
     say(format!("scene read: {} units, {} blobs", prepared.spec.units, prepared.blobs.len()));
     stages.done("read the scene", &mut since);
 

@@ -57,15 +57,15 @@ pub struct Picture {
     /// The scene: a .gltf or .glb file
     #[arg(long, value_name = "FILE")]
     pub scene: Option<PathBuf>,
-    /// Pixels across
-    #[arg(long, default_value_t = 640)]
-    width: u32,
-    /// Pixels down
-    #[arg(long, default_value_t = 360)]
-    height: u32,
-    /// Samples of a pixel
-    #[arg(long, default_value_t = 32)]
-    samples: u32,
+    /// Pixels across [default: 640, in the demo 480]
+    #[arg(long)]
+    width: Option<u32>,
+    /// Pixels down [default: 360, in the demo 270]
+    #[arg(long)]
+    height: Option<u32>,
+    /// Samples of a pixel [default: 32, in the demo 16]
+    #[arg(long)]
+    samples: Option<u32>,
     /// Samples of a pixel in one unit [default: as --samples]
     #[arg(long)]
     samples_per_unit: Option<u32>,
@@ -118,13 +118,25 @@ pub struct Terms {
     class: u8,
 }
 
+/// Size of a picture, where nothing else is asked for.
+#[derive(Clone, Copy)]
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
+    pub samples: u32,
+}
+
+/// What `tessera render` makes by default.
+const SIZE: Size = Size { width: 640, height: 360, samples: 32 };
+
 impl Picture {
-    fn settings(&self) -> Settings {
+    fn settings(&self, default: Size) -> Settings {
+        let samples = self.samples.unwrap_or(default.samples);
         Settings {
-            width: self.width,
-            height: self.height,
-            samples: self.samples,
-            samples_per_unit: self.samples_per_unit.unwrap_or(self.samples),
+            width: self.width.unwrap_or(default.width),
+            height: self.height.unwrap_or(default.height),
+            samples,
+            samples_per_unit: self.samples_per_unit.unwrap_or(samples),
             tile: self.tile,
             seed: self.seed,
             max_bounces: self.bounces,
@@ -142,9 +154,9 @@ impl Picture {
     }
 
     /// Reads the scene and makes the job.
-    pub async fn prepare(&self) -> Result<PreparedJob> {
+    pub async fn prepare(&self, default: Size) -> Result<PreparedJob> {
         let scene = self.scene.clone().context("which scene? give --scene FILE, a .gltf or .glb file")?;
-        let settings = self.settings();
+        let settings = self.settings(default);
         let made = tokio::task::spawn_blocking(move || {
             let scene = Scene::load(&scene)?;
             tessera_render::prepare(&scene, &settings)
@@ -307,7 +319,7 @@ async fn begin(
     let market: Account<accounts::Market> = options.market(tessera).await?;
     let decimals = tessera.mint(&market.mint).await?.decimals;
     let price = base_units(args.price.as_deref().context("at what price? give --price TOKENS")?, decimals)?;
-    let prepared = args.picture.prepare().await?;
+    let prepared = args.picture.prepare(SIZE).await?;
     let terms = args.terms.of(prepared.spec.units, price, url);
     let (spec, posted) = post(tessera, wallet, &market.address, prepared, terms).await?;
     if !options.json {
