@@ -259,7 +259,7 @@ mod tests {
     fn anything_else_is_refused() {
         let (sealed, good) = event(&[&[1; 1500], &[2; 1500]], 0);
         assert!(unseal(sealed.clone(), 1000, &good).unwrap_err().contains("expected 2000"));
-        let wrong_key = LeaseSettled { key: [8; 32], ..good.clone() };
+        let wrong_key = LeaseSettled { key: [8; 32], ..good };
         assert!(unseal(sealed.clone(), 1500, &wrong_key).unwrap_err().contains("root"));
         let swapped = event(&[&[2; 1500], &[1; 1500]], 0).0;
         assert!(unseal(swapped, 1500, &good).unwrap_err().contains("root"));
@@ -270,8 +270,8 @@ mod tests {
         let mut progress = Progress::default();
         let (_, first) = event(&[b"a"], 3);
         let skip = HashSet::from([4]);
-        progress.settled(first.clone(), &skip);
-        progress.settled(first.clone(), &skip);
+        progress.settled(first, &skip);
+        progress.settled(first, &skip);
         assert_eq!(progress.queue.drain(..).count(), 1);
         progress.fail(3, "bad".into());
         assert_eq!(progress.queue.drain(..).count(), 1, "the other replica is tried");
