@@ -26,7 +26,9 @@ pub enum CacheError {
         source: io::Error,
     },
     /// There is no room.
-    #[error("blob {cid} of {len} bytes does not fit the cache: {pinned} of {limit} bytes are in use; raise data.cache_mib")]
+    #[error(
+        "blob {cid} of {len} bytes does not fit the cache: {pinned} of {limit} bytes are in use; raise data.cache_mib"
+    )]
     Full {
         /// The blob.
         cid: Cid,

@@ -42,7 +42,10 @@ impl Terms {
     /// With the reason why this worker leaves it to others.
     pub fn check(&self, offer: &Offer) -> Result<(), String> {
         if offer.price_per_unit < self.min_price_per_unit {
-            return Err(format!("pays {} for a unit, work.min_price_per_unit is {}", offer.price_per_unit, self.min_price_per_unit));
+            return Err(format!(
+                "pays {} for a unit, work.min_price_per_unit is {}",
+                offer.price_per_unit, self.min_price_per_unit
+            ));
         }
         if !offer.asks.met_by(&self.has) {
             return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
@@ -63,7 +66,10 @@ impl Terms {
         }
         let output = spec.output_len().saturating_mul(u64::from(offer.units_per_lease).min(offer.units));
         if output > self.max_output {
-            return Err(format!("a lease has {output} bytes of outputs, work.max_output_mib allows {}", self.max_output));
+            return Err(format!(
+                "a lease has {output} bytes of outputs, work.max_output_mib allows {}",
+                self.max_output
+            ));
         }
         let input = spec.inputs.iter().fold(0u64, |sum, input| sum.saturating_add(input.len));
         if input > self.max_input {
@@ -71,7 +77,10 @@ impl Terms {
         }
         let memory = spec.device_memory();
         if memory > u64::from(self.has.memory_mib) << 20 {
-            return Err(format!("a unit needs {memory} bytes of device memory, this provider announced {} MiB", self.has.memory_mib));
+            return Err(format!(
+                "a unit needs {memory} bytes of device memory, this provider announced {} MiB",
+                self.has.memory_mib
+            ));
         }
         Ok(())
     }
@@ -179,7 +188,16 @@ mod tests {
     }
 
     fn lease(replicas: u8, seats: Vec<Seat>) -> LeaseView {
-        LeaseView { agreed: false, settled: false, replicas, payer: PEER, opened_at: 0, reveal_by: 0, open_by: 0, seats }
+        LeaseView {
+            agreed: false,
+            settled: false,
+            replicas,
+            payer: PEER,
+            opened_at: 0,
+            reveal_by: 0,
+            open_by: 0,
+            seats,
+        }
     }
 
     fn verdict(job: &JobView, lease: Option<&LeaseView>) -> Verdict {

@@ -193,14 +193,17 @@ impl Config {
     /// # Errors
     /// If it cannot be read or a setting makes no sense; the text says which.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}: run `tessera-worker init` first, or give --config", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read {}: run `tessera-worker init` first, or give --config", path.display())
+        })?;
         let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
         // Relative names are relative to the file, so that a worker can be started from anywhere.
         let base = path.parent().unwrap_or(Path::new(""));
         for file in [&mut config.provider.operator_keypair, &mut config.data.directory] {
             *file = match file.strip_prefix("~") {
-                Ok(rest) => directories::BaseDirs::new().context("this user has no home directory")?.home_dir().join(rest),
+                Ok(rest) => {
+                    directories::BaseDirs::new().context("this user has no home directory")?.home_dir().join(rest)
+                }
                 Err(_) => base.join(&*file),
             };
         }
@@ -299,8 +302,16 @@ pub fn read_keypair(path: &Path) -> Result<Keypair> {
 /// A commented configuration file with the given settings.
 #[must_use]
 pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &Path, data: &Path) -> String {
-    let WorkSettings { min_price_per_unit, max_leases, prefetch, max_output_mib, max_input_mib, unit_seconds, shutdown_seconds, .. } =
-        WorkSettings::default();
+    let WorkSettings {
+        min_price_per_unit,
+        max_leases,
+        prefetch,
+        max_output_mib,
+        max_input_mib,
+        unit_seconds,
+        shutdown_seconds,
+        ..
+    } = WorkSettings::default();
     let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref()).to_string();
     let rpc = toml::Value::from(rpc.to_vec());
     let (operator, data) = (quoted(operator), quoted(data));
@@ -391,7 +402,9 @@ mod tests {
         let on: String = text()
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(setting) if setting.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) => format!("{setting}\n"),
+                Some(setting) if setting.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) => {
+                    format!("{setting}\n")
+                }
                 _ => format!("{line}\n"),
             })
             .collect();

@@ -1,50 +1,74 @@
-//! Faults on demand, for the end-to-end tests. Compiled in with the feature `fault-injection` only.
+//! Faults on demand, for the end-to-end tests.
 //!
-//! `TESSERA_FAULT=flip-bit` flips one bit of every lease's outputs before they are hashed;
-//! `TESSERA_FAULT=stop-after:{leased,executed,committed,revealed}` kills the worker once when it gets there.
+//! Nothing here acts unless a program calls [`install`] first. The worker itself never does; `faulty-worker` in the
+//! tests is the same program with that one call in front.
 
-#[cfg(feature = "fault-injection")]
-mod injected {
-    use std::path::Path;
+use std::{path::Path, str::FromStr, sync::OnceLock};
 
-    fn wanted() -> Option<String> {
-        std::env::var("TESSERA_FAULT").ok()
-    }
+static INSTALLED: OnceLock<Fault> = OnceLock::new();
 
-    /// Changes the first byte of a lease's outputs if that is wanted.
-    pub fn flip(outputs: &mut [u8]) {
-        if wanted().as_deref() == Some("flip-bit")
-            && let Some(byte) = outputs.first_mut()
-        {
-            *byte ^= 1;
+/// What to do wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `flip-bit`: one bit of every lease's outputs is flipped before they are hashed.
+    FlipBit,
+    /// `stop-after:PHASE`: the worker is killed when it first gets to `leased`, `executed`, `committed` or `revealed`.
+    StopAfter(String),
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "flip-bit" => Ok(Self::FlipBit),
+            Some(("stop-after", phase @ ("leased" | "executed" | "committed" | "revealed"))) => {
+                Ok(Self::StopAfter(phase.to_owned()))
+            }
+            _ => Err(format!("expected flip-bit or stop-after:{{leased,executed,committed,revealed}}, found {text:?}")),
         }
-    }
-
-    /// Kills this process if it is to stop at `phase` and has not done so before; `directory` remembers.
-    pub fn reached(phase: &str, directory: &Path) {
-        let marker = directory.join(format!("stopped-after-{phase}"));
-        if wanted().as_deref() != Some(&format!("stop-after:{phase}")) || marker.exists() {
-            return;
-        }
-        if let Err(e) = std::fs::write(&marker, "") {
-            tracing::error!(error = %e, "cannot remember the injected fault, so it does not happen");
-            return;
-        }
-        tracing::warn!(phase, "injected fault: killing this process");
-        let own = std::process::id().to_string();
-        let killed = std::process::Command::new("kill").args(["-KILL", &own]).status();
-        tracing::error!(?killed, "still alive, aborting");
-        std::process::abort();
     }
 }
 
-#[cfg(not(feature = "fault-injection"))]
-mod injected {
-    /// Nothing in this build.
-    pub const fn flip(_outputs: &mut [u8]) {}
-
-    /// Nothing in this build.
-    pub const fn reached(_phase: &str, _directory: &std::path::Path) {}
+/// Makes this process misbehave from now on. The first call counts.
+pub fn install(fault: Fault) {
+    let _ = INSTALLED.set(fault);
 }
 
-pub use injected::{flip, reached};
+/// Flips a bit of a lease's outputs if that is the fault.
+pub(crate) fn flip(outputs: &mut [u8]) {
+    if INSTALLED.get() == Some(&Fault::FlipBit)
+        && let Some(byte) = outputs.first_mut()
+    {
+        *byte ^= 1;
+    }
+}
+
+/// Kills this process if the fault is to stop at `phase` and it has not done so before; `directory` remembers.
+pub(crate) fn reached(phase: &str, directory: &Path) {
+    let marker = directory.join(format!("stopped-after-{phase}"));
+    if INSTALLED.get() != Some(&Fault::StopAfter(phase.to_owned())) || marker.exists() {
+        return;
+    }
+    if let Err(e) = std::fs::write(&marker, "") {
+        tracing::error!(error = %e, "cannot remember the injected fault, so it does not happen");
+        return;
+    }
+    tracing::warn!(phase, "injected fault: killing this process");
+    let own = std::process::id().to_string();
+    let killed = std::process::Command::new("kill").args(["-KILL", &own]).status();
+    tracing::error!(?killed, "still alive, aborting");
+    std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_named() {
+        assert_eq!("flip-bit".parse(), Ok(Fault::FlipBit));
+        assert_eq!("stop-after:leased".parse(), Ok(Fault::StopAfter("leased".into())));
+        assert!("stop-after:lunch".parse::<Fault>().is_err());
+    }
+}

@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod cache;
 pub mod claims;
+pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod device;

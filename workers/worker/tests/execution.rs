@@ -48,10 +48,7 @@ fn work(dir: &Path, module: &str) -> Work {
         module: Cid::of(module.as_bytes()),
         inputs: vec![Input { name: "words".into(), cid: Cid::of(&input), len: 256 }],
         plan: LaunchPlan {
-            buffers: vec![
-                Buffer { len: 256, init: BufferInit::Input(0) },
-                Buffer { len: 256, init: BufferInit::Zero },
-            ],
+            buffers: vec![Buffer { len: 256, init: BufferInit::Input(0) }, Buffer { len: 256, init: BufferInit::Zero }],
             launches: vec![Launch {
                 kernel: "add".into(),
                 grid: [1, 1, 1],

@@ -14,8 +14,7 @@ use tessera_sdk::{JobFilter, StoreClient, Tessera, accounts};
 use super::amount;
 use crate::{
     config::{Backend, Config},
-    device,
-    machine,
+    device, machine,
     run::report,
 };
 
@@ -118,7 +117,9 @@ fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
         match (good, needed || plugged) {
             (true, _) => checks.ok(subject, text),
             (false, true) => checks.missing(subject, text, how),
-            (false, false) => checks.warn(subject, text, "units run on the processor; jobs that ask for a GPU are left to others"),
+            (false, false) => {
+                checks.warn(subject, text, "units run on the processor; jobs that ask for a GPU are left to others")
+            }
         }
     }
     match device::find(backend) {
@@ -140,7 +141,10 @@ fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
     let Some(config) = config else { return };
     let directory = &config.data.directory;
     let probe = directory.join("doctor");
-    match std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&probe, "")).and_then(|()| std::fs::remove_file(&probe)) {
+    match std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::remove_file(&probe))
+    {
         Ok(()) => checks.ok("data", directory.display().to_string()),
         Err(e) => {
             let found = format!("cannot write to {}: {e}", directory.display());
@@ -148,7 +152,9 @@ fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
         }
     }
     match report::read(directory) {
-        Some(report) if (report::unix_now() - report.at).abs() < 10 => checks.ok("worker", format!("running as process {}", report.pid)),
+        Some(report) if (report::unix_now() - report.at).abs() < 10 => {
+            checks.ok("worker", format!("running as process {}", report.pid))
+        }
         _ => checks.ok("worker", "not running"),
     }
 }
@@ -170,7 +176,11 @@ async fn chain_checks(checks: &mut Checks, config: &Config) {
     let tessera = match Tessera::connect(cluster).await {
         Ok(tessera) => tessera,
         Err(e) => {
-            return checks.missing("rpc", e.to_string(), "check cluster.rpc, the network, and that the program is on this cluster");
+            return checks.missing(
+                "rpc",
+                e.to_string(),
+                "check cluster.rpc, the network, and that the program is on this cluster",
+            );
         }
     };
     checks.ok("rpc", format!("{}, {} ms", config.cluster.rpc.join(", "), start.elapsed().as_millis()));

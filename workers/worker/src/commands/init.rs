@@ -66,7 +66,9 @@ impl Init {
         println!("operator       {key}  ({})", operator.display());
         println!("authority      {authority}");
         println!();
-        println!("Next: send a little SOL to the operator, then `tessera-worker register` and `tessera-worker stake AMOUNT`.");
+        println!(
+            "Next: send a little SOL to the operator, then `tessera-worker register` and `tessera-worker stake AMOUNT`."
+        );
         println!("`tessera-worker doctor` tells what is still missing.");
         Ok(())
     }

@@ -34,7 +34,11 @@ impl Stake {
         let add = ix::add_stake(&authority.pubkey(), &config.cluster.market, &market.mint, units);
         let receipt = tessera.send(&[add], &authority, &[]).await?;
         let stake = super::provider(&tessera, config).await?.stake;
-        println!("stake      {} tokens (the market asks for {})", amount::format(stake, decimals), amount::format(market.params.min_stake, decimals));
+        println!(
+            "stake      {} tokens (the market asks for {})",
+            amount::format(stake, decimals),
+            amount::format(market.params.min_stake, decimals)
+        );
         println!("signature  {}", receipt.signature);
         Ok(())
     }

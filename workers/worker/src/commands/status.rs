@@ -95,7 +95,10 @@ fn show(status: &Status) {
     println!("open        {} leases", status.open_leases);
     match &status.worker {
         Some(worker) if status.running => {
-            println!("worker      {}, process {}, {} of {} jobs can be taken", worker.mood, worker.pid, worker.jobs.1, worker.jobs.0);
+            println!(
+                "worker      {}, process {}, {} of {} jobs can be taken",
+                worker.mood, worker.pid, worker.jobs.1, worker.jobs.0
+            );
             if let Some(obstacle) = &worker.obstacle {
                 println!("            {obstacle}");
             }

@@ -61,7 +61,10 @@ impl Withdraw {
                 let request = ix::request_unstake(&owner, &address, units);
                 let receipt = tessera.send(&[request], &authority, &[]).await?;
                 let wait = market.params.unstake_seconds;
-                println!("asked for  {} tokens; fetch them with `tessera-worker withdraw --stake` in {wait} s", shown(units));
+                println!(
+                    "asked for  {} tokens; fetch them with `tessera-worker withdraw --stake` in {wait} s",
+                    shown(units)
+                );
                 receipt
             }
         };

@@ -127,9 +127,8 @@ impl Loaded {
                 let to = to.clone();
                 scope.spawn(move || {
                     let gone = || ExecError::Sink("the worker is gone".into());
-                    let result = session.run(share, &mut |unit, output| {
-                        to.send(Ok((unit, output.bytes.to_vec()))).map_err(|_| gone())
-                    });
+                    let result = session
+                        .run(share, &mut |unit, output| to.send(Ok((unit, output.bytes.to_vec()))).map_err(|_| gone()));
                     if let Err(e) = result {
                         // Nobody waits for it if another device failed first.
                         let _ = to.send(Err(e));

@@ -269,7 +269,9 @@ impl Runner {
             let by = until.min(Instant::now() + self.limits.unit);
             let most = work.output_len.saturating_add(frames::SMALL);
             match self.answer(child, most, by, "computing a unit").await? {
-                Answer::Unit { number, output: bytes } if number == unit && bytes.len() == work.output_len => output(&bytes),
+                Answer::Unit { number, output: bytes } if number == unit && bytes.len() == work.output_len => {
+                    output(&bytes)
+                }
                 other => return Err(unexpected(&other)),
             }
         }

@@ -16,7 +16,9 @@ const DONE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("done-1");
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another worker uses it.
-    #[error("another worker is running with the data directory {0}: stop it, or give this worker a directory of its own")]
+    #[error(
+        "another worker is running with the data directory {0}: stop it, or give this worker a directory of its own"
+    )]
     Busy(PathBuf),
     /// The directory or the lock file cannot be used.
     #[error("cannot use {path}: {source}")]

@@ -33,7 +33,13 @@ impl World {
         let id = LeaseId { job: [1; 32], index: 3 };
         let claiming = Entry::claiming(id, &ME.provider, NOW - 5);
         let entry = Entry { attempt: Some(0), phase: Phase::Leased, ..claiming };
-        let job = JobView { cancelled: false, deadline: NOW + 1000, grace_seconds: 100, lease_seconds: 60, reveal_seconds: 30 };
+        let job = JobView {
+            cancelled: false,
+            deadline: NOW + 1000,
+            grace_seconds: 100,
+            lease_seconds: 60,
+            reveal_seconds: 30,
+        };
         let lease = LeaseView {
             agreed: false,
             settled: false,
@@ -233,7 +239,8 @@ fn rent_of_an_empty_lease_is_fetched_when_it_can_be() {
 
 #[test]
 fn every_state_ends_once_the_job_is_over() {
-    for state in [SeatState::Leased, SeatState::Committed, SeatState::Revealed, SeatState::Opened, SeatState::Rejected] {
+    for state in [SeatState::Leased, SeatState::Committed, SeatState::Revealed, SeatState::Opened, SeatState::Rejected]
+    {
         for windows in [(0, 0), OPEN, (BY, BY)] {
             let world = World::new().with_peer(SeatState::Leased).at(state, windows).no_job();
             world.does(expire(ME.provider));

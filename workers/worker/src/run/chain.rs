@@ -63,4 +63,3 @@ pub fn capabilities(provider: &accounts::Provider) -> Capabilities {
     let has = &provider.capabilities;
     Capabilities { memory_mib: has.memory_mib, class: has.class, region: has.region }
 }
-

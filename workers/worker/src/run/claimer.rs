@@ -101,7 +101,8 @@ impl Claimer {
             let ours = in_hand.entries.get(&id).is_some_and(|entry| entry.phase != Phase::Leaving);
             !ours && !self.is_cooling(&id)
         };
-        let order: Vec<u32> = claims::order(&job.address, job.unsettled(), &me.provider).into_iter().filter(free).collect();
+        let order: Vec<u32> =
+            claims::order(&job.address, job.unsettled(), &me.provider).into_iter().filter(free).collect();
         for chunk in order.chunks(LOOK.0).take(LOOK.1) {
             let leases = self.context.tessera.leases(&job.address, chunk).await?;
             let mut best: Option<(usize, u32, Vec<(Pubkey, Pubkey)>)> = None;
@@ -153,7 +154,9 @@ impl Claimer {
                 Ok(Found::Claim(Box::new(entry)))
             }
             // These say that nothing has happened.
-            Err(e @ (Error::Program { .. } | Error::Transaction { .. } | Error::Expired { .. } | Error::Invalid(_))) => {
+            Err(
+                e @ (Error::Program { .. } | Error::Transaction { .. } | Error::Expired { .. } | Error::Invalid(_)),
+            ) => {
                 tracing::debug!(lease = %id, error = %e, "not claimed");
                 self.cool(id);
                 self.undo(&entry, in_hand, now)?;

@@ -99,11 +99,8 @@ impl Context {
         let tessera = Tessera::connect(config.cluster()).await?;
         let me = Me { provider: config.provider_address(), operator: operator.pubkey() };
         let standing = look_up(&tessera, &config, &me).await?;
-        let limits = Limits {
-            start: START,
-            unit: Duration::from_secs(config.work.unit_seconds),
-            memory: config.child_memory(),
-        };
+        let limits =
+            Limits { start: START, unit: Duration::from_secs(config.work.unit_seconds), memory: config.child_memory() };
         let market = config.cluster.market;
         let standing = Mutex::new(standing);
         Ok(Self { config, tessera, market, me, operator, journal, cache, outbox, limits, standing })
@@ -151,7 +148,10 @@ impl Context {
 
 async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing> {
     let address = config.cluster.market;
-    let market = tessera.market(&address).await?.with_context(|| format!("there is no market {address}: check cluster.market"))?;
+    let market = tessera
+        .market(&address)
+        .await?
+        .with_context(|| format!("there is no market {address}: check cluster.market"))?;
     let provider = tessera.provider(&me.provider).await?.with_context(|| {
         format!("{} is not registered in market {address}: run `tessera-worker register`", config.provider.authority)
     })?;

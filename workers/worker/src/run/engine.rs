@@ -203,7 +203,9 @@ impl Engine {
             self.mood = Mood::Leaving;
             self.until = Some(now + LEAVING);
             for slot in self.slots.values_mut() {
-                if slot.computing && let Some(task) = slot.task.take() {
+                if slot.computing
+                    && let Some(task) = slot.task.take()
+                {
                     // Its child process dies with it.
                     task.abort();
                     slot.computing = false;
@@ -420,7 +422,8 @@ fn adopt(entry: &mut Entry, context: &Context, attempt: u32, pay: u64) -> Result
 }
 
 async fn perform(steps: &Steps, entry: &mut Entry, action: Action, view: &View) -> Result<(), StepError> {
-    let lease = || -> Result<&LeaseView, StepError> { view.lease.as_ref().ok_or(StepError::Unexpected("there is no lease")) };
+    let lease =
+        || -> Result<&LeaseView, StepError> { view.lease.as_ref().ok_or(StepError::Unexpected("there is no lease")) };
     match action {
         Action::Execute { until } => {
             let seconds = view.job.as_ref().map_or(0, |job| job.lease_seconds);

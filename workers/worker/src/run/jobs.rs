@@ -66,7 +66,9 @@ impl From<CacheError> for PrepareError {
 impl From<tessera_sdk::StoreError> for PrepareError {
     fn from(e: tessera_sdk::StoreError) -> Self {
         match e {
-            tessera_sdk::StoreError::Url { .. } | tessera_sdk::StoreError::TooLong { .. } => Self::Refused(e.to_string()),
+            tessera_sdk::StoreError::Url { .. } | tessera_sdk::StoreError::TooLong { .. } => {
+                Self::Refused(e.to_string())
+            }
             e => Self::Later(e.to_string()),
         }
     }
@@ -74,7 +76,10 @@ impl From<tessera_sdk::StoreError> for PrepareError {
 
 enum Standing {
     /// Not looked at, or to be looked at again at this time, after so many failures.
-    Unknown { since_failures: u32, not_before: Instant },
+    Unknown {
+        since_failures: u32,
+        not_before: Instant,
+    },
     Preparing,
     Ready(Arc<Prepared>),
     Refused,
@@ -240,7 +245,8 @@ impl Jobs {
     #[must_use]
     pub fn ready(&self) -> Vec<Ready> {
         let known = self.known();
-        let ready = known.values().filter(|known| matches!(known.standing, Standing::Ready(_)) && !known.job.is_complete());
+        let ready =
+            known.values().filter(|known| matches!(known.standing, Standing::Ready(_)) && !known.job.is_complete());
         let mut jobs: Vec<Ready> = ready.map(|k| Ready { job: k.job.clone(), unit_seconds: k.unit_seconds }).collect();
         jobs.sort_by_key(|ready| (std::cmp::Reverse(ready.job.price_per_unit), ready.job.deadline, ready.job.address));
         jobs

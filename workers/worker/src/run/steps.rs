@@ -160,12 +160,7 @@ impl Steps {
     }
 
     /// Sends `first` and the settlement in one transaction; if that is refused, `first` alone, which must not be late.
-    async fn and_settle(
-        &self,
-        entry: &mut Entry,
-        lease: &LeaseView,
-        first: Instruction,
-    ) -> Result<(), StepError> {
+    async fn and_settle(&self, entry: &mut Entry, lease: &LeaseView, first: Instruction) -> Result<(), StepError> {
         let settle = self.settlement(&entry.id, lease)?;
         match self.send(&[first.clone(), settle]).await {
             Ok(receipt) => self.paid(entry, &receipt),

@@ -1,0 +1,9 @@
+//! End to end: real processes, a real node, real blobs over HTTP, real money.
+//!
+//! With `TESSERA_TEST_NODE=RPC_URL,WS_URL` the same tests run against a node that is already there.
+
+mod crashes;
+mod faults;
+mod network;
+mod pictures;
+mod rendering;

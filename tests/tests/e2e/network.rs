@@ -1,0 +1,333 @@
+//! A network of real processes: `tessera localnet` (node, program, token, market, store) and workers.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use solana_keypair::read_keypair_file;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use tempfile::TempDir;
+use tessera_sdk::{Config, Event, Recorded, Tessera, pda};
+
+/// How long anything may take that starts or stops.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a small picture may take on a machine that is busy with other things.
+const PICTURE: Duration = Duration::from_secs(420);
+/// What each provider stakes, in tokens.
+const STAKE: &str = "1000";
+/// Sides of the small picture: 64 × 48 pixels in tiles of 16 are 12 units.
+pub const PICTURE_ARGS: &[&str] =
+    &["--width", "64", "--height", "48", "--tile", "16", "--samples", "2", "--units-per-lease", "3", "--price", "0.01"];
+/// Leases of the small picture.
+pub const LEASES: usize = 4;
+
+/// One network at a time: the tests measure nothing, but the machine is small.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A running network. Dropping it stops everything and removes its files.
+pub struct Network {
+    dir: TempDir,
+    localnet: Option<Process>,
+    ports: [u16; 3],
+    env: HashMap<String, String>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// A process that does not outlive its owner.
+pub struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Network {
+    /// Starts a network, with `providers` funded keys.
+    pub fn start(providers: u16) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = tempfile::Builder::new().prefix("tessera-e2e-").tempdir().unwrap();
+        let ports = [free_port(), free_port(), free_port()];
+        let mut network = Self { dir, localnet: None, ports, env: HashMap::new(), _alone: alone };
+        network.start_localnet(providers);
+        network
+    }
+
+    fn start_localnet(&mut self, providers: u16) {
+        let [rpc, ws, store] = self.ports.map(|port| port.to_string());
+        let dir = self.dir.path().join("net");
+        let env = dir.join("env");
+        let _ = fs::remove_file(&env);
+        let mut command = Command::new(binary("tessera"));
+        command.arg("localnet").arg("--dir").arg(&dir).args([
+            "--rpc-port",
+            &rpc,
+            "--ws-port",
+            &ws,
+            "--store-port",
+            &store,
+        ]);
+        command.args(["--providers", &providers.to_string()]).arg("--program").arg(program());
+        if let Ok(node) = std::env::var("TESSERA_TEST_NODE") {
+            command.args(["--node", &node]);
+        }
+        let mut localnet = Process::start("localnet", command, &self.dir.path().join("localnet.log"));
+        wait_for("the network", PATIENCE, || {
+            localnet.assert_running();
+            env.exists()
+        });
+        // `export NAME=value` lines.
+        let text = fs::read_to_string(&env).unwrap();
+        let pairs = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        self.env = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.localnet = Some(localnet);
+    }
+
+    /// Stops node and store and starts them again on the same ports with the same ledger.
+    pub fn restart(&mut self, providers: u16) {
+        if let Some(localnet) = self.localnet.take() {
+            localnet.stop();
+        }
+        self.start_localnet(providers);
+    }
+
+    /// A value that `tessera localnet` printed.
+    pub fn env(&self, name: &str) -> &str {
+        self.env.get(name).unwrap_or_else(|| panic!("tessera localnet gave no {name}"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `tessera` with the arguments that point it at this network.
+    pub fn tessera(&self) -> Command {
+        let mut command = Command::new(binary("tessera"));
+        command.envs(&self.env).current_dir(self.dir.path());
+        command
+    }
+
+    /// The key of provider `n`, from 1.
+    fn authority(&self, n: u16) -> PathBuf {
+        self.path("net/keys").join(format!("provider-{n}.json"))
+    }
+
+    /// The account of provider `n`, from 1.
+    pub fn provider(&self, n: u16) -> Pubkey {
+        let authority = read_keypair_file(self.authority(n)).unwrap().pubkey();
+        pda::provider(&self.env("TESSERA_MARKET").parse().unwrap(), &authority)
+    }
+
+    /// Configures, registers and stakes provider `n`.
+    pub fn register(&self, n: u16) {
+        let authority = self.authority(n);
+        let owner = read_keypair_file(&authority).unwrap().pubkey().to_string();
+        let (operator, data) = (self.path(&format!("operator-{n}.json")), self.path(&format!("worker-{n}")));
+        let mut init = self.worker("tessera-worker", n);
+        init.args(["init", "--force", "--url", self.env("TESSERA_URL"), "--market", self.env("TESSERA_MARKET")]);
+        init.args(["--authority", &owner]).arg("--operator-keypair").arg(operator).arg("--data-dir").arg(data);
+        run(init);
+        let config = self.config(n);
+        let mut settings: toml::Table = fs::read_to_string(&config).unwrap().parse().unwrap();
+        let cluster = settings["cluster"].as_table_mut().unwrap();
+        cluster.insert("websocket".into(), self.env("TESSERA_WS").into());
+        cluster.insert("poll_seconds".into(), 0.5.into());
+        settings
+            .entry("executor")
+            .or_insert_with(|| toml::Table::new().into())
+            .as_table_mut()
+            .unwrap()
+            .insert("backend".into(), "cpu".into());
+        fs::write(&config, settings.to_string()).unwrap();
+        let mut register = self.worker("tessera-worker", n);
+        register.args(["register", "--fund", "5", "--keypair"]).arg(&authority);
+        run(register);
+        let mut stake = self.worker("tessera-worker", n);
+        stake.args(["stake", STAKE, "--keypair"]).arg(&authority);
+        run(stake);
+    }
+
+    fn config(&self, n: u16) -> PathBuf {
+        self.path(&format!("worker-{n}.toml"))
+    }
+
+    fn worker(&self, name: &str, n: u16) -> Command {
+        let mut command = Command::new(binary(name));
+        command.arg("--config").arg(self.config(n));
+        command
+    }
+
+    /// Starts the worker of provider `n`.
+    pub fn run_worker(&self, n: u16) -> Process {
+        let mut command = self.worker("tessera-worker", n);
+        command.arg("run");
+        Process::start(&format!("worker {n}"), command, &self.path(&format!("worker-{n}.log")))
+    }
+
+    /// Starts a worker of provider `n` that misbehaves, see `tests/src/bin/faulty-worker.rs`.
+    pub fn run_faulty_worker(&self, n: u16, fault: &str) -> Process {
+        let mut command = self.worker("faulty-worker", n);
+        command.arg("run").env("TESSERA_FAULT", fault);
+        Process::start(&format!("faulty worker {n}"), command, &self.path(&format!("worker-{n}-faulty.log")))
+    }
+
+    /// Renders `scene` small with `replicas`; the job stays open. Returns the job and the path of the picture without extension.
+    pub fn render(&self, name: &str, scene: &Path, replicas: u8) -> Rendering {
+        let stem = self.path(name);
+        let mut command = self.tessera();
+        command.args(["--json", "render", "--scene"]).arg(scene).arg("--out").arg(&stem).args(PICTURE_ARGS);
+        command.args(["--replicas", &replicas.to_string(), "--lease-seconds", "60"]);
+        let log = self.path(&format!("{name}.log"));
+        let out = self.path(&format!("{name}.json"));
+        command.stdout(File::create(&out).unwrap());
+        Rendering { process: Process::start_with_output(name, command, &log), out, stem }
+    }
+
+    /// A connection for looking at the chain.
+    pub async fn connect(&self) -> Tessera {
+        let mut config = Config::new(self.env("TESSERA_URL"));
+        config.ws_url = Some(self.env("TESSERA_WS").to_owned());
+        Tessera::connect(config).await.unwrap()
+    }
+}
+
+/// A rendering under way.
+pub struct Rendering {
+    process: Process,
+    out: PathBuf,
+    stem: PathBuf,
+}
+
+impl Rendering {
+    /// Waits for the picture; returns the job.
+    pub fn wait(mut self) -> (Pubkey, PathBuf) {
+        let status = self.process.wait(PICTURE);
+        assert!(status.success(), "rendering failed: {}", self.process.log());
+        let text = fs::read_to_string(&self.out).unwrap();
+        let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+        (result["job"].as_str().unwrap().parse().unwrap(), self.stem.clone())
+    }
+}
+
+impl Process {
+    fn start(name: &str, mut command: Command, log: &Path) -> Self {
+        let log_file = File::options().create(true).append(true).open(log).unwrap();
+        command.stdout(log_file.try_clone().unwrap());
+        Self::start_with_output(name, command, log)
+    }
+
+    fn start_with_output(name: &str, mut command: Command, log: &Path) -> Self {
+        let log_file = File::options().create(true).append(true).open(log).unwrap();
+        command.stderr(log_file).stdin(Stdio::null());
+        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        Self { name: name.to_owned(), log: log.to_owned(), child }
+    }
+
+    /// The last lines it wrote.
+    pub fn log(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Fails the test if it has ended.
+    pub fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("{} ended ({status}):\n{}", self.name, self.log());
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self, patience: Duration) -> std::process::ExitStatus {
+        let mut status = None;
+        let end = Instant::now() + patience;
+        while status.is_none() {
+            assert!(Instant::now() < end, "{} did not end within {patience:?}:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(100));
+            status = self.child.try_wait().unwrap();
+        }
+        status.unwrap()
+    }
+
+    /// Asks it to stop and waits.
+    pub fn stop(mut self) {
+        self.signal("TERM");
+        self.wait(PATIENCE);
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-s", name, &pid]).status();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal("TERM");
+            let end = Instant::now() + Duration::from_secs(20);
+            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits until `done` or fails.
+pub fn wait_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !done() {
+        assert!(Instant::now() < end, "{what} did not come within {patience:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Runs a command that ends by itself and must succeed.
+fn run(mut command: Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A binary of the workspace, beside this test's own directory.
+fn binary(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let path = this.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.is_file(), "{} is missing; run `cargo build --workspace --bins` first", path.display());
+    path
+}
+
+fn program() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/tessera.so");
+    assert!(path.is_file(), "{} is missing; run scripts/build-program first", path.display());
+    path
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Pays that settlements of a job made: lease, provider, amount, root.
+pub fn settlements(history: &[Recorded]) -> Vec<(u32, Pubkey, u64, [u8; 32])> {
+    let settled = history.iter().filter_map(|recorded| match &recorded.event {
+        Event::LeaseSettled(e) => Some((e.index, e.provider, e.pay, e.result_root)),
+        _ => None,
+    });
+    settled.collect()
+}
+
+/// How often each provider claimed each lease.
+pub fn claims(history: &[Recorded]) -> HashMap<(u32, Pubkey), u32> {
+    let mut claims = HashMap::new();
+    for recorded in history {
+        if let Event::LeaseClaimed(e) = &recorded.event {
+            *claims.entry((e.index, e.provider)).or_default() += 1;
+        }
+    }
+    claims
+}

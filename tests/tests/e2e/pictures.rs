@@ -1,0 +1,57 @@
+//! The scene of the tests, and what it must look like.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tessera_executor::{Backend, Program, open};
+use tessera_render::{Exposure, Merge, Scene, Settings, prepare};
+
+/// The scene of the demo.
+pub fn scene() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenes/mosaic.glb")
+}
+
+/// Checks that the pictures at `stem` are, byte for byte, what this process computes from the scene by itself.
+pub fn assert_as_computed_here(stem: &Path) {
+    let settings = Settings {
+        width: 64,
+        height: 48,
+        samples: 2,
+        samples_per_unit: 2,
+        tile: 16,
+        seed: 0,
+        max_bounces: 4,
+        frames: 1,
+        ..Settings::default()
+    };
+    let job = prepare(&Scene::load(&scene()).unwrap(), &settings).unwrap();
+    let blob = |cid| Bytes::from(job.blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone());
+    let module = String::from_utf8(blob(job.spec.module).to_vec()).unwrap();
+    let inputs: Vec<Bytes> = job.spec.inputs.iter().map(|input| blob(input.cid)).collect();
+    let program = Program {
+        module: &module,
+        plan: &job.spec.plan,
+        inputs: &inputs,
+        unit_gas: job.spec.unit_gas,
+        unit_time: Duration::from_secs(120),
+    };
+    let mut session = open(Backend::Cpu).unwrap().prepare(0, &program).unwrap();
+    let mut merge = Merge::new(&job.spec).unwrap();
+    session
+        .run(0..job.spec.units, &mut |unit, output| {
+            merge.add(unit, output.bytes).unwrap();
+            Ok(())
+        })
+        .unwrap();
+    let image = merge.image(0).unwrap();
+    assert_eq!(
+        fs::read(stem.with_extension("exr")).unwrap(),
+        image.to_exr().unwrap(),
+        "other light than computed here"
+    );
+    assert_eq!(fs::read(stem.with_extension("png")).unwrap(), image.to_png(Exposure::Auto).unwrap());
+}

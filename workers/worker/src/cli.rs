@@ -1,0 +1,115 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    commands::{doctor, init::Init, register::Register, stake::Stake, status, withdraw::Withdraw},
+    config::{self, Backend, Config},
+    execution, run,
+};
+
+/// Computes jobs of a Tessera market on this machine and gets paid for it
+#[derive(Parser)]
+#[command(name = "tessera-worker", version, propagate_version = true)]
+struct Arguments {
+    /// Configuration file
+    #[arg(long, global = true, env = "TESSERA_WORKER_CONFIG", default_value_os_t = config::default_path())]
+    config: PathBuf,
+    /// How logs are written, to the standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Human,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a configuration file, and make a key for the worker
+    Init(Init),
+    /// Announce this machine to the market, or bring what is announced up to date
+    Register(Register),
+    /// Add to the stake
+    Stake(Stake),
+    /// Work until told to stop: SIGTERM or Ctrl-C finish what has begun, twice return it
+    Run {
+        /// Take over seats of this provider that the journal does not know, after it was lost. No other worker of this provider may run
+        #[arg(long)]
+        adopt_orphans: bool,
+    },
+    /// Show provider and worker
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Withdraw earnings, or stake
+    Withdraw(Withdraw),
+    /// Find out what is missing on this machine
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run units for the worker, which starts this itself
+    #[command(hide = true)]
+    Execute {
+        #[arg(long, value_enum)]
+        backend: Backend,
+        #[arg(long)]
+        unit_seconds: u64,
+    },
+}
+
+/// Runs the command that this process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tessera_worker=info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Human => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    match start(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> anyhow::Result<()> {
+    let path = &arguments.config;
+    match arguments.command {
+        // Without a runtime: the child has nothing to wait for but its orders.
+        Command::Execute { backend, unit_seconds } => {
+            return execution::child::run(backend, Duration::from_secs(unit_seconds));
+        }
+        Command::Init(init) => return init.run(path),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Register(register) => register.run(&Config::read(path)?).await,
+            Command::Stake(stake) => stake.run(&Config::read(path)?).await,
+            Command::Run { adopt_orphans } => run::run(Config::read(path)?, adopt_orphans).await,
+            Command::Status { json } => status::run(&Config::read(path)?, json).await,
+            Command::Withdraw(withdraw) => withdraw.run(&Config::read(path)?).await,
+            Command::Doctor { json } => doctor::run(path, json).await,
+            Command::Init(_) | Command::Execute { .. } => Ok(()),
+        }
+    })
+}
