@@ -49,10 +49,11 @@ T_FN bool sample_sky(const Scene *scene, float u, float v, LightSample *out) {
     float inverse = t_rcp(n);
     float su = ((float)x + fx) * inverse, sv = ((float)y + fy) * inverse;
     Vec p = from_octahedral(su, sv);
-    float r = t_rsqrt(dot(p, p));
-    out->direction = p * r;
+    float square = dot(p, p), norm = t_sqrt(square);
+    out->direction = p * t_rcp(norm);
     out->distance = 1e30f;
-    out->density = density * 0.25f * scene->sky_select * (r * r * r);
+    // As in sky_density.
+    out->density = density * 0.25f * scene->sky_select * (square * norm);
     if (!(out->density > 0.0f)) return false;
     out->radiance = sky_radiance(scene, su, sv) * t_rcp(out->density);
     return true;
