@@ -62,7 +62,7 @@ impl Event {
     fn wait(&self, record: u64) -> bool {
         let state = lock(&self.state);
         let waited = self.reached.wait_timeout_while(state, LONGEST_WAIT, |state| state.1 < record);
-        waited.map_or(false, |(_, timeout)| !timeout.timed_out())
+        waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
     }
 }
 

@@ -93,7 +93,13 @@ fn read_registers(function: &Function) -> HashSet<RegId> {
 }
 
 fn instruction(ins: &Instruction, read: &HashSet<RegId>, refusals: &mut Vec<Refusal>) {
-    let mut refuse = |reason: String| refusals.push(Refusal { line: ins.line, instruction: ins.text.clone(), reason });
+    // The first reason is enough: the others would repeat the line.
+    let before = refusals.len();
+    let mut refuse = |reason: String| {
+        if refusals.len() == before {
+            refusals.push(Refusal { line: ins.line, instruction: ins.text.clone(), reason });
+        }
+    };
     let Some(op) = opcode::find(ins.name()) else { return refuse("unknown instruction".into()) };
     if let Some(reason) = op.refused {
         return refuse(reason.into());

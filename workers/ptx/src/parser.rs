@@ -117,10 +117,13 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_to_semicolon(&mut self) -> Result<()> {
+        let mut depth = 0u32;
         loop {
             match self.next() {
-                Kind::Punct(';') => return Ok(()),
-                Kind::End | Kind::Punct('}') => {
+                Kind::Punct(';') if depth == 0 => return Ok(()),
+                Kind::Punct('{') => depth += 1,
+                Kind::Punct('}') if depth > 0 => depth -= 1,
+                Kind::End | Kind::Punct('}' | ';') => {
                     self.at -= 1;
                     return self.wrong("`;`");
                 }

@@ -1,5 +1,7 @@
 //! Floating-point instructions against the host's IEEE arithmetic, with NaN as PTX defines it.
 
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 mod common;
 
 use common::{DOUBLES, HALVES, LONGS, SINGLES, WORDS, lanewise, pairs, singles, triples};
@@ -33,8 +35,12 @@ fn arithmetic() {
     both("div.rn", |a, b| a / b, |a, b| a / b);
     lanewise("sqrt.rn.f32 %f9, %f1;", F32, "f32", &singles(SINGLES), |a, _: u32, _| single(f32::from_bits(a).sqrt()));
     lanewise("rcp.rn.f32 %f9, %f1;", F32, "f32", &singles(SINGLES), |a, _: u32, _| single(1.0 / f32::from_bits(a)));
-    lanewise("sqrt.rn.f64 %fd9, %fd1;", ["f64", "", ""], "f64", &singles(DOUBLES), |a, _, _| double(f64::from_bits(a).sqrt()));
-    lanewise("rcp.rn.f64 %fd9, %fd1;", ["f64", "", ""], "f64", &singles(DOUBLES), |a, _, _| double(1.0 / f64::from_bits(a)));
+    lanewise("sqrt.rn.f64 %fd9, %fd1;", ["f64", "", ""], "f64", &singles(DOUBLES), |a, _, _| {
+        double(f64::from_bits(a).sqrt())
+    });
+    lanewise("rcp.rn.f64 %fd9, %fd1;", ["f64", "", ""], "f64", &singles(DOUBLES), |a, _, _| {
+        double(1.0 / f64::from_bits(a))
+    });
 }
 
 /// `mul_add` of the host is correctly rounded; a product rounded first would differ for some of these.
@@ -48,7 +54,9 @@ fn fused() {
     });
     let x = 1.0f32 + f32::EPSILON;
     let operands = [(x.to_bits(), x.to_bits(), (-1.0f32 - 2.0 * f32::EPSILON).to_bits())];
-    lanewise("fma.rn.f32 %f9, %f1, %f2, %f3;", ["f32"; 3], "f32", &operands, |_, _, _| (f32::EPSILON * f32::EPSILON).to_bits());
+    lanewise("fma.rn.f32 %f9, %f1, %f2, %f3;", ["f32"; 3], "f32", &operands, |_, _, _| {
+        (f32::EPSILON * f32::EPSILON).to_bits()
+    });
 }
 
 #[test]
@@ -59,8 +67,20 @@ fn extremes_drop_nan() {
             (true, true) => 0x7fff_ffff,
             (true, false) => b,
             (false, true) => a,
-            _ if x == y => if x.is_sign_negative() { a } else { b },
-            _ => if x < y { a } else { b },
+            _ if x == y => {
+                if x.is_sign_negative() {
+                    a
+                } else {
+                    b
+                }
+            }
+            _ => {
+                if x < y {
+                    a
+                } else {
+                    b
+                }
+            }
         }
     };
     let max = |a: u32, b: u32| {
@@ -69,15 +89,31 @@ fn extremes_drop_nan() {
             (true, true) => 0x7fff_ffff,
             (true, false) => b,
             (false, true) => a,
-            _ if x == y => if x.is_sign_negative() { b } else { a },
-            _ => if x > y { a } else { b },
+            _ if x == y => {
+                if x.is_sign_negative() {
+                    b
+                } else {
+                    a
+                }
+            }
+            _ => {
+                if x > y {
+                    a
+                } else {
+                    b
+                }
+            }
         }
     };
     lanewise("min.f32 %f9, %f1, %f2;", F32, "f32", &pairs(SINGLES), |a, b, _| min(a, b));
     lanewise("max.f32 %f9, %f1, %f2;", F32, "f32", &pairs(SINGLES), |a, b, _| max(a, b));
     let numbers: Vec<u64> = DOUBLES.iter().copied().filter(|bits| f64::from_bits(*bits) != 0.0).collect();
-    lanewise("min.f64 %fd9, %fd1, %fd2;", F64, "f64", &pairs(&numbers), |a, b, _| double(f64::from_bits(a).min(f64::from_bits(b))));
-    lanewise("max.f64 %fd9, %fd1, %fd2;", F64, "f64", &pairs(&numbers), |a, b, _| double(f64::from_bits(a).max(f64::from_bits(b))));
+    lanewise("min.f64 %fd9, %fd1, %fd2;", F64, "f64", &pairs(&numbers), |a, b, _| {
+        double(f64::from_bits(a).min(f64::from_bits(b)))
+    });
+    lanewise("max.f64 %fd9, %fd1, %fd2;", F64, "f64", &pairs(&numbers), |a, b, _| {
+        double(f64::from_bits(a).max(f64::from_bits(b)))
+    });
 }
 
 #[test]
@@ -85,7 +121,9 @@ fn signs() {
     lanewise("neg.f32 %f9, %f1;", F32, "f32", &singles(SINGLES), |a, _: u32, _| single(-f32::from_bits(a)));
     lanewise("abs.f32 %f9, %f1;", F32, "f32", &singles(SINGLES), |a, _: u32, _| single(f32::from_bits(a).abs()));
     lanewise("neg.f64 %fd9, %fd1;", ["f64", "", ""], "f64", &singles(DOUBLES), |a, _, _| double(-f64::from_bits(a)));
-    lanewise("copysign.f32 %f9, %f1, %f2;", F32, "f32", &pairs(SINGLES), |a, b, _| (b & 0x7fff_ffff) | (a & 0x8000_0000));
+    lanewise("copysign.f32 %f9, %f1, %f2;", F32, "f32", &pairs(SINGLES), |a, b, _| {
+        (b & 0x7fff_ffff) | (a & 0x8000_0000)
+    });
 }
 
 #[test]
@@ -99,7 +137,7 @@ fn comparisons() {
         });
     };
     check("eq", |a, b| a == b);
-    check("ne", |a, b| a < b || a > b);
+    check("ne", |a, b| a != b && !a.is_nan() && !b.is_nan());
     check("lt", |a, b| a < b);
     check("le", |a, b| a <= b);
     check("gt", |a, b| a > b);
@@ -117,7 +155,9 @@ fn comparisons() {
 #[test]
 fn properties() {
     let check = |property: &str, host: fn(f32) -> bool| {
-        lanewise(&format!("testp.{property}.f32 %p9, %f1;"), F32, "pred", &singles(SINGLES), |a, _: u32, _| u32::from(host(f32::from_bits(a))));
+        lanewise(&format!("testp.{property}.f32 %p9, %f1;"), F32, "pred", &singles(SINGLES), |a, _: u32, _| {
+            u32::from(host(f32::from_bits(a)))
+        });
     };
     check("finite", f32::is_finite);
     check("infinite", f32::is_infinite);
@@ -133,7 +173,9 @@ fn to_integers() {
     let x = f32::from_bits;
     lanewise("cvt.rzi.s32.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| x(a) as i32 as u32);
     lanewise("cvt.rzi.u32.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| x(a) as u32);
-    lanewise("cvt.rni.s32.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| x(a).round_ties_even() as i32 as u32);
+    lanewise("cvt.rni.s32.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| {
+        x(a).round_ties_even() as i32 as u32
+    });
     lanewise("cvt.rmi.s32.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| x(a).floor() as i32 as u32);
     lanewise("cvt.rpi.u32.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| x(a).ceil() as u32);
     lanewise("cvt.rzi.s16.f32 %rs9, %f1;", f32_to, "u16", &singles(SINGLES), |a, _, _| x(a) as i16 as u16);
@@ -141,12 +183,16 @@ fn to_integers() {
     lanewise("cvt.rzi.s8.f32 %r9, %f1;", f32_to, "u32", &singles(SINGLES), |a, _, _| x(a) as i8 as u32);
     // NaN gives the top bit alone where source or target has 64 bits.
     let wide = |x: f64, value: u64| if x.is_nan() { 1 << 63 } else { value };
-    lanewise("cvt.rzi.s64.f32 %rd9, %f1;", f32_to, "u64", &singles(SINGLES), |a, _, _| wide(x(a).into(), x(a) as i64 as u64));
+    lanewise("cvt.rzi.s64.f32 %rd9, %f1;", f32_to, "u64", &singles(SINGLES), |a, _, _| {
+        wide(x(a).into(), x(a) as i64 as u64)
+    });
     lanewise("cvt.rzi.u64.f32 %rd9, %f1;", f32_to, "u64", &singles(SINGLES), |a, _, _| wide(x(a).into(), x(a) as u64));
     let f64_to = ["f64", "", ""];
     let y = f64::from_bits;
     lanewise("cvt.rzi.s64.f64 %rd9, %fd1;", f64_to, "u64", &singles(DOUBLES), |a, _, _| wide(y(a), y(a) as i64 as u64));
-    lanewise("cvt.rni.u64.f64 %rd9, %fd1;", f64_to, "u64", &singles(DOUBLES), |a, _, _| wide(y(a), y(a).round_ties_even() as u64));
+    lanewise("cvt.rni.u64.f64 %rd9, %fd1;", f64_to, "u64", &singles(DOUBLES), |a, _, _| {
+        wide(y(a), y(a).round_ties_even() as u64)
+    });
     lanewise("cvt.rzi.s32.f64 %r9, %fd1;", f64_to, "u32", &singles(DOUBLES), |a, _, _| {
         if y(a).is_nan() { 1 << 31 } else { y(a) as i32 as u32 }
     });
@@ -158,23 +204,41 @@ fn to_integers() {
 #[test]
 fn from_integers() {
     lanewise("cvt.rn.f32.u32 %f9, %r1;", ["u32", "", ""], "f32", &singles(WORDS), |a, _, _| (a as f32).to_bits());
-    lanewise("cvt.rn.f32.s32 %f9, %r1;", ["u32", "", ""], "f32", &singles(WORDS), |a, _, _| (a as i32 as f32).to_bits());
+    lanewise("cvt.rn.f32.s32 %f9, %r1;", ["u32", "", ""], "f32", &singles(WORDS), |a, _, _| {
+        (a as i32 as f32).to_bits()
+    });
     lanewise("cvt.rn.f32.u64 %f9, %rd1;", ["u64", "", ""], "f32", &singles(LONGS), |a, _, _| (a as f32).to_bits());
-    lanewise("cvt.rn.f32.s64 %f9, %rd1;", ["u64", "", ""], "f32", &singles(LONGS), |a, _, _| (a as i64 as f32).to_bits());
+    lanewise("cvt.rn.f32.s64 %f9, %rd1;", ["u64", "", ""], "f32", &singles(LONGS), |a, _, _| {
+        (a as i64 as f32).to_bits()
+    });
     lanewise("cvt.rn.f64.u32 %fd9, %r1;", ["u32", "", ""], "f64", &singles(WORDS), |a, _, _| f64::from(a).to_bits());
-    lanewise("cvt.rn.f64.s64 %fd9, %rd1;", ["u64", "", ""], "f64", &singles(LONGS), |a, _, _| (a as i64 as f64).to_bits());
+    lanewise("cvt.rn.f64.s64 %fd9, %rd1;", ["u64", "", ""], "f64", &singles(LONGS), |a, _, _| {
+        (a as i64 as f64).to_bits()
+    });
     lanewise("cvt.rn.f64.u64 %fd9, %rd1;", ["u64", "", ""], "f64", &singles(LONGS), |a, _, _| (a as f64).to_bits());
-    lanewise("cvt.rn.f32.s16 %f9, %rs1;", ["u16", "", ""], "f32", &singles(HALVES), |a, _, _| f32::from(a as i16).to_bits());
-    lanewise("cvt.rn.f32.u8 %f9, %rs1;", ["u16", "", ""], "f32", &singles(HALVES), |a, _, _| f32::from(a as u8).to_bits());
-    lanewise("cvt.rn.f32.s8 %f9, %r1;", ["u32", "", ""], "f32", &singles(WORDS), |a, _, _| f32::from(a as i8).to_bits());
+    lanewise("cvt.rn.f32.s16 %f9, %rs1;", ["u16", "", ""], "f32", &singles(HALVES), |a, _, _| {
+        f32::from(a as i16).to_bits()
+    });
+    lanewise("cvt.rn.f32.u8 %f9, %rs1;", ["u16", "", ""], "f32", &singles(HALVES), |a, _, _| {
+        f32::from(a as u8).to_bits()
+    });
+    lanewise("cvt.rn.f32.s8 %f9, %r1;", ["u32", "", ""], "f32", &singles(WORDS), |a, _, _| {
+        f32::from(a as i8).to_bits()
+    });
 }
 
 #[test]
 fn between_floats() {
-    lanewise("cvt.f64.f32 %fd9, %f1;", ["f32", "", ""], "f64", &singles(SINGLES), |a, _, _| double(f32::from_bits(a).into()));
-    lanewise("cvt.rn.f32.f64 %f9, %fd1;", ["f64", "", ""], "f32", &singles(DOUBLES), |a, _, _| single(f64::from_bits(a) as f32));
+    lanewise("cvt.f64.f32 %fd9, %f1;", ["f32", "", ""], "f64", &singles(SINGLES), |a, _, _| {
+        double(f32::from_bits(a).into())
+    });
+    lanewise("cvt.rn.f32.f64 %f9, %fd1;", ["f64", "", ""], "f32", &singles(DOUBLES), |a, _, _| {
+        single(f64::from_bits(a) as f32)
+    });
     let round = |mode: &str, host: fn(f32) -> f32| {
-        lanewise(&format!("cvt.{mode}.f32.f32 %f9, %f1;"), F32, "f32", &singles(SINGLES), |a, _: u32, _| single(host(f32::from_bits(a))));
+        lanewise(&format!("cvt.{mode}.f32.f32 %f9, %f1;"), F32, "f32", &singles(SINGLES), |a, _: u32, _| {
+            single(host(f32::from_bits(a)))
+        });
     };
     round("rni", f32::round_ties_even);
     round("rzi", f32::trunc);
@@ -187,7 +251,9 @@ fn between_floats() {
     lanewise("slct.f32.f32 %f9, %f1, %f2, %f3;", ["f32"; 3], "f32", &triples(SINGLES), |a, b, c: u32| {
         if f32::from_bits(c) >= 0.0 { a } else { b }
     });
-    lanewise("add.rn.f32 %f9, %f1, 0f3F800000;", F32, "f32", &singles(SINGLES), |a, _: u32, _| single(f32::from_bits(a) + 1.0));
+    lanewise("add.rn.f32 %f9, %f1, 0f3F800000;", F32, "f32", &singles(SINGLES), |a, _: u32, _| {
+        single(f32::from_bits(a) + 1.0)
+    });
     lanewise("add.rn.f64 %fd9, %fd1, 0d3FF0000000000000;", ["f64", "", ""], "f64", &singles(DOUBLES), |a, _, _| {
         double(f64::from_bits(a) + 1.0)
     });

@@ -41,7 +41,9 @@ fn sums_and_products() {
     halves("mul.hi.u16", |a, b| ((u32::from(a) * u32::from(b)) >> 16) as u16);
     halves("mul.hi.s16", |a, b| ((i32::from(a as i16) * i32::from(b as i16)) >> 16) as u16);
     lanewise("mul.wide.u32 %rd9, %r1, %r2;", U32, "u64", &pairs(WORDS), |a, b, _| u64::from(a) * u64::from(b));
-    lanewise("mul.wide.s32 %rd9, %r1, %r2;", U32, "u64", &pairs(WORDS), |a, b, _| (i64::from(a as i32) * i64::from(b as i32)) as u64);
+    lanewise("mul.wide.s32 %rd9, %r1, %r2;", U32, "u64", &pairs(WORDS), |a, b, _| {
+        (i64::from(a as i32) * i64::from(b as i32)) as u64
+    });
     lanewise("mul.wide.s16 %r9, %rs1, %rs2;", U16, "u32", &pairs(HALVES), |a, b, _| {
         (i32::from(a as i16) * i32::from(b as i16)) as u32
     });
@@ -51,15 +53,20 @@ fn sums_and_products() {
 #[test]
 fn multiply_and_add() {
     let all = ["u32", "u32", "u32"];
-    lanewise("mad.lo.s32 %r9, %r1, %r2, %r3;", all, "u32", &triples(WORDS), |a, b, c: u32| a.wrapping_mul(b).wrapping_add(c));
+    lanewise("mad.lo.s32 %r9, %r1, %r2, %r3;", all, "u32", &triples(WORDS), |a, b, c: u32| {
+        a.wrapping_mul(b).wrapping_add(c)
+    });
     lanewise("mad.hi.u32 %r9, %r1, %r2, %r3;", all, "u32", &triples(WORDS), |a, b, c: u32| {
-        ((u64::from(a) * u64::from(b) >> 32) as u32).wrapping_add(c)
+        (((u64::from(a) * u64::from(b)) >> 32) as u32).wrapping_add(c)
     });
     lanewise("mad.hi.s32 %r9, %r1, %r2, %r3;", all, "u32", &triples(WORDS), |a, b, c: u32| {
-        ((i64::from(a as i32) * i64::from(b as i32) >> 32) as u32).wrapping_add(c)
+        (((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32).wrapping_add(c)
     });
-    lanewise("mad.lo.u64 %rd9, %rd1, %rd2, %rd3;", ["u64"; 3], "u64", &triples(LONGS), |a, b, c: u64| a.wrapping_mul(b).wrapping_add(c));
-    let wide: Vec<(u32, u32, u64)> = pairs(WORDS).iter().flat_map(|(a, b, _)| LONGS.iter().map(move |c| (*a, *b, *c))).collect();
+    lanewise("mad.lo.u64 %rd9, %rd1, %rd2, %rd3;", ["u64"; 3], "u64", &triples(LONGS), |a, b, c: u64| {
+        a.wrapping_mul(b).wrapping_add(c)
+    });
+    let wide: Vec<(u32, u32, u64)> =
+        pairs(WORDS).iter().flat_map(|(a, b, _)| LONGS.iter().map(move |c| (*a, *b, *c))).collect();
     lanewise("mad.wide.u32 %rd9, %r1, %r2, %rd3;", ["u32", "u32", "u64"], "u64", &wide, |a, b, c| {
         (u64::from(a) * u64::from(b)).wrapping_add(c)
     });
@@ -70,7 +77,9 @@ fn multiply_and_add() {
         c.wrapping_add((a as i32).abs_diff(b as i32))
     });
     // In place: the destination is a source too.
-    lanewise("mad.lo.s32 %r1, %r1, %r1, %r1;\nmov.u32 %r9, %r1;", U32, "u32", &pairs(WORDS), |a, _, _| a.wrapping_mul(a).wrapping_add(a));
+    lanewise("mad.lo.s32 %r1, %r1, %r1, %r1;\nmov.u32 %r9, %r1;", U32, "u32", &pairs(WORDS), |a, _, _| {
+        a.wrapping_mul(a).wrapping_add(a)
+    });
 }
 
 #[test]
@@ -78,12 +87,20 @@ fn carries() {
     let operands: Vec<(u64, u64, u32)> = pairs(LONGS);
     let split = "mov.b64 {%r1, %r2}, %rd1;\nmov.b64 {%r3, %r4}, %rd2;\n";
     let join = "mov.b64 %rd9, {%r1, %r2};";
-    lanewise(&format!("{split}add.cc.u32 %r1, %r1, %r3;\naddc.u32 %r2, %r2, %r4;\n{join}"), U64, "u64", &operands, |a, b, _| {
-        a.wrapping_add(b)
-    });
-    lanewise(&format!("{split}sub.cc.u32 %r1, %r1, %r3;\nsubc.u32 %r2, %r2, %r4;\n{join}"), U64, "u64", &operands, |a, b, _| {
-        a.wrapping_sub(b)
-    });
+    lanewise(
+        &format!("{split}add.cc.u32 %r1, %r1, %r3;\naddc.u32 %r2, %r2, %r4;\n{join}"),
+        U64,
+        "u64",
+        &operands,
+        |a, b, _| a.wrapping_add(b),
+    );
+    lanewise(
+        &format!("{split}sub.cc.u32 %r1, %r1, %r3;\nsubc.u32 %r2, %r2, %r4;\n{join}"),
+        U64,
+        "u64",
+        &operands,
+        |a, b, _| a.wrapping_sub(b),
+    );
     // The carry out of the high word, as a number.
     lanewise(
         &format!("{split}add.cc.u32 %r1, %r1, %r3;\naddc.cc.u32 %r2, %r2, %r4;\naddc.u32 %r9, 0, 0;"),
@@ -104,7 +121,9 @@ fn carries() {
     });
     // 32 × 32 + 64 bits by mad with carry.
     lanewise(
-        &format!("{split}mad.lo.cc.u32 %r5, %r1, %r2, %r3;\nmadc.hi.u32 %r6, %r1, %r2, %r4;\nmov.b64 %rd9, {{%r5, %r6}};"),
+        &format!(
+            "{split}mad.lo.cc.u32 %r5, %r1, %r2, %r3;\nmadc.hi.u32 %r6, %r1, %r2, %r4;\nmov.b64 %rd9, {{%r5, %r6}};"
+        ),
         U64,
         "u64",
         &operands,
@@ -119,13 +138,23 @@ fn quotients() {
     }
     lanewise("div.u32 %r9, %r1, %r2;", U32, "u32", &not_zero(WORDS), |a, b, _| a / b);
     lanewise("rem.u32 %r9, %r1, %r2;", U32, "u32", &not_zero(WORDS), |a, b, _| a % b);
-    lanewise("div.s32 %r9, %r1, %r2;", U32, "u32", &not_zero(WORDS), |a, b, _| (a as i32).wrapping_div(b as i32) as u32);
-    lanewise("rem.s32 %r9, %r1, %r2;", U32, "u32", &not_zero(WORDS), |a, b, _| (a as i32).wrapping_rem(b as i32) as u32);
+    lanewise("div.s32 %r9, %r1, %r2;", U32, "u32", &not_zero(WORDS), |a, b, _| {
+        (a as i32).wrapping_div(b as i32) as u32
+    });
+    lanewise("rem.s32 %r9, %r1, %r2;", U32, "u32", &not_zero(WORDS), |a, b, _| {
+        (a as i32).wrapping_rem(b as i32) as u32
+    });
     lanewise("div.u64 %rd9, %rd1, %rd2;", U64, "u64", &not_zero(LONGS), |a, b, _| a / b);
     lanewise("rem.u64 %rd9, %rd1, %rd2;", U64, "u64", &not_zero(LONGS), |a, b, _| a % b);
-    lanewise("div.s64 %rd9, %rd1, %rd2;", U64, "u64", &not_zero(LONGS), |a, b, _| (a as i64).wrapping_div(b as i64) as u64);
-    lanewise("rem.s64 %rd9, %rd1, %rd2;", U64, "u64", &not_zero(LONGS), |a, b, _| (a as i64).wrapping_rem(b as i64) as u64);
-    lanewise("div.s16 %rs9, %rs1, %rs2;", U16, "u16", &not_zero(HALVES), |a, b, _| (a as i16).wrapping_div(b as i16) as u16);
+    lanewise("div.s64 %rd9, %rd1, %rd2;", U64, "u64", &not_zero(LONGS), |a, b, _| {
+        (a as i64).wrapping_div(b as i64) as u64
+    });
+    lanewise("rem.s64 %rd9, %rd1, %rd2;", U64, "u64", &not_zero(LONGS), |a, b, _| {
+        (a as i64).wrapping_rem(b as i64) as u64
+    });
+    lanewise("div.s16 %rs9, %rs1, %rs2;", U16, "u16", &not_zero(HALVES), |a, b, _| {
+        (a as i16).wrapping_div(b as i16) as u16
+    });
     lanewise("rem.u16 %rs9, %rs1, %rs2;", U16, "u16", &not_zero(HALVES), |a, b, _| a % b);
 }
 
@@ -142,7 +171,9 @@ fn extremes_and_signs() {
     lanewise("neg.s32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| a.wrapping_neg());
     lanewise("abs.s32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| (a as i32).wrapping_abs() as u32);
     lanewise("neg.s16 %rs9, %rs1;", ["u16", "", ""], "u16", &singles(HALVES), |a, _, _| a.wrapping_neg());
-    lanewise("abs.s64 %rd9, %rd1;", ["u64", "", ""], "u64", &singles(LONGS), |a, _, _| (a as i64).wrapping_abs() as u64);
+    lanewise("abs.s64 %rd9, %rd1;", ["u64", "", ""], "u64", &singles(LONGS), |a, _, _| {
+        (a as i64).wrapping_abs() as u64
+    });
 }
 
 #[test]
@@ -161,12 +192,14 @@ fn logic_and_shifts() {
     words("shl.b32", |a, b| a.checked_shl(b).unwrap_or(0));
     words("shr.u32", |a, b| a.checked_shr(b).unwrap_or(0));
     words("shr.s32", |a, b| (a as i32 >> b.min(31)) as u32);
-    let long_by_word: Vec<(u64, u32, u32)> = LONGS.iter().flat_map(|a| WORDS.iter().map(move |b| (*a, *b, 0))).collect();
+    let long_by_word: Vec<(u64, u32, u32)> =
+        LONGS.iter().flat_map(|a| WORDS.iter().map(move |b| (*a, *b, 0))).collect();
     let sources = ["u64", "u32", ""];
     lanewise("shl.b64 %rd9, %rd1, %r2;", sources, "u64", &long_by_word, |a, b, _| a.checked_shl(b).unwrap_or(0));
     lanewise("shr.u64 %rd9, %rd1, %r2;", sources, "u64", &long_by_word, |a, b, _| a.checked_shr(b).unwrap_or(0));
     lanewise("shr.s64 %rd9, %rd1, %r2;", sources, "u64", &long_by_word, |a, b, _| (a as i64 >> b.min(63)) as u64);
-    let half_by_word: Vec<(u16, u32, u32)> = HALVES.iter().flat_map(|a| WORDS.iter().map(move |b| (*a, *b, 0))).collect();
+    let half_by_word: Vec<(u16, u32, u32)> =
+        HALVES.iter().flat_map(|a| WORDS.iter().map(move |b| (*a, *b, 0))).collect();
     let sources = ["u16", "u32", ""];
     lanewise("shl.b16 %rs9, %rs1, %r2;", sources, "u16", &half_by_word, |a, b, _| if b < 16 { a << b } else { 0 });
     lanewise("shr.u16 %rs9, %rs1, %r2;", sources, "u16", &half_by_word, |a, b, _| if b < 16 { a >> b } else { 0 });
@@ -191,7 +224,9 @@ fn funnel_shifts() {
             if left { (u128::from(both) << n >> 32) as u32 } else { (both >> n) as u32 }
         }
     };
-    for (mode, left, clamp) in [("l.wrap", true, false), ("l.clamp", true, true), ("r.wrap", false, false), ("r.clamp", false, true)] {
+    for (mode, left, clamp) in
+        [("l.wrap", true, false), ("l.clamp", true, true), ("r.wrap", false, false), ("r.clamp", false, true)]
+    {
         lanewise(&format!("shf.{mode}.b32 %r9, %r1, %r2, %r3;"), ["u32"; 3], "u32", &triples(WORDS), host(left, clamp));
     }
 }
@@ -208,15 +243,22 @@ fn bit_fields() {
     let word: Vec<(u32, u32, u32)> = triples(WORDS);
     lanewise("bfe.u32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &word, |a, b, c| bfe(a.into(), b, c, 32, false) as u32);
     lanewise("bfe.s32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &word, |a, b, c| bfe(a.into(), b, c, 32, true) as u32);
-    let long: Vec<(u64, u32, u32)> = LONGS.iter().flat_map(|a| pairs(WORDS).into_iter().map(move |(b, c, _)| (*a, b, c))).collect();
+    let long: Vec<(u64, u32, u32)> =
+        LONGS.iter().flat_map(|a| pairs(WORDS).into_iter().map(move |(b, c, _)| (*a, b, c))).collect();
     lanewise("bfe.u64 %rd9, %rd1, %r2, %r3;", ["u64", "u32", "u32"], "u64", &long, |a, b, c| bfe(a, b, c, 64, false));
     lanewise("bfe.s64 %rd9, %rd1, %r2, %r3;", ["u64", "u32", "u32"], "u64", &long, |a, b, c| bfe(a, b, c, 64, true));
     for (pos, len) in [(0u32, 0u32), (0, 32), (3, 5), (31, 9), (32, 1), (20, 255), (255, 255)] {
         let host = |a: u64, b: u64, bits: u32| {
-            (0..len).filter(|i| pos + i < bits).fold(b, |d, i| (d & !(1 << (pos + i))) | (if i < 64 { a >> i & 1 } else { 0 }) << (pos + i))
+            (0..len)
+                .filter(|i| pos + i < bits)
+                .fold(b, |d, i| (d & !(1 << (pos + i))) | (if i < 64 { a >> i & 1 } else { 0 }) << (pos + i))
         };
-        lanewise(&format!("bfi.b32 %r9, %r1, %r2, {pos}, {len};"), U32, "u32", &pairs(WORDS), |a, b, _| host(a.into(), b.into(), 32) as u32);
-        lanewise(&format!("bfi.b64 %rd9, %rd1, %rd2, {pos}, {len};"), U64, "u64", &pairs(LONGS), |a, b, _| host(a, b, 64));
+        lanewise(&format!("bfi.b32 %r9, %r1, %r2, {pos}, {len};"), U32, "u32", &pairs(WORDS), |a, b, _| {
+            host(a.into(), b.into(), 32) as u32
+        });
+        lanewise(&format!("bfi.b64 %rd9, %rd1, %rd2, {pos}, {len};"), U64, "u64", &pairs(LONGS), |a, b, _| {
+            host(a, b, 64)
+        });
     }
 }
 
@@ -232,11 +274,15 @@ fn counting_bits() {
     let signed = |a: u32| if (a as i32) < 0 { !a } else { a };
     lanewise("bfind.u32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| find(a));
     lanewise("bfind.s32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| find(signed(a)));
-    lanewise("bfind.shiftamt.u32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| a.checked_ilog2().map_or(u32::MAX, |n| 31 - n));
+    lanewise("bfind.shiftamt.u32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| {
+        a.checked_ilog2().map_or(u32::MAX, |n| 31 - n)
+    });
     lanewise("bfind.shiftamt.s32 %r9, %r1;", U32, "u32", &singles(WORDS), |a, _: u32, _| {
         signed(a).checked_ilog2().map_or(u32::MAX, |n| 31 - n)
     });
-    lanewise("bfind.u64 %r9, %rd1;", ["u64", "", ""], "u32", &singles(LONGS), |a, _, _| a.checked_ilog2().unwrap_or(u32::MAX));
+    lanewise("bfind.u64 %r9, %rd1;", ["u64", "", ""], "u32", &singles(LONGS), |a, _, _| {
+        a.checked_ilog2().unwrap_or(u32::MAX)
+    });
 }
 
 #[test]
@@ -246,7 +292,13 @@ fn bytes() {
         u32::from_le_bytes(std::array::from_fn(|i| {
             let nibble = selector >> (4 * i) & 15;
             let byte = pool[(nibble & 7) as usize];
-            if nibble & 8 == 0 { byte } else if byte & 0x80 != 0 { 0xff } else { 0 }
+            if nibble & 8 == 0 {
+                byte
+            } else if byte & 0x80 != 0 {
+                0xff
+            } else {
+                0
+            }
         }))
     };
     lanewise("prmt.b32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &triples(WORDS), host);
@@ -262,7 +314,9 @@ fn bytes() {
             })
         }
     };
-    for (types, a, b) in [("s32.s32", true, true), ("u32.u32", false, false), ("s32.u32", true, false), ("u32.s32", false, true)] {
+    for (types, a, b) in
+        [("s32.s32", true, true), ("u32.u32", false, false), ("s32.u32", true, false), ("u32.s32", false, true)]
+    {
         lanewise(&format!("dp4a.{types} %r9, %r1, %r2, %r3;"), ["u32"; 3], "u32", &triples(WORDS), dot(a, b));
     }
     let pairs_of_halves = |first: usize| {
@@ -281,13 +335,17 @@ fn comparisons() {
     let check = |condition: &str, unsigned: fn(u64, u64) -> bool, signed: fn(i64, i64) -> bool| {
         let short = |ty: &str| format!("setp.{condition}.{ty} %p9, %r1, %r2;");
         lanewise(&short("u32"), U32, "pred", &pairs(WORDS), |a, b, _| u32::from(unsigned(a.into(), b.into())));
-        lanewise(&short("s32"), U32, "pred", &pairs(WORDS), |a, b, _| u32::from(signed((a as i32).into(), (b as i32).into())));
+        lanewise(&short("s32"), U32, "pred", &pairs(WORDS), |a, b, _| {
+            u32::from(signed((a as i32).into(), (b as i32).into()))
+        });
         let long = |ty: &str| format!("setp.{condition}.{ty} %p9, %rd1, %rd2;");
         lanewise(&long("u64"), U64, "pred", &pairs(LONGS), |a, b, _| u32::from(unsigned(a, b)));
         lanewise(&long("s64"), U64, "pred", &pairs(LONGS), |a, b, _| u32::from(signed(a as i64, b as i64)));
         let half = |ty: &str| format!("setp.{condition}.{ty} %p9, %rs1, %rs2;");
         lanewise(&half("u16"), U16, "pred", &pairs(HALVES), |a, b, _| u32::from(unsigned(a.into(), b.into())));
-        lanewise(&half("s16"), U16, "pred", &pairs(HALVES), |a, b, _| u32::from(signed((a as i16).into(), (b as i16).into())));
+        lanewise(&half("s16"), U16, "pred", &pairs(HALVES), |a, b, _| {
+            u32::from(signed((a as i16).into(), (b as i16).into()))
+        });
     };
     check("eq", |a, b| a == b, |a, b| a == b);
     check("ne", |a, b| a != b, |a, b| a != b);
@@ -310,18 +368,34 @@ fn predicates_and_selections() {
     lanewise(guard, U32, "pred", &pairs(WORDS), |a, b, _| u32::from(a > 100 && a != b));
     let logic = "setp.lt.u32 %p1, %r1, 100;\nsetp.lt.u32 %p2, %r2, 100;\nand.pred %p3, %p1, %p2;\nor.pred %p4, %p1, %p2;\nnot.pred %p3, %p3;\nand.pred %p9, %p3, %p4;";
     lanewise(logic, U32, "pred", &pairs(WORDS), |a, b, _| u32::from((a < 100) != (b < 100)));
-    lanewise("mov.pred %p1, -1;\nmov.pred %p2, 0;\nxor.pred %p9, %p1, %p2;", U32, "pred", &pairs(WORDS), |_, _, _| 1u32);
+    lanewise("mov.pred %p1, -1;\nmov.pred %p2, 0;\nxor.pred %p9, %p1, %p2;", U32, "pred", &pairs(WORDS), |_, _, _| {
+        1u32
+    });
     let select = "setp.lt.u32 %p1, %r3, 100;\nselp.b32 %r9, %r1, %r2, %p1;";
     lanewise(select, ["u32"; 3], "u32", &triples(WORDS), |a, b, c| if c < 100 { a } else { b });
-    lanewise("slct.u32.s32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &triples(WORDS), |a, b, c| if c as i32 >= 0 { a } else { b });
+    lanewise(
+        "slct.u32.s32 %r9, %r1, %r2, %r3;",
+        ["u32"; 3],
+        "u32",
+        &triples(WORDS),
+        |a, b, c| if c as i32 >= 0 { a } else { b },
+    );
     let long = "setp.lt.u64 %p1, %rd1, %rd2;\nselp.b64 %rd9, %rd1, 7, %p1;";
     lanewise(long, U64, "u64", &pairs(LONGS), |a, b, _| if a < b { a } else { 7 });
 }
 
 #[test]
 fn moves() {
-    lanewise("mov.b64 {%r1, %r2}, %rd1;\nmov.b64 %rd9, {%r2, %r1};", ["u64", "", ""], "u64", &singles(LONGS), |a, _, _| a.rotate_left(32));
-    lanewise("mov.b32 {%rs1, %rs2}, %r1;\nmov.b32 %r9, {%rs2, %rs1};", U32, "u32", &singles(WORDS), |a, _: u32, _| a.rotate_left(16));
+    lanewise(
+        "mov.b64 {%r1, %r2}, %rd1;\nmov.b64 %rd9, {%r2, %r1};",
+        ["u64", "", ""],
+        "u64",
+        &singles(LONGS),
+        |a, _, _| a.rotate_left(32),
+    );
+    lanewise("mov.b32 {%rs1, %rs2}, %r1;\nmov.b32 %r9, {%rs2, %rs1};", U32, "u32", &singles(WORDS), |a, _: u32, _| {
+        a.rotate_left(16)
+    });
     let four = "mov.b64 {%rs1, %rs2, %rs3, %rs4}, %rd1;\nmov.b64 %rd9, {%rs4, %rs3, %rs2, %rs1};";
     lanewise(four, ["u64", "", ""], "u64", &singles(LONGS), |a, _, _| {
         (0..4).fold(0, |d, i| d | (a >> (16 * i) & 0xffff) << (48 - 16 * i))

@@ -3,6 +3,9 @@
 //! Operands: `r[0..4]` data registers, `r[4]` the register with the address, `imm` the offset, `n` the number of
 //! elements plus [`SHORT_ADDRESS`] where the address register has 32 bits.
 
+// Loops over lanes index several arrays at once; as iterators they would hide that.
+#![allow(clippy::needless_range_loop)]
+
 use super::lanes::{ALL, Context, LANES, Op, Registers, Run, Target};
 use crate::error::{FaultKind, Space};
 use crate::memory::{Cell, LOCAL_WINDOW, OFFSET_BITS, PARAM_WINDOW, SHARED_WINDOW};

@@ -1,5 +1,8 @@
 //! The operations that work lane by lane, as types that [`super::lanes::pick`] turns into functions.
 
+// A comparison with NaN is false, so its negation is true: just what the unordered comparisons of PTX want.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 use super::float::{double, single};
 use super::integer as int;
 use super::lanes::Lanewise;
@@ -64,8 +67,8 @@ ops! {
     Add32(a: u32, b: u32) -> u32 { a.wrapping_add(b) }
     Sub32(a: u32, b: u32) -> u32 { a.wrapping_sub(b) }
     Mul32(a: u32, b: u32) -> u32 { a.wrapping_mul(b) }
-    MulHighU32(a: u32, b: u32) -> u32 { (u64::from(a) * u64::from(b) >> 32) as u32 }
-    MulHighS32(a: u32, b: u32) -> u32 { (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32 }
+    MulHighU32(a: u32, b: u32) -> u32 { ((u64::from(a) * u64::from(b)) >> 32) as u32 }
+    MulHighS32(a: u32, b: u32) -> u32 { ((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32 }
     MulWideU32(a: u32, b: u32) -> u64 { u64::from(a) * u64::from(b) }
     MulWideS32(a: u32, b: u32) -> u64 { (i64::from(a as i32) * i64::from(b as i32)) as u64 }
     Mad32(a: u32, b: u32, c: u32) -> u32 { a.wrapping_mul(b).wrapping_add(c) }
@@ -125,8 +128,8 @@ ops! {
     Add64(a: u64, b: u64) -> u64 { a.wrapping_add(b) }
     Sub64(a: u64, b: u64) -> u64 { a.wrapping_sub(b) }
     Mul64(a: u64, b: u64) -> u64 { a.wrapping_mul(b) }
-    MulHighU64(a: u64, b: u64) -> u64 { (u128::from(a) * u128::from(b) >> 64) as u64 }
-    MulHighS64(a: u64, b: u64) -> u64 { (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64 }
+    MulHighU64(a: u64, b: u64) -> u64 { ((u128::from(a) * u128::from(b)) >> 64) as u64 }
+    MulHighS64(a: u64, b: u64) -> u64 { ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64 }
     Mad64(a: u64, b: u64, c: u64) -> u64 { a.wrapping_mul(b).wrapping_add(c) }
     MinU64(a: u64, b: u64) -> u64 { a.min(b) }
     MaxU64(a: u64, b: u64) -> u64 { a.max(b) }

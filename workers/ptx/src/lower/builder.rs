@@ -422,8 +422,8 @@ impl<'a> Builder<'a> {
         let wanted = [O::A::CLASS, O::B::CLASS, O::C::CLASS].iter().filter(|c| **c == Class::Word).count();
         self.expect(ins, wanted + 1)?;
         let mut sources = [0; 3];
-        for i in 0..wanted {
-            sources[i] = self.narrow(ins, &ins.operands[i + 1], ty)?;
+        for (source, operand) in sources.iter_mut().zip(&ins.operands[1..]) {
+            *source = self.narrow(ins, operand, ty)?;
         }
         let d = self.target(ins, &ins.operands[0], Class::Word)?;
         self.emit::<O>(d, sources);

@@ -297,7 +297,7 @@ impl Builder<'_> {
             (Type::F64, Type::S64) => self.emit::<S64FromF64>(value, sources),
             _ => return Err(ins.unsupported("this floating-point type is not in the profile")),
         }
-        self.into_register(ins, to, d, value, register)
+        self.write_register(ins, to, d, value, register)
     }
 
     fn integer_to_integer(
@@ -318,7 +318,7 @@ impl Builder<'_> {
                 let by = if to.len() <= from.len() { to } else { from };
                 let value = self.scratch(Class::Word);
                 self.extend_into(by, value, source);
-                self.into_register(
+                self.write_register(
                     ins,
                     if by.is_signed() == to.is_signed() { to } else { Type::U32 },
                     d,
@@ -345,7 +345,7 @@ impl Builder<'_> {
                 let value = self.scratch(Class::Word);
                 self.emit::<Low32>(value, [source, 0, 0]);
                 self.extend_into(to, value, value);
-                self.into_register(ins, to, d, value, register)
+                self.write_register(ins, to, d, value, register)
             }
         }
     }
@@ -374,11 +374,11 @@ impl Builder<'_> {
             (Type::S16, true) => self.emit::<SaturateS16>(clamped, [value, 0, 0]),
             _ => self.emit::<Mov32>(clamped, [value, 0, 0]),
         }
-        self.into_register(ins, to, d, clamped, register)
+        self.write_register(ins, to, d, clamped, register)
     }
 
     /// Moves a value of a type, extended to 32 or 64 bits, into a register that may be wider or 16 bits short.
-    fn into_register(&mut self, ins: &Instruction, ty: Type, d: u32, value: u32, register: Type) -> Result<()> {
+    fn write_register(&mut self, ins: &Instruction, ty: Type, d: u32, value: u32, register: Type) -> Result<()> {
         match (class(ty), class(register)) {
             (Class::Long, Class::Long) => self.emit::<Mov64>(d, [value, 0, 0]),
             (Class::Word, Class::Long) if ty.is_signed() => self.emit::<SignExtend32>(d, [value, 0, 0]),

@@ -499,6 +499,8 @@ fn calls(function: &Function) -> Vec<(String, u32)> {
     for statement in &function.body {
         if let Statement::Instruction(ins) = statement
             && ins.name() == "call"
+            // A call through a register is refused where it is lowered.
+            && !ins.operands.iter().any(|operand| matches!(operand, Operand::Reg(_)))
         {
             names.extend(ins.operands.iter().filter_map(|operand| match operand {
                 Operand::Name(name) => Some((name.clone(), ins.line)),

@@ -119,7 +119,7 @@ impl Cells {
         }
         let inside =
             self.len as u64 >= len && highest <= self.len as u64 - len && low & (size_of::<T>() as u64 - 1) == 0;
-        inside.then(|| Gather { cells: self, offsets: *offsets, elements, element: PhantomData })
+        inside.then_some(Gather { cells: self, offsets: *offsets, elements, element: PhantomData })
     }
 
     fn inside(&self, offset: usize, len: usize) -> Option<()> {

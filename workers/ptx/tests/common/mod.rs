@@ -96,11 +96,16 @@ fn frame(sources: [&str; 3], target: &str, instruction: &str) -> String {
     for (i, ty) in sources.iter().enumerate().filter(|(_, ty)| !ty.is_empty()) {
         let n = i + 1;
         let len = length(ty);
-        text += &format!("ld.param.u64 %rd5{i}, [in{i}];\nmul.wide.u32 %rd59, %r0, {len};\nadd.s64 %rd5{i}, %rd5{i}, %rd59;\n");
+        text += &format!(
+            "ld.param.u64 %rd5{i}, [in{i}];\nmul.wide.u32 %rd59, %r0, {len};\nadd.s64 %rd5{i}, %rd5{i}, %rd59;\n"
+        );
         text += &format!("ld.global.{} {}, [%rd5{i}];\n", load(ty), register(ty, n));
     }
     text += instruction;
-    text += &format!("\nld.param.u64 %rd60, [out];\nmul.wide.u32 %rd59, %r0, {};\nadd.s64 %rd60, %rd60, %rd59;\n", length(target));
+    text += &format!(
+        "\nld.param.u64 %rd60, [out];\nmul.wide.u32 %rd59, %r0, {};\nadd.s64 %rd60, %rd60, %rd59;\n",
+        length(target)
+    );
     if target == "pred" {
         text += "selp.b32 %r9, 1, 0, %p9;\nst.global.b32 [%rd60], %r9;\n";
     } else {
@@ -181,7 +186,11 @@ pub fn lanewise<A: Number, B: Number, C: Number, D: Number>(
     let wanted: Vec<D> = operands.iter().map(|(a, b, c)| host(*a, *b, *c)).collect();
     let plain = frame(sources, target, instruction);
     // Every third lane skips the instruction and keeps zero.
-    let guarded = frame(sources, target, &format!("rem.u32 %r59, %r0, 3;\nsetp.ne.u32 %p15, %r59, 0;\n@%p15 {}", instruction.trim()));
+    let guarded = frame(
+        sources,
+        target,
+        &format!("rem.u32 %r59, %r0, 3;\nsetp.ne.u32 %p15, %r59, 0;\n@%p15 {}", instruction.trim()),
+    );
     for vectors in [Vectors::Detect, Vectors::Portable] {
         for (body, every_third) in [(&plain, false), (&guarded, true)] {
             // A guard is for one instruction.
@@ -201,7 +210,12 @@ pub fn lanewise<A: Number, B: Number, C: Number, D: Number>(
             for (i, (chunk, want)) in found.chunks(size).zip(&wanted).enumerate() {
                 let zero = D::of_bytes(&vec![0; size]);
                 let want = if every_third && i % 3 == 0 { zero } else { *want };
-                assert_eq!(D::of_bytes(chunk), want, "{instruction} of {:?}, {vectors:?}, guarded: {every_third}", operands[i]);
+                assert_eq!(
+                    D::of_bytes(chunk),
+                    want,
+                    "{instruction} of {:?}, {vectors:?}, guarded: {every_third}",
+                    operands[i]
+                );
             }
         }
     }
@@ -224,20 +238,92 @@ pub fn triples<T: Copy>(values: &[T]) -> Vec<(T, T, T)> {
 }
 
 /// Edges and a few ordinary numbers of 32 bits.
-pub const WORDS: &[u32] = &[0, 1, 2, 7, 31, 32, 33, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0xdead_beef, u32::MAX];
+pub const WORDS: &[u32] = &[
+    0,
+    1,
+    2,
+    7,
+    31,
+    32,
+    33,
+    0x7f,
+    0x80,
+    0xff,
+    0x7fff,
+    0x8000,
+    0xffff,
+    0x7fff_ffff,
+    0x8000_0000,
+    0x8000_0001,
+    0xdead_beef,
+    u32::MAX,
+];
 /// The same of 64 bits.
-pub const LONGS: &[u64] = &[0, 1, 3, 63, 64, 65, 0xffff_ffff, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, 0x0123_4567_89ab_cdef, u64::MAX];
+pub const LONGS: &[u64] = &[
+    0,
+    1,
+    3,
+    63,
+    64,
+    65,
+    0xffff_ffff,
+    0x1_0000_0000,
+    0x7fff_ffff_ffff_ffff,
+    0x8000_0000_0000_0000,
+    0x0123_4567_89ab_cdef,
+    u64::MAX,
+];
 /// The same of 16 bits.
 pub const HALVES: &[u16] = &[0, 1, 5, 15, 16, 0x7f, 0x80, 0x7fff, 0x8000, 0x8001, 0xabcd, 0xffff];
 /// Bits of f32: zeros, denormals, edges of integers, infinities, NaN with payload and sign.
 pub const SINGLES: &[u32] = &[
-    0, 0x8000_0000, 1, 0x8000_0001, 0x007f_ffff, 0x0080_0000, 0x3f80_0000, 0xbf80_0000, 0x3f00_0000, 0x3fc0_0000, 0xc020_0000, 0x3eaa_aaab,
-    0x4b7f_ffff, 0x4f00_0000, 0xcf00_0000, 0x4f80_0000, 0x5f00_0000, 0x437f_8000, 0x7f7f_ffff, 0xff7f_ffff, 0x7f80_0000, 0xff80_0000,
-    0x7fc0_0000, 0x7fff_ffff, 0xffc0_1234, 0x7f80_0001,
+    0,
+    0x8000_0000,
+    1,
+    0x8000_0001,
+    0x007f_ffff,
+    0x0080_0000,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x3f00_0000,
+    0x3fc0_0000,
+    0xc020_0000,
+    0x3eaa_aaab,
+    0x4b7f_ffff,
+    0x4f00_0000,
+    0xcf00_0000,
+    0x4f80_0000,
+    0x5f00_0000,
+    0x437f_8000,
+    0x7f7f_ffff,
+    0xff7f_ffff,
+    0x7f80_0000,
+    0xff80_0000,
+    0x7fc0_0000,
+    0x7fff_ffff,
+    0xffc0_1234,
+    0x7f80_0001,
 ];
 /// Bits of f64.
 pub const DOUBLES: &[u64] = &[
-    0, 0x8000_0000_0000_0000, 1, 0x000f_ffff_ffff_ffff, 0x3ff0_0000_0000_0000, 0xbff0_0000_0000_0000, 0x3ff8_0000_0000_0000, 0xc004_0000_0000_0000,
-    0x3fd5_5555_5555_5555, 0x41df_ffff_ffc0_0000, 0xc1e0_0000_0000_0000, 0x41f0_0000_0000_0000, 0x43e0_0000_0000_0000, 0x36a0_0000_0000_0000,
-    0x47ef_ffff_f000_0000, 0x7fef_ffff_ffff_ffff, 0x7ff0_0000_0000_0000, 0xfff0_0000_0000_0000, 0x7ff8_0000_0000_0000, 0xfff8_0000_0000_1234,
+    0,
+    0x8000_0000_0000_0000,
+    1,
+    0x000f_ffff_ffff_ffff,
+    0x3ff0_0000_0000_0000,
+    0xbff0_0000_0000_0000,
+    0x3ff8_0000_0000_0000,
+    0xc004_0000_0000_0000,
+    0x3fd5_5555_5555_5555,
+    0x41df_ffff_ffc0_0000,
+    0xc1e0_0000_0000_0000,
+    0x41f0_0000_0000_0000,
+    0x43e0_0000_0000_0000,
+    0x36a0_0000_0000_0000,
+    0x47ef_ffff_f000_0000,
+    0x7fef_ffff_ffff_ffff,
+    0x7ff0_0000_0000_0000,
+    0xfff0_0000_0000_0000,
+    0x7ff8_0000_0000_0000,
+    0xfff8_0000_0000_1234,
 ];
