@@ -70,8 +70,11 @@ fn listen() -> mpsc::Receiver<Order> {
         let mut input = io::stdin().lock();
         loop {
             match frames::receive_blocking(&mut input, frames::SMALL) {
-                Ok(order) if to.send(order).is_ok() => {}
-                Ok(_) => return,
+                Ok(order) => {
+                    if to.send(order).is_err() {
+                        return;
+                    }
+                }
                 Err(FrameError::Io(e)) if e.kind() == io::ErrorKind::UnexpectedEof => std::process::exit(0),
                 Err(e) => {
                     eprintln!("cannot read an order: {e}");

@@ -36,9 +36,7 @@ const NEWEST: f64 = 0.3;
 
 /// A job with everything that computing it needs on disk.
 pub struct Prepared {
-    /// What it computes.
-    pub spec: JobSpec,
-    /// The same, as the execution process takes it.
+    /// The job as the execution process takes it.
     pub work: Work,
     /// Where outputs go.
     pub store: StoreClient,
@@ -225,7 +223,7 @@ impl Jobs {
             work.inputs.push(file.path());
             files.push(file);
         }
-        Ok(Arc::new(Prepared { spec, work, store, _files: files }))
+        Ok(Arc::new(Prepared { work, store, _files: files }))
     }
 
     /// A job's files: as prepared before, or fetched now (a restarted worker goes on with what it had leased).
