@@ -116,7 +116,8 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::fmt::Display,
     {
-        let mut writer = BufWriter::with_capacity(Arc::clone(&self.store), path(cid), STAGE_ABOVE).with_max_concurrency(WRITES_AHEAD);
+        let mut writer = BufWriter::with_capacity(Arc::clone(&self.store), path(cid), STAGE_ABOVE)
+            .with_max_concurrency(WRITES_AHEAD);
         let received = tokio::time::timeout(pace.whole, receive(&mut writer, cid, len, body, pace.idle)).await;
         match received.unwrap_or(Err(StoreError::TooSlow { seconds: pace.whole.as_secs() })) {
             Ok(()) => {
@@ -135,13 +136,7 @@ impl Blobs {
 }
 
 /// Passes the body on to `writer` and verifies it on the way.
-async fn receive<S, E>(
-    writer: &mut BufWriter,
-    cid: &Cid,
-    len: u64,
-    body: S,
-    idle: Duration,
-) -> Result<(), StoreError>
+async fn receive<S, E>(writer: &mut BufWriter, cid: &Cid, len: u64, body: S, idle: Duration) -> Result<(), StoreError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: std::fmt::Display,

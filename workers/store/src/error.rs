@@ -4,7 +4,9 @@ use tessera_protocol::cid::Cid;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL of the object store is not usable.
-    #[error("cannot use {url:?} as a blob store: {reason}; expected a directory, file://, s3://, gs://, az:// or http(s):// URL")]
+    #[error(
+        "cannot use {url:?} as a blob store: {reason}; expected a directory, file://, s3://, gs://, az:// or http(s):// URL"
+    )]
     Location {
         /// What was configured.
         url: String,

@@ -130,7 +130,9 @@ async fn ranges_and_validators() {
     let blob = blob(5000);
     let cid = Cid::of(&blob);
     world.put(&blob).await;
-    for (range, part) in [("bytes=0-9", 0..10), ("bytes=1024-2047", 1024..2048), ("bytes=4990-", 4990..5000), ("bytes=-5", 4995..5000)] {
+    for (range, part) in
+        [("bytes=0-9", 0..10), ("bytes=1024-2047", 1024..2048), ("bytes=4990-", 4990..5000), ("bytes=-5", 4995..5000)]
+    {
         let got = world.get(&cid, &[(header::RANGE, range)]).await;
         assert_eq!(got.status(), StatusCode::PARTIAL_CONTENT);
         assert_eq!(got.headers()[header::CONTENT_RANGE], format!("bytes {}-{}/5000", part.start, part.end - 1));
@@ -162,7 +164,8 @@ async fn a_put_needs_a_length() {
     let world = world(|_| ()).await;
     let (blob, cid) = (blob(100), Cid::of(&blob(100)));
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(blob)]));
-    let request = world.http.put(world.url(&cid)).header(header::AUTHORIZATION, world.sign(&world.member, &cid, 100, 0));
+    let request =
+        world.http.put(world.url(&cid)).header(header::AUTHORIZATION, world.sign(&world.member, &cid, 100, 0));
     refused(request.body(body).send().await.unwrap(), StatusCode::LENGTH_REQUIRED, "Content-Length").await;
 }
 
@@ -249,7 +252,9 @@ async fn quotas_and_places_run_out() {
     let cid = Cid::of(&blob(40));
     let mut socket = TcpStream::connect(world.running.address()).await.unwrap();
     let (host, authorization) = (world.host(), world.sign(&world.member, &cid, 40, 0));
-    let head = format!("PUT /v1/blobs/{cid} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 40\r\nAuthorization: {authorization}\r\nExpect: 100-continue\r\n\r\n");
+    let head = format!(
+        "PUT /v1/blobs/{cid} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 40\r\nAuthorization: {authorization}\r\nExpect: 100-continue\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     // "100 Continue" is sent when the handler asks for the body: from then on it holds the only place.
     let mut answer = [0; 12];

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Json,
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -32,7 +32,7 @@ pub(crate) async fn put(
     // In a task of its own: a connection that breaks must not stop the tidying up.
     let work = tokio::spawn(async move {
         let cid = parse_cid(path)?;
-        match admit(&service, &cid, &headers).await {
+        match admit(&service, &cid, &headers, &body).await {
             Ok(Admitted::New { key, len }) => receive(&service, cid, key, len, body).await,
             Ok(Admitted::Known { len }) => {
                 drain(body, len, service.config.idle).await;
@@ -57,8 +57,9 @@ enum Admitted {
 }
 
 /// Everything that can be decided before the body.
-async fn admit(service: &Service, cid: &Cid, headers: &HeaderMap) -> Result<Admitted, Refusal> {
-    let len: u64 = text(headers, &header::CONTENT_LENGTH).and_then(|len| len.parse().ok()).ok_or_else(|| {
+async fn admit(service: &Service, cid: &Cid, headers: &HeaderMap, body: &Body) -> Result<Admitted, Refusal> {
+    // That of Content-Length; a request without one and without chunks has an empty body.
+    let len = body.size_hint().exact().ok_or_else(|| {
         Refusal::new(StatusCode::LENGTH_REQUIRED, "expected a Content-Length: signatures cover the length")
     })?;
     let most = service.config.max_blob_len;
