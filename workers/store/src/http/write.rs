@@ -32,7 +32,9 @@ pub(crate) async fn put(
     // In a task of its own: a connection that breaks must not stop the tidying up.
     let work = tokio::spawn(async move {
         let cid = parse_cid(path)?;
-        match admit(&service, &cid, &headers, &body).await {
+        // That of Content-Length; a request without one and without chunks has an empty body.
+        let len = body.size_hint().exact();
+        match admit(&service, &cid, &headers, len).await {
             Ok(Admitted::New { key, len }) => receive(&service, cid, key, len, body).await,
             Ok(Admitted::Known { len }) => {
                 drain(body, len, service.config.idle).await;
@@ -57,9 +59,8 @@ enum Admitted {
 }
 
 /// Everything that can be decided before the body.
-async fn admit(service: &Service, cid: &Cid, headers: &HeaderMap, body: &Body) -> Result<Admitted, Refusal> {
-    // That of Content-Length; a request without one and without chunks has an empty body.
-    let len = body.size_hint().exact().ok_or_else(|| {
+async fn admit(service: &Service, cid: &Cid, headers: &HeaderMap, len: Option<u64>) -> Result<Admitted, Refusal> {
+    let len = len.ok_or_else(|| {
         Refusal::new(StatusCode::LENGTH_REQUIRED, "expected a Content-Length: signatures cover the length")
     })?;
     let most = service.config.max_blob_len;
