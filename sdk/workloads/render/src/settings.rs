@@ -129,7 +129,7 @@ impl Settings {
         if let Some((name, value, least, most)) = ranges.into_iter().find(|(_, v, a, b)| !(a..=b).contains(&v)) {
             return Err(RenderError::Setting(format!("{name} is {value}, expected {least} to {most}")));
         }
-        if self.tile % 8 != 0 {
+        if !self.tile.is_multiple_of(8) {
             return Err(RenderError::Setting(format!("tile is {}, expected a multiple of 8", self.tile)));
         }
         if let Some(clamp) = self.clamp.filter(|c| !(*c > 0.0 && *c <= FIXED_MAX)) {

@@ -94,9 +94,7 @@ pub fn pottery() -> image::ImageResult<Vec<u8>> {
                 let petals = 0.20 + 0.16 * (up.atan2(across) * 4.0).cos();
                 if radius < 0.07 {
                     clay
-                } else if radius < petals {
-                    cream
-                } else if (radius - 0.42).abs() < 0.03 {
+                } else if radius < petals || (radius - 0.42).abs() < 0.03 {
                     cream
                 } else {
                     black
