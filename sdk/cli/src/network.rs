@@ -88,10 +88,14 @@ impl Network {
         config.ws_url = Some(ready.ws_url.clone());
         let migration =
             Migration::prepare(&settings(plan, &ready.rpc_url)?).await.context("cannot set up the network")?;
-        let mut tell = |progress| {
-            if let tessera_migrate::Progress::Step { what, .. } = progress {
-                say(what);
+        let mut fifths = 0;
+        let mut tell = |progress| match progress {
+            tessera_migrate::Progress::Step { what, .. } => say(what),
+            tessera_migrate::Progress::Upload(written, of) if written * 5 / of.max(1) > fifths => {
+                fifths = written * 5 / of.max(1);
+                say(format!("{} % of the program is uploaded", fifths * 20));
             }
+            tessera_migrate::Progress::Upload(..) => {}
         };
         let market = migration.apply(&mut tell).await.context("cannot set up the network")?.market;
         let tessera = Tessera::connect(config).await?;
