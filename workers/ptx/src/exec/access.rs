@@ -1,4 +1,4 @@
-//! Loads, stores and atomics.
+//! Loads, and what they share with stores and atomics.
 //!
 //! Operands: `r[0..4]` data registers, `r[4]` the register with the address, `imm` the offset, `n` the number of
 //! elements plus [`SHORT_ADDRESS`] where the address register has 32 bits.
@@ -19,7 +19,7 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 /// The addresses of all lanes; lanes outside the mask get one of a lane inside.
 #[inline(always)]
-fn addresses(registers: &Registers, op: &Op, mask: u32) -> [u64; LANES] {
+pub(super) fn addresses(registers: &Registers, op: &Op, mask: u32) -> [u64; LANES] {
     let mut addresses = [0; LANES];
     if op.n & SHORT_ADDRESS != 0 {
         let base = &registers.words[op.r[4] as usize].0;
@@ -260,7 +260,7 @@ fn generic<E: Element>(context: &Context<'_>, op: &Op, address: u64, lane: usize
 }
 
 /// The space of a generic address below the first buffer, and the address in it.
-fn window(address: u64) -> (Space, u64) {
+pub(super) fn window(address: u64) -> (Space, u64) {
     let at = address & u64::from(u32::MAX);
     match address & !u64::from(u32::MAX) {
         SHARED_WINDOW => (Space::Shared, at),
@@ -292,68 +292,6 @@ fn load_each<E: Element>(context: &mut Context<'_>, op: &Op, mask: u32, addresse
         E::Register::commit::<false>(&mut context.registers, op.r[element as usize], &lanes, mask);
     }
 }
-
-/// Stores `size` bytes of each element.
-fn store<const SIZE: usize, const SPACE: u8>(context: &mut Context<'_>, op: &Op, mask: u32) {
-    let elements = (op.n & 0xff) as usize;
-    let addresses = addresses(&context.registers, op, mask);
-    for lane in (0..LANES).filter(|lane| mask >> lane & 1 != 0) {
-        let (space, base) = match SPACE {
-            SHARED => (Space::Shared, addresses[lane]),
-            LOCAL => (Space::Local, addresses[lane]),
-            _ if addresses[lane] >> OFFSET_BITS != 0 || op.n & ONLY_GLOBAL != 0 => (Space::Global, addresses[lane]),
-            _ => window(addresses[lane]),
-        };
-        if base & (SIZE * elements - 1) as u64 != 0 {
-            let kind = FaultKind::Misaligned { space, address: base, len: (SIZE * elements) as u32 };
-            return context.fail(op, lane as u32, kind);
-        }
-        for element in 0..elements {
-            let address = base.wrapping_add((element * SIZE) as u64);
-            let slot = op.r[element] as usize;
-            let value = if SIZE == 8 {
-                context.registers.longs[slot].0[lane]
-            } else {
-                u64::from(context.registers.words[slot].0[lane])
-            };
-            let done = match space {
-                Space::Global => {
-                    let memory = context.env.memory;
-                    match SIZE {
-                        1 => memory.store(address, value as u8),
-                        2 => memory.store(address, value as u16),
-                        4 => memory.store(address, value as u32),
-                        _ => memory.store(address, value),
-                    }
-                }
-                Space::Param => Err(FaultKind::ReadOnly { address }),
-                Space::Shared | Space::Local => {
-                    let len = context.env.local_len;
-                    let bytes = match space {
-                        Space::Shared => &mut context.shared[..],
-                        _ => &mut context.registers.local[lane * len..(lane + 1) * len],
-                    };
-                    let start = usize::try_from(address).unwrap_or(usize::MAX);
-                    let target = bytes.get_mut(start..).and_then(|rest| rest.get_mut(..SIZE));
-                    match target {
-                        Some(target) => {
-                            target.copy_from_slice(&value.to_le_bytes()[..SIZE]);
-                            Ok(())
-                        }
-                        None => Err(FaultKind::OutOfBounds { space, address, len: SIZE as u32 }),
-                    }
-                }
-            };
-            if let Err(kind) = done {
-                return context.fail(op, lane as u32, kind);
-            }
-        }
-    }
-}
-
-const GENERIC: u8 = 0;
-const SHARED: u8 = 1;
-const LOCAL: u8 = 2;
 
 /// How a load names its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -427,32 +365,4 @@ pub(crate) fn loader(via: Via, size: u32, signed: bool, use_wide: bool) -> Run {
     }
     let _ = use_wide;
     portable::loader(via, size, signed)
-}
-
-/// The function for a store of elements of `size` bytes.
-pub(crate) fn storer(via: Via, size: u32) -> Run {
-    match (via, size) {
-        (Via::Shared, 1) => store::<1, SHARED>,
-        (Via::Shared, 2) => store::<2, SHARED>,
-        (Via::Shared, 4) => store::<4, SHARED>,
-        (Via::Shared, _) => store::<8, SHARED>,
-        (Via::Local, 1) => store::<1, LOCAL>,
-        (Via::Local, 2) => store::<2, LOCAL>,
-        (Via::Local, 4) => store::<4, LOCAL>,
-        (Via::Local, _) => store::<8, LOCAL>,
-        (_, 1) => store::<1, GENERIC>,
-        (_, 2) => store::<2, GENERIC>,
-        (_, 4) => store::<4, GENERIC>,
-        _ => store::<8, GENERIC>,
-    }
-}
-
-/// Copies `imm` bytes of local memory from `r[1]` to `r[0]` in every lane: arguments of a call.
-pub(crate) fn copy_local(context: &mut Context<'_>, op: &Op, mask: u32) {
-    let len = context.env.local_len;
-    for lane in (0..LANES).filter(|lane| mask >> lane & 1 != 0) {
-        let from = lane * len + op.r[1] as usize;
-        let to = lane * len + op.r[0] as usize;
-        context.registers.local.copy_within(from..from + op.imm as usize, to);
-    }
 }

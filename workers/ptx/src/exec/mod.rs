@@ -11,4 +11,5 @@ pub(crate) mod lanes;
 pub(crate) mod launch;
 pub(crate) mod masks;
 pub(crate) mod ops;
+pub(crate) mod store;
 pub(crate) mod warp;

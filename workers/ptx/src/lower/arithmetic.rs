@@ -1,9 +1,9 @@
 //! Lowers arithmetic, logic, comparisons and selections.
 
 use super::builder::{Builder, Class, class};
-use crate::ast::{Instruction, Operand, Type};
+use crate::ast::{Instruction, Type};
 use crate::error::Error;
-use crate::exec::lanes::{NO_GUARD, Run};
+use crate::exec::lanes::Run;
 use crate::exec::ops::*;
 use crate::exec::{division, masks};
 use crate::opcode::Kind;
@@ -407,147 +407,5 @@ impl Builder<'_> {
             (false, true, true, false) => self.apply::<Dp2aHighSU>(ins, ty),
             (false, true, true, true) => self.apply::<Dp2aHighSS>(ins, ty),
         }
-    }
-
-    fn select_by_sign(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
-        self.expect(ins, 4)?;
-        let class = class(ty);
-        let selector = ins.types().nth(1);
-        let a = self.source(ins, &ins.operands[1], class, ty)?;
-        let b = self.source(ins, &ins.operands[2], class, ty)?;
-        let c = self.source(ins, &ins.operands[3], Class::Word, selector.unwrap_or(ty))?;
-        let d = self.target(ins, &ins.operands[0], class)?;
-        let second = self.scratch(Class::Mask);
-        match selector {
-            Some(Type::S32) => self.emit::<Negative32>(second, [c, 0, 0]),
-            Some(Type::F32) => self.emit::<NotAtLeastZero>(second, [c, 0, 0]),
-            _ => return Err(ins.unsupported("the selector is s32 or f32")),
-        }
-        if class == Class::Long {
-            self.emit::<Select64>(d, [b, a, second]);
-        } else {
-            self.emit::<Select32>(d, [b, a, second]);
-        }
-        Ok(())
-    }
-
-    fn test(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
-        self.expect(ins, 2)?;
-        let class = class(ty);
-        let a = self.source(ins, &ins.operands[1], class, ty)?;
-        let d = self.target(ins, &ins.operands[0], Class::Mask)?;
-        let property = ins.modifiers().find(|m| Type::parse(m).is_none()).unwrap_or_default();
-        macro_rules! by_type {
-            ($single:ty, $double:ty, $sources:expr) => {
-                if class == Class::Long { self.emit::<$double>(d, $sources) } else { self.emit::<$single>(d, $sources) }
-            };
-        }
-        match property {
-            "finite" => by_type!(FiniteF32, FiniteF64, [a, 0, 0]),
-            "infinite" => by_type!(InfiniteF32, InfiniteF64, [a, 0, 0]),
-            "number" => by_type!(NumF32, NumF64, [a, a, 0]),
-            "notanumber" => by_type!(NanF32, NanF64, [a, a, 0]),
-            "normal" => by_type!(NormalF32, NormalF64, [a, 0, 0]),
-            "subnormal" => by_type!(SubnormalF32, SubnormalF64, [a, 0, 0]),
-            _ => return Err(ins.unsupported("a property such as .finite is expected")),
-        }
-        Ok(())
-    }
-
-    /// `setp.cmp{.bool}.type p|q, a, b, c`
-    fn compare(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
-        let combine = ins.modifiers().find_map(|m| match m {
-            "and" => Some(masks::AND),
-            "or" => Some(masks::OR),
-            "xor" => Some(masks::XOR),
-            _ => None,
-        });
-        self.expect(ins, if combine.is_some() { 4 } else { 3 })?;
-        let class = class(ty);
-        let narrow = ty.len() == 2;
-        let mut sources = [0; 2];
-        for (source, operand) in sources.iter_mut().zip(&ins.operands[1..]) {
-            *source = if narrow { self.narrow(ins, operand, ty)? } else { self.source(ins, operand, class, ty)? };
-        }
-        let (p, q) = match &ins.operands[0] {
-            Operand::Pair(p, q) => (self.target(ins, p, Class::Mask)?, Some(self.target(ins, q, Class::Mask)?)),
-            p => (self.target(ins, p, Class::Mask)?, None),
-        };
-        let condition = ins.modifiers().next().unwrap_or_default();
-        if combine.is_none() && q.is_none() {
-            return self.condition(ins, condition, ty, p, sources);
-        }
-        let found = self.scratch(Class::Mask);
-        let inverse = self.scratch(Class::Mask);
-        // Two predicates are written one after the other, and either may be the guard or an operand: scratch first.
-        let guard = std::mem::replace(&mut self.guard, NO_GUARD);
-        self.condition(ins, condition, ty, found, sources)?;
-        self.emit_mask(masks::NOT, inverse, found, found);
-        if let Some(combine) = combine {
-            let c = self.source(ins, &ins.operands[3], Class::Mask, Type::Pred)?;
-            self.emit_mask(combine, found, found, c);
-            self.emit_mask(combine, inverse, inverse, c);
-        }
-        if guard != NO_GUARD {
-            let copy = self.scratch(Class::Mask);
-            self.emit_mask(masks::MOV, copy, guard >> 1, guard >> 1);
-            self.guard = copy << 1 | guard & 1;
-        }
-        self.emit_mask(masks::MOV, p, found, found);
-        if let Some(q) = q {
-            self.emit_mask(masks::MOV, q, inverse, inverse);
-        }
-        Ok(())
-    }
-
-    fn condition(&mut self, ins: &Instruction, condition: &str, ty: Type, d: u32, [a, b]: [u32; 2]) -> Result<()> {
-        use Type::{F32, F64};
-        let (same, swapped) = ([a, b, 0], [b, a, 0]);
-        if matches!(ty, F32 | F64) {
-            macro_rules! by_type {
-                ($single:ty, $double:ty, $sources:expr) => {
-                    if ty == F64 { self.emit::<$double>(d, $sources) } else { self.emit::<$single>(d, $sources) }
-                };
-            }
-            match condition {
-                "eq" => by_type!(EqF32, EqF64, same),
-                "ne" => by_type!(NeF32, NeF64, same),
-                "lt" => by_type!(LtF32, LtF64, same),
-                "le" => by_type!(LeF32, LeF64, same),
-                "gt" => by_type!(LtF32, LtF64, swapped),
-                "ge" => by_type!(LeF32, LeF64, swapped),
-                "equ" => by_type!(EqOrNanF32, EqOrNanF64, same),
-                "neu" => by_type!(NotEqF32, NotEqF64, same),
-                "ltu" => by_type!(NotLeF32, NotLeF64, swapped),
-                "leu" => by_type!(NotLtF32, NotLtF64, swapped),
-                "gtu" => by_type!(NotLeF32, NotLeF64, same),
-                "geu" => by_type!(NotLtF32, NotLtF64, same),
-                "num" => by_type!(NumF32, NumF64, same),
-                "nan" => by_type!(NanF32, NanF64, same),
-                _ => return Err(ins.unsupported("this comparison is not for floating point")),
-            }
-            return Ok(());
-        }
-        let signed = ty.is_signed() && !matches!(condition, "lo" | "ls" | "hi" | "hs");
-        macro_rules! by_type {
-            ($u32:ty, $s32:ty, $u64:ty, $s64:ty, $sources:expr) => {
-                match (ty.len() == 8, signed) {
-                    (false, false) => self.emit::<$u32>(d, $sources),
-                    (false, true) => self.emit::<$s32>(d, $sources),
-                    (true, false) => self.emit::<$u64>(d, $sources),
-                    (true, true) => self.emit::<$s64>(d, $sources),
-                }
-            };
-        }
-        match condition {
-            "eq" => by_type!(Eq32, Eq32, Eq64, Eq64, same),
-            "ne" => by_type!(Ne32, Ne32, Ne64, Ne64, same),
-            "lt" | "lo" => by_type!(LtU32, LtS32, LtU64, LtS64, same),
-            "le" | "ls" => by_type!(LeU32, LeS32, LeU64, LeS64, same),
-            "gt" | "hi" => by_type!(LtU32, LtS32, LtU64, LtS64, swapped),
-            "ge" | "hs" => by_type!(LeU32, LeS32, LeU64, LeS64, swapped),
-            _ => return Err(ins.unsupported("this comparison is not for integers")),
-        }
-        Ok(())
     }
 }

@@ -3,9 +3,10 @@
 use super::builder::{Builder, Class, class};
 use crate::ast::{Base, Instruction, Operand, Type};
 use crate::error::{Error, Space};
-use crate::exec::access::{NO_SLOT, ONLY_GLOBAL, SHORT_ADDRESS, Via, loader, storer};
+use crate::exec::access::{NO_SLOT, ONLY_GLOBAL, SHORT_ADDRESS, Via, loader};
 use crate::exec::atomics::{self, Change};
 use crate::exec::ops::{SignExtend32, ZeroExtend16, ZeroExtend32};
+use crate::exec::store::storer;
 
 type Result<T> = std::result::Result<T, Error>;
 

@@ -2,6 +2,8 @@
 
 mod arithmetic;
 mod builder;
+mod collective;
+mod comparison;
 mod convert;
 mod flow;
 mod layout;
