@@ -205,6 +205,11 @@ impl Lease {
         self.seats.iter().filter(|seat| seat.state != SeatState::Rejected)
     }
 
+    /// Seats of rounds that disagreed.
+    fn rejected(&self) -> usize {
+        self.seats.len() - self.active().count()
+    }
+
     fn seat(&self, provider: usize) -> Option<usize> {
         self.seats.iter().position(|seat| seat.provider == provider)
     }

@@ -431,31 +431,35 @@ fn a_seat_may_be_given_back_after_its_job_is_gone() {
     assert_eq!(world.lamports(p[0].operator), tessera_tests::world::LAMPORTS);
 }
 
+/// Brings a lease to a round in which the last of `round` has another result than the others.
+fn disagree(world: &mut World, job: Job, round: &[Provider]) {
+    let (odd, others) = round.split_last().unwrap();
+    others.iter().for_each(|p| world.commit(job, 0, *p, 0));
+    world.commit(job, 0, *odd, 1);
+    others.iter().for_each(|p| drop(world.reveal_result(job, 0, *p, 0).ok()));
+    let event = world.reveal_result(job, 0, *odd, 1).ok().event::<events::LeaseDisagreed>();
+    assert_eq!(world.lease(job, 0).rounds, event.rounds);
+}
+
 #[test]
-fn a_lease_holds_three_full_rounds_of_disagreement_and_no_more() {
-    let (mut world, job, p) = with_replicas(25, 8);
-    for round in p[..24].chunks(8) {
-        round.iter().for_each(|p| world.commit(job, 0, *p, 0));
-        let odd = round[7];
-        // One of them has another result.
-        let call = world.work(job, 0, odd, 1);
-        assert_ne!(call.commitment(), world.work(job, 0, odd, 0).commitment());
-        for provider in &round[..7] {
-            world.reveal_result(job, 0, *provider, 0).ok();
+fn a_lease_takes_claims_only_while_a_full_round_has_room() {
+    for (replicas, rounds) in [(8, 3), (7, 3), (5, 4)] {
+        let seats = rounds * replicas;
+        let (mut world, job, p) = with_replicas(seats + 1, replicas as u8);
+        for round in p[..seats].chunks(replicas) {
+            disagree(&mut world, job, round);
         }
-        world.advance(61);
-        world.expire_lease(job, 0, odd).ok();
-        world.commit(job, 0, odd, 1);
-        world.reveal_result(job, 0, odd, 1).ok();
+        assert_eq!(world.lease(job, 0).seats.len(), seats);
+        assert!(seats <= constants::MAX_SEATS && seats + replicas > constants::MAX_SEATS);
+        // Whoever claimed now would work for a round that can never be complete.
+        world.claim_lease(job, 0, p[seats]).expect_err(TesseraError::LeaseFull);
+        // The job still ends, and everybody gets the rent back.
+        world.advance(100_000);
+        p[..seats].iter().for_each(|p| drop(world.expire_lease(job, 0, *p).ok()));
+        world.close_lease(job, 0).ok();
+        world.close_job(job).ok();
+        p.iter().for_each(|p| assert_eq!(world.lamports(p.operator), tessera_tests::world::LAMPORTS));
     }
-    assert_eq!((world.lease(job, 0).seats.len(), world.lease(job, 0).rounds), (constants::MAX_SEATS, 3));
-    world.claim_lease(job, 0, p[24]).expect_err(TesseraError::LeaseFull);
-    // The job still ends, and everybody gets the rent back.
-    world.advance(100_000);
-    p[..24].iter().for_each(|p| drop(world.expire_lease(job, 0, *p).ok()));
-    world.close_lease(job, 0).ok();
-    world.close_job(job).ok();
-    p.iter().for_each(|p| assert_eq!(world.lamports(p.operator), tessera_tests::world::LAMPORTS));
 }
 
 #[test]

@@ -39,7 +39,10 @@ impl Model {
         }
         let units = j.units_of(index);
         if let Some(lease) = j.leases.get(&index) {
-            if lease.state != LeaseState::Open || lease.seat(provider).is_some() || lease.seats.len() >= MOST_SEATS {
+            if lease.state != LeaseState::Open
+                || lease.seat(provider).is_some()
+                || lease.rejected() + usize::from(j.terms.replicas) > MOST_SEATS
+            {
                 return Err("agreed, already in it or no room");
             }
             if j.complete_set(lease) || lease.reveal_by != 0 || (j.cancelled && lease.active().next().is_none()) {

@@ -194,8 +194,10 @@ impl Lease {
             LeaseState::Open => {}
         }
         require!(self.seat_of(provider).is_err(), TesseraError::AlreadySeated);
-        // Who knows the roots of others must not join them: a round that reveals takes no newcomers.
-        let free = !self.has_all_replicas() && self.reveal_by == 0 && self.seats.len() < constants::MAX_SEATS;
+        // Who knows the roots of others must not join them: a round that reveals takes no newcomers. And nobody may work for
+        // a round that can never be complete, because rejected seats have taken its room.
+        let room = self.in_state(SeatState::Rejected) + usize::from(self.replicas) <= constants::MAX_SEATS;
+        let free = !self.has_all_replicas() && self.reveal_by == 0 && room;
         require!(free, TesseraError::LeaseFull);
         Ok(())
     }
