@@ -81,6 +81,8 @@ impl Child {
     /// The end of its log, in one line.
     fn last_lines(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        // Where backtraces are asked for, the error stands before them.
+        let text = text.split_once("Stack backtrace:").map_or(text.as_str(), |(before, _)| before);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(3)..].join(" | ");
         if last.is_empty() {
