@@ -59,7 +59,7 @@ fn account(looks: u64) -> Value {
 impl Node {
     fn answer(&mut self, method: &str, params: &Value) -> Result<Value, StatusCode> {
         self.requests += 1;
-        if self.requests % 5 == 0 {
+        if self.requests.is_multiple_of(5) {
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
         let transactions = self.looks.min(LIFE);
