@@ -145,7 +145,7 @@ impl Upload<'_> {
             sleep(POLL).await;
             // An endpoint that does not answer for a moment is asked again; the loop ends in time all the same.
             if let Ok(statuses) = self.rpc.get_signature_statuses(&waiting).await {
-                let landed = |status: &solana_rpc_client_api::response::TransactionStatus| {
+                let landed = |status: &solana_transaction_status_client_types::TransactionStatus| {
                     status.satisfies_commitment(CommitmentConfig::confirmed())
                 };
                 let mut statuses = statuses.value.into_iter();

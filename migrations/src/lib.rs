@@ -15,6 +15,7 @@
 
 pub mod amount;
 mod buffer;
+pub mod cost;
 mod error;
 mod keys;
 mod migration;

@@ -66,7 +66,10 @@ async fn run(args: &Args) -> Result<()> {
     let applied = migration.apply(&mut |progress| show.progress(&progress)).await;
     show.end_line();
     let deployment = applied.with_context(|| {
-        format!("not finished; what must be remembered is in {}; run the same command again", migration.state_dir().display())
+        format!(
+            "not finished; what must be remembered is in {}; run the same command again",
+            migration.state_dir().display()
+        )
     })?;
     println!("\ndone: program {}, mint {}, market {}", deployment.program, deployment.mint, deployment.market);
     Ok(())

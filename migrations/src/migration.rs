@@ -25,9 +25,10 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Cluster, Error, MintSettings, Settings, amount,
     buffer::{self, Upload},
+    cost::{self, Rent},
     keys::Keys,
     observe::{self, Addresses},
-    plan::{self, Desired, Params, Plan, Rent, Step},
+    plan::{Desired, Params, Plan, Step},
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -92,7 +93,7 @@ impl Migration {
         if settings.priority_fee > 0 {
             config.priority_fee = PriorityFee::Fixed(settings.priority_fee);
         }
-        let tessera = Tessera::connect_unchecked(config)?;
+        let tessera = Tessera::new(config)?;
         let plan = look(settings, &keys, &elf, &rpc, &tessera).await?;
         Ok(Self { keys, elf, rpc, tessera, plan, state_dir })
     }
@@ -162,7 +163,7 @@ impl Migration {
             Step::CreateMarket => self.create_market().await,
             Step::UpdateMarket(_) => {
                 let Desired { market, params, .. } = &self.plan.desired;
-                let update = ix::market::update_market(&keys.market_authority.pubkey(), market, MarketParams::from(*params));
+                let update = ix::update_market(&keys.market_authority.pubkey(), market, MarketParams::from(*params));
                 self.send(&[update], &[&keys.market_authority]).await
             }
         }
@@ -239,13 +240,13 @@ impl Migration {
         if creator.pubkey() != self.keys.payer.pubkey() {
             // The program takes the rent from the creator, who need not hold any SOL.
             let mut lamports = 0u64;
-            for len in [0, plan::MARKET_LEN, TokenAccount::LEN] {
+            for len in [0, cost::MARKET_LEN, TokenAccount::LEN] {
                 lamports = lamports.saturating_add(self.rent(len).await?);
             }
             let (payer, creator) = (self.keys.payer.pubkey(), creator.pubkey());
             instructions.push(solana_system_interface::instruction::transfer(&payer, &creator, lamports));
         }
-        instructions.push(ix::market::create_market(&creator.pubkey(), market_id, &mint, MarketParams::from(params)));
+        instructions.push(ix::create_market(&creator.pubkey(), market_id, &mint, MarketParams::from(params)));
         self.send(&instructions, &[creator]).await
     }
 

@@ -2,25 +2,18 @@
 
 use std::fmt;
 
-use solana_loader_v3_interface::state::UpgradeableLoaderState;
-use solana_program_pack::Pack;
 use solana_pubkey::Pubkey;
-use spl_token_interface::state::{Account as TokenAccount, Mint};
 use tessera_sdk::types::MarketParams;
 
 use crate::{
     Cluster, Error,
     amount::{sol, tokens},
+    cost::{self, Cost, Rent},
     observe::{Buffer, Observed, Program},
 };
 
 /// The loader extends programs in steps of at least this.
 const EXTENSION: usize = 10_240;
-/// Bytes of a market account (docs/protocol.md).
-pub(crate) const MARKET_LEN: usize = 266;
-const SIGNATURE_LAMPORTS: u64 = 5_000;
-/// Compute units that an ordinary step is reckoned with, for the estimate of its priority fee.
-const STEP_UNITS: u64 = 200_000;
 /// A payer on a localnet is given at least so much, so that it can do something afterwards.
 const AIRDROP: u64 = 10_000_000_000;
 
@@ -53,15 +46,30 @@ impl Params {
 
 impl From<MarketParams> for Params {
     fn from(params: MarketParams) -> Self {
-        let MarketParams { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds } =
-            params;
+        let MarketParams {
+            fee_bps,
+            treasury_bps,
+            min_stake,
+            max_open_leases,
+            unstake_seconds,
+            reveal_seconds,
+            grace_seconds,
+        } = params;
         Self { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds }
     }
 }
 
 impl From<Params> for MarketParams {
     fn from(params: Params) -> Self {
-        let Params { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds } = params;
+        let Params {
+            fee_bps,
+            treasury_bps,
+            min_stake,
+            max_open_leases,
+            unstake_seconds,
+            reveal_seconds,
+            grace_seconds,
+        } = params;
         Self { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds }
     }
 }
@@ -103,21 +111,6 @@ pub struct Desired {
     pub priority_fee: u64,
 }
 
-/// What accounts cost on this cluster: linear in their size.
-#[derive(Clone, Copy, Debug)]
-pub struct Rent {
-    /// Of an account without data.
-    pub base: u64,
-    /// Of each byte.
-    pub per_byte: u64,
-}
-
-impl Rent {
-    const fn of(self, len: usize) -> u64 {
-        self.base + self.per_byte * len as u64
-    }
-}
-
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -157,17 +150,6 @@ pub enum Step {
     UpdateMarket(Vec<(&'static str, u64, u64)>),
 }
 
-/// What the steps cost, in lamports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Stays in accounts as rent.
-    pub kept: u64,
-    /// Fees, estimated.
-    pub fees: u64,
-    /// What the payer must hold at the most expensive moment.
-    pub peak: u64,
-}
-
 /// What has to be done, in this order.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -177,7 +159,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What they cost.
     pub cost: Cost,
-    /// What the payer holds, airdrop included.
+    /// What the payer holds now.
+    pub balance: u64,
+    /// What it will hold with the airdrop, if there is one.
     pub funds: u64,
 }
 
@@ -191,14 +175,14 @@ impl Plan {
         mint_steps(&desired, observed, &mut steps)?;
         program_steps(&desired, observed, &mut steps)?;
         market_steps(&desired, observed, &mut steps)?;
-        let cost = cost(&desired, &steps, rent);
+        let cost = cost::cost(&desired, &steps, rent);
         let mut funds = observed.payer_lamports;
         if funds < cost.peak && desired.cluster == Cluster::Localnet {
             let lamports = cost.peak.saturating_sub(funds).saturating_add(AIRDROP);
             steps.insert(0, Step::Airdrop(lamports));
             funds = funds.saturating_add(lamports);
         }
-        Ok(Self { desired, steps, cost, funds })
+        Ok(Self { desired, steps, cost, balance: observed.payer_lamports, funds })
     }
 
     /// Whether the cluster is as it should be.
@@ -260,7 +244,9 @@ fn program_steps(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) 
         }
         Program::Deployed { capacity, .. } => Some(elf_len.saturating_sub(capacity)),
         Program::Foreign(owner) => {
-            return conflict(format!("address {program} is not a program of the upgradeable loader: it belongs to {owner}"));
+            return conflict(format!(
+                "address {program} is not a program of the upgradeable loader: it belongs to {owner}"
+            ));
         }
         Program::Absent if !desired.has_program_key => {
             return conflict(format!(
@@ -314,72 +300,24 @@ fn market_steps(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) -
         )));
     }
     let pairs = market.params.fields().into_iter().zip(desired.params.fields());
-    let changes: Vec<_> = pairs.filter(|(now, then)| now != then).map(|((name, now), (_, then))| (name, now, then)).collect();
+    let changes: Vec<_> =
+        pairs.filter(|(now, then)| now != then).map(|((name, now), (_, then))| (name, now, then)).collect();
     if !changes.is_empty() {
         steps.push(Step::UpdateMarket(changes));
     }
     Ok(())
 }
 
-impl Step {
-    /// What the payer gives (negative) and gets, one after the other, without fees.
-    fn flows(&self, elf_len: usize, rent: Rent) -> Vec<i128> {
-        let of = |len| i128::from(rent.of(len));
-        match self {
-            Self::Airdrop(_) | Self::Upload { .. } | Self::UpdateMarket(_) => vec![],
-            Self::CreateMint { .. } => vec![-of(Mint::LEN), -of(TokenAccount::LEN)],
-            Self::CloseBuffer { lamports } => vec![i128::from(*lamports)],
-            Self::CreateBuffer => vec![-of(UpgradeableLoaderState::size_of_buffer(elf_len))],
-            // The loader gives the buffer's rent back before it takes that of the program.
-            Self::Deploy => vec![
-                -of(UpgradeableLoaderState::size_of_program()),
-                of(UpgradeableLoaderState::size_of_buffer(elf_len)),
-                -of(UpgradeableLoaderState::size_of_programdata(elf_len)),
-            ],
-            Self::Extend { by } => vec![-i128::from(rent.per_byte) * i128::from(*by)],
-            Self::Upgrade => vec![of(UpgradeableLoaderState::size_of_buffer(elf_len))],
-            Self::CreateMarket => vec![-of(MARKET_LEN), -of(TokenAccount::LEN)],
-        }
-    }
-
-    fn fees(&self, desired: &Desired) -> u64 {
-        let two = u64::from(desired.payer != desired.upgrade_authority) + 1;
-        let price = |units: u64| desired.priority_fee.saturating_mul(units).div_ceil(1_000_000);
-        match self {
-            Self::Airdrop(_) => 0,
-            Self::Upload { writes } => {
-                (*writes as u64).saturating_mul(two * SIGNATURE_LAMPORTS + price(u64::from(crate::buffer::WRITE_UNITS)))
-            }
-            Self::CreateMint { .. } => 3 * SIGNATURE_LAMPORTS + 2 * price(STEP_UNITS),
-            _ => 3 * SIGNATURE_LAMPORTS + price(STEP_UNITS),
-        }
-    }
-}
-
-fn cost(desired: &Desired, steps: &[Step], rent: Rent) -> Cost {
-    let (mut balance, mut lowest, mut fees) = (0i128, 0i128, 0u64);
-    for step in steps {
-        let fee = step.fees(desired);
-        fees = fees.saturating_add(fee);
-        balance -= i128::from(fee);
-        lowest = lowest.min(balance);
-        for flow in step.flows(desired.elf_len, rent) {
-            balance += flow;
-            lowest = lowest.min(balance);
-        }
-    }
-    let positive = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
-    // The payer must not end below the rent of its own account.
-    let floor = if steps.is_empty() { 0 } else { i128::from(rent.of(0)) };
-    Cost { kept: positive(-balance - i128::from(fees)), fees, peak: positive(floor - lowest) }
-}
-
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let desired = &self.desired;
         writeln!(f, "cluster  {} at {}", desired.cluster, desired.url)?;
-        writeln!(f, "payer    {} ({})", desired.payer, sol(self.funds))?;
-        writeln!(f, "program  {}, {} bytes, upgrades by {}", desired.program, desired.elf_len, desired.upgrade_authority)?;
+        writeln!(f, "payer    {} ({})", desired.payer, sol(self.balance))?;
+        writeln!(
+            f,
+            "program  {}, {} bytes, upgrades by {}",
+            desired.program, desired.elf_len, desired.upgrade_authority
+        )?;
         writeln!(f, "mint     {}", desired.mint)?;
         writeln!(f, "market   {}, number {} of {}", desired.market, desired.market_id, desired.market_authority)?;
         if self.is_empty() {
@@ -390,7 +328,13 @@ impl fmt::Display for Plan {
             writeln!(f, "{:>3}. {}", i + 1, self.describe(step))?;
         }
         let Cost { kept, fees, peak } = self.cost;
-        write!(f, "\ncosts {} of rent and about {} of fees; {} are needed in the meantime", sol(kept), sol(fees), sol(peak))
+        write!(
+            f,
+            "\ncosts {} of rent and about {} of fees; {} are needed in the meantime",
+            sol(kept),
+            sol(fees),
+            sol(peak)
+        )
     }
 }
 
@@ -402,7 +346,10 @@ impl Plan {
         match step {
             Step::Airdrop(lamports) => format!("ask the localnet for {} for the payer", sol(*lamports)),
             Step::CreateMint { decimals, supply } => {
-                format!("create mint {mint} with {decimals} decimals and mint {} tokens to the payer", tokens(*supply, *decimals))
+                format!(
+                    "create mint {mint} with {decimals} decimals and mint {} tokens to the payer",
+                    tokens(*supply, *decimals)
+                )
             }
             Step::CloseBuffer { .. } => format!("close buffer {buffer}, which an earlier run left behind"),
             Step::CreateBuffer => format!("create buffer {buffer} of {elf_len} bytes"),

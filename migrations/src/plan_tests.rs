@@ -1,5 +1,7 @@
+use solana_loader_v3_interface::state::UpgradeableLoaderState;
+
 use super::*;
-use crate::observe::Market;
+use crate::{cost::SIGNATURE_LAMPORTS, observe::Market};
 
 const RENT: Rent = Rent { base: 1_000, per_byte: 10 };
 const PARAMS: Params = Params {

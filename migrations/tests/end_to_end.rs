@@ -31,13 +31,16 @@ impl World {
         let node = match std::env::var("TESSERA_TEST_URL") {
             Ok(_) => None,
             Err(_) => {
-                let slot_time = Duration::from_millis(100);
-                let config = Config { ledger: Some(dir.path().join("ledger")), rpc_port: 0, ws_port: 0, slot_time, ..Config::default() };
+                // In memory: a ledger on disk takes the whole buffer again with every write to it.
+                let config =
+                    Config { rpc_port: 0, ws_port: 0, slot_time: Duration::from_millis(100), ..Config::default() };
                 Some(start(&config).unwrap())
             }
         };
         let mut settings = Settings::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("localnet.toml")).unwrap();
-        settings.url = node.as_ref().map_or_else(|| std::env::var("TESSERA_TEST_URL").unwrap(), |node| node.endpoints().rpc_url.clone());
+        settings.url = node
+            .as_ref()
+            .map_or_else(|| std::env::var("TESSERA_TEST_URL").unwrap(), |node| node.endpoints().rpc_url.clone());
         settings.payer = dir.path().join("payer.json");
         settings.state_dir = Some(dir.path().join("state"));
         Self { dir, settings, _node: node }

@@ -6,7 +6,9 @@ use std::{io, path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody else listens on a port.
-    #[error("cannot listen on 127.0.0.1:{port} for {what}: {source}; choose another port or end the process that has it")]
+    #[error(
+        "cannot listen on 127.0.0.1:{port} for {what}: {source}; choose another port or end the process that has it"
+    )]
     Port {
         /// What the port is for.
         what: &'static str,

@@ -103,13 +103,16 @@ pub fn start(config: &Config) -> Result<Running, Error> {
     };
     let (svm, events, geyser) =
         SurfnetSvm::new_with_db(database.as_deref(), svm_config).map_err(|e| Error::Start(e.to_string()))?;
+    let recovered = svm.get_latest_absolute_slot();
     let svm = SurfnetSvmLocker::new(svm);
+    let watched = svm.clone();
     let (commands, inbox) = crossbeam_channel::unbounded();
     let node = {
         let commands = commands.clone();
         spawn("node", move || {
             let _ledger = ledger; // locked for as long as the node writes
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
             let run = start_local_surfnet_runloop(svm, surfpool, commands, inbox, geyser);
             let result = runtime.block_on(async { run.await.map_err(|e| e.to_string()) });
             runtime.shutdown_timeout(Duration::from_secs(2));
@@ -123,7 +126,10 @@ pub fn start(config: &Config) -> Result<Running, Error> {
     let endpoints =
         Endpoints { rpc_url: format!("http://{HOST}:{rpc_port}"), ws_url: format!("ws://{HOST}:{ws_port}") };
     let running = Running { endpoints, commands, node: Some(node), last_error };
-    running.wait_ready(&ready_rx)
+    // What happened in the last slot of the ledger counts as confirmed only when the next one begins: until then a client
+    // that reconnects would be told that its latest transactions never were.
+    let advanced = || watched.0.try_read().is_ok_and(|svm| svm.get_latest_absolute_slot() > recovered);
+    running.wait_ready(&ready_rx, advanced)
 }
 
 fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Error> {
@@ -200,18 +206,20 @@ impl Running {
         }
     }
 
-    fn wait_ready(mut self, ready: &Receiver<()>) -> Result<Self, Error> {
+    fn wait_ready(mut self, answers: &Receiver<()>, advanced: impl Fn() -> bool) -> Result<Self, Error> {
         let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            match ready.recv_timeout(POLL) {
-                Ok(()) => return Ok(self),
+        let mut answering = false;
+        while Instant::now() < deadline {
+            match answers.recv_timeout(POLL) {
+                Ok(()) => answering = true,
                 Err(RecvTimeoutError::Timeout) if self.is_alive() => {}
                 Err(_) => return Err(self.take_end()),
             }
-            if Instant::now() > deadline {
-                return Err(Error::StartTimeout(START_TIMEOUT));
+            if answering && advanced() {
+                return Ok(self);
             }
         }
+        Err(Error::StartTimeout(START_TIMEOUT))
     }
 
     /// Why the node ended by itself.
