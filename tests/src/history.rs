@@ -214,7 +214,7 @@ fn natural(rng: &mut Rng, model: &Model, job: usize) -> Op {
     }
     let seat = &lease.seats[rng.index(lease.seats.len())];
     let (p, full) = (seat.provider, lease.active().count() == usize::from(j.terms.replicas));
-    if rng.one_in(10) {
+    if rng.one_in(6) {
         return if rng.one_in(3) { Op::Return(job, index, p) } else { Op::Expire(job, index, p) };
     }
     match seat.state {

@@ -8,16 +8,8 @@ use tessera::{TesseraError, events, state};
 use tessera_tests::{
     call::{Call, Refusal, Snapshot},
     terms::JobTerms,
-    world::{Job, LAMPORTS, Provider, World},
+    world::{LAMPORTS, Provider, World},
 };
-
-/// A world with `n` providers and a job whose single lease of 4 units wants `replicas`.
-fn with_replicas(n: usize, replicas: u8) -> (World, Job, Vec<Provider>) {
-    let mut world = World::with(|b| b.providers = n);
-    let job = world.job(world.clients[0], &JobTerms { units: 4, replicas, ..JobTerms::default() });
-    let providers = world.providers.clone();
-    (world, job, providers)
-}
 
 fn instruction(call: Call<'_>) -> Instruction {
     call.into_parts().0
@@ -34,7 +26,7 @@ fn refused_together(world: &mut World, instructions: &[Instruction], refusal: im
 
 #[test]
 fn a_seat_is_paid_once_in_a_transaction_too() {
-    let (mut world, job, p) = with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(2, 2);
     world.agree(job, 0, &p);
     world.open_result(job, 0, p[0]).ok();
     let settle = instruction(world.settle_lease(job, 0, p[0]));
@@ -43,7 +35,7 @@ fn a_seat_is_paid_once_in_a_transaction_too() {
 
 #[test]
 fn a_lease_that_is_closed_is_not_brought_back_within_a_transaction() {
-    let (mut world, job, p) = with_replicas(2, 1);
+    let (mut world, job, p) = World::with_replicas(2, 1);
     world.commit(job, 0, p[0], 0);
     world.reveal_and_open(job, 0, p[0], 0).ok();
     let settle = instruction(world.settle_lease(job, 0, p[0]));
@@ -62,7 +54,7 @@ fn a_lease_that_is_closed_is_not_brought_back_within_a_transaction() {
 
 #[test]
 fn a_job_that_is_closed_is_not_brought_back_within_a_transaction() {
-    let (mut world, job, p) = with_replicas(1, 1);
+    let (mut world, job, p) = World::with_replicas(1, 1);
     let client = world.clients[0];
     world.claim_lease(job, 0, p[0]).ok();
     world.advance(100_000);
@@ -78,7 +70,7 @@ fn a_job_that_is_closed_is_not_brought_back_within_a_transaction() {
 
 #[test]
 fn a_whole_lease_in_one_transaction_is_paid_once() {
-    let (mut world, job, p) = with_replicas(1, 1);
+    let (mut world, job, p) = World::with_replicas(1, 1);
     // The first attempt of the lease is number 0, so all is known in advance.
     let all = [
         instruction(world.claim_lease(job, 0, p[0])),
@@ -93,7 +85,7 @@ fn a_whole_lease_in_one_transaction_is_paid_once() {
 
 #[test]
 fn a_copied_commitment_is_worth_nothing() {
-    let (mut world, job, p) = with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(2, 2);
     world.commit(job, 0, p[0], 0);
     let copied = world.work(job, 0, p[0], 0);
     world.claim_lease(job, 0, p[1]).ok();
@@ -124,7 +116,7 @@ fn a_commitment_of_another_lease_or_job_is_worth_nothing() {
 
 #[test]
 fn anyone_may_crank_and_gains_nothing_by_it() {
-    let (mut world, job, p) = with_replicas(3, 2);
+    let (mut world, job, p) = World::with_replicas(3, 2);
     let (client, payer) = (world.clients[0], world.payer);
     let crank = |world: &mut World, call: Instruction| {
         assert!(call.accounts.iter().all(|account| !account.is_signer), "a crank needs no signature");
@@ -154,7 +146,7 @@ fn anyone_may_crank_and_gains_nothing_by_it() {
 
 #[test]
 fn a_client_cannot_end_a_job_under_a_working_provider() {
-    let (mut world, job, p) = with_replicas(1, 1);
+    let (mut world, job, p) = World::with_replicas(1, 1);
     world.commit(job, 0, p[0], 0);
     world.cancel_job(job).ok();
     world.reveal_and_open(job, 0, p[0], 0).ok();
@@ -169,7 +161,7 @@ fn a_client_cannot_end_a_job_under_a_working_provider() {
 
 #[test]
 fn the_authority_cannot_hold_up_what_has_begun() {
-    let (mut world, job, p) = with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(2, 2);
     world.claim_lease(job, 0, p[0]).ok();
     world.claim_lease(job, 0, p[1]).ok();
     world.request_unstake(p[0], 1_000).ok();
@@ -198,7 +190,7 @@ fn the_authority_cannot_hold_up_what_has_begun() {
 
 #[test]
 fn replicas_claimed_before_and_after_a_raise_are_both_covered() {
-    let (mut world, job, p) = with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(2, 2);
     world.claim_lease(job, 0, p[0]).ok();
     world.top_up_job(job, 0, 10).ok();
     world.claim_lease(job, 0, p[1]).ok();
@@ -221,7 +213,7 @@ fn replicas_claimed_before_and_after_a_raise_are_both_covered() {
 
 #[test]
 fn a_raise_after_a_settlement_does_not_reach_what_is_owed() {
-    let (mut world, job, p) = with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(2, 2);
     world.agree(job, 0, &p);
     world.open_result(job, 0, p[0]).ok();
     world.settle_lease(job, 0, p[0]).ok();
@@ -235,7 +227,7 @@ fn a_raise_after_a_settlement_does_not_reach_what_is_owed() {
 
 #[test]
 fn a_frozen_vault_blocks_its_own_seat_alone() {
-    let (mut world, job, p) = with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(2, 2);
     world.agree(job, 0, &p);
     let freeze = |world: &mut World, state: AccountState| {
         let mut vault = world.token_account(p[0].vault).unwrap();
@@ -286,7 +278,7 @@ fn an_operator_can_neither_unstake_nor_redirect() {
 
 #[test]
 fn a_new_operator_takes_over_at_once() {
-    let (mut world, job, p) = with_replicas(1, 1);
+    let (mut world, job, p) = World::with_replicas(1, 1);
     let operator = world.new_wallet("new operator");
     world.update_provider(p[0], Some(operator), None).ok();
     world.claim_lease(job, 0, p[0]).expect_err(TesseraError::WrongOperator);

@@ -2,17 +2,15 @@
 
 use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use tessera::TesseraError;
-use tessera_protocol::routing::Requirements;
 use tessera_tests::{
     constraints::{TOKEN_2022, case, refuses},
     terms::JobTerms,
-    world::{CAPABILITIES, Job, Provider, World},
+    world::{Job, Provider, World},
 };
 
 /// A job of two replicas next to another job of the same client and another market with a provider and a job.
 struct Stage {
     world: World,
-    other: World,
     foreign_job: Job,
     foreign: Provider,
     job: Job,
@@ -35,141 +33,7 @@ fn stage() -> Stage {
     other.claim_lease(foreign_job, 0, other.providers[0]).ok();
     world.adopt(&other);
     let (foreign, [p, q, r]) = (other.providers[0], [0, 1, 2].map(|i| world.providers[i]));
-    Stage { world, other, foreign_job, foreign, job, second, p, q, r, stranger, nothing }
-}
-
-#[test]
-fn claim_lease_refuses_wrong_accounts() {
-    let Stage { mut world, other, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = stage();
-    let forged = world.forged(p.address, TOKEN_2022);
-    let taken = world.claim_lease(second, 0, p).account("lease");
-    refuses(
-        &mut world,
-        &["operator", "lease"],
-        |world| world.claim_lease(job, 0, p),
-        &[
-            case("operator", stranger, TesseraError::WrongOperator),
-            case("operator", p.authority, TesseraError::WrongOperator),
-            case("operator", q.operator, TesseraError::WrongOperator),
-            case("market", other.market, TesseraError::WrongMarket),
-            case("market", nothing, ErrorCode::AccountNotInitialized),
-            case("job", second.address, ErrorCode::ConstraintSeeds),
-            case("job", foreign_job.address, ErrorCode::ConstraintSeeds),
-            case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("provider", q.address, TesseraError::WrongOperator),
-            case("provider", foreign.address, TesseraError::WrongMarket),
-            case("provider", forged, ErrorCode::AccountOwnedByWrongProgram),
-            case("lease", taken, ErrorCode::ConstraintSeeds),
-            case("lease", job.lease(1), ErrorCode::ConstraintSeeds),
-            case("lease", nothing, ErrorCode::ConstraintSeeds),
-            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-        ],
-    );
-    // The account is there now, and all of it holds for the next seat too.
-    refuses(
-        &mut world,
-        &[],
-        |world| world.claim_lease(job, 0, q),
-        &[
-            case("operator", p.operator, TesseraError::WrongOperator),
-            case("market", other.market, TesseraError::WrongMarket),
-            case("job", second.address, ErrorCode::ConstraintSeeds),
-            case("provider", p.address, TesseraError::WrongOperator),
-            case("lease", foreign_job.lease(0), ErrorCode::ConstraintSeeds),
-            case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
-        ],
-    );
-}
-
-#[test]
-fn providers_and_jobs_of_different_markets_do_not_meet() {
-    let Stage { mut world, mut other, foreign_job, foreign, job, p, .. } = stage();
-    let home = world.market;
-    // With its own market a provider cannot claim in a job of another one, with the job's market neither.
-    world.claim_lease(foreign_job, 1, p).expect_err(TesseraError::WrongMarket);
-    other.claim_lease(foreign_job, 1, p).expect_err(TesseraError::WrongMarket);
-    other.claim_lease(job, 1, foreign).expect_err(TesseraError::WrongMarket);
-    other.claim_lease(job, 1, foreign).replace("market", home).expect_err(TesseraError::WrongMarket);
-}
-
-#[test]
-fn claim_lease_refuses_wrong_states() {
-    let Stage { mut world, job, p, q, r, .. } = stage();
-    world.pause().ok();
-    world.claim_lease(job, 0, p).expect_err(TesseraError::MarketPaused);
-    world.unpause().ok();
-    world.claim_lease(job, 3, p).expect_err(TesseraError::NoSuchLease);
-    world.claim_lease(job, u32::MAX, p).expect_err(TesseraError::NoSuchLease);
-    world.claim_lease(job, 0, p).ok();
-    world.claim_lease(job, 0, p).expect_err(TesseraError::AlreadySeated);
-    world.claim_lease(job, 0, q).ok();
-    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
-    world.commit_result(job, 0, p, 0).ok();
-    world.commit_result(job, 0, q, 0).ok();
-    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
-    world.reveal_result(job, 0, p, 0).ok();
-    world.reveal_result(job, 0, q, 0).ok();
-    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseAgreed);
-    world.open_result(job, 0, p).ok();
-    world.settle_lease(job, 0, p).ok();
-    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseSettled);
-    world.claim_lease(job, 0, p).expect_err(TesseraError::LeaseSettled);
-    world.open_result(job, 0, q).ok();
-    world.settle_lease(job, 0, q).ok();
-    // The account is gone; the job remembers.
-    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseSettled);
-    world.cancel_job(job).ok();
-    world.claim_lease(job, 1, r).expect_err(TesseraError::JobCancelled);
-}
-
-#[test]
-fn claim_lease_wants_time_for_all_windows() {
-    let Stage { mut world, job, p, q, .. } = stage();
-    // 120 seconds for the lease and twice 60 for the windows, before the deadline after 3,600.
-    world.advance(3_600 - 240);
-    world.claim_lease(job, 0, p).ok();
-    world.advance(1);
-    world.claim_lease(job, 0, q).expect_err(TesseraError::WindowsDoNotFit);
-    world.advance(100_000);
-    world.claim_lease(job, 1, q).expect_err(TesseraError::WindowsDoNotFit);
-}
-
-#[test]
-fn claim_lease_wants_the_minimum_stake() {
-    let Stage { mut world, job, p, .. } = stage();
-    let mut terms = world.terms;
-    terms.min_stake = 5_001;
-    world.update_market(terms).ok();
-    world.claim_lease(job, 0, p).expect_err(TesseraError::StakeTooLow);
-    terms.min_stake = 5_000;
-    world.update_market(terms).ok();
-    world.claim_lease(job, 0, p).ok();
-}
-
-#[test]
-fn claim_lease_wants_the_requirements_met() {
-    let Stage { mut world, p, .. } = stage();
-    let client = world.clients[0];
-    let here = 1 << CAPABILITIES.region;
-    let (memory_mib, class) = (CAPABILITIES.memory_mib, CAPABILITIES.class);
-    let met = [
-        Requirements { memory_mib, class, regions: here },
-        Requirements { memory_mib, class, regions: 0 },
-        Requirements { memory_mib: 0, class: 0, regions: here | 1 << 63 },
-    ];
-    let not_met = [
-        Requirements { memory_mib: memory_mib + 1, class: 0, regions: 0 },
-        Requirements { memory_mib: 0, class: class + 1, regions: 0 },
-        Requirements { memory_mib: 0, class: 0, regions: !here },
-    ];
-    for requirements in met {
-        let job = world.job(client, &JobTerms { requirements, ..JobTerms::default() });
-        world.claim_lease(job, 0, p).ok();
-    }
-    for requirements in not_met {
-        let job = world.job(client, &JobTerms { requirements, ..JobTerms::default() });
-        world.claim_lease(job, 0, p).expect_err(TesseraError::MayNotClaim);
-    }
+    Stage { world, foreign_job, foreign, job, second, p, q, r, stranger, nothing }
 }
 
 #[test]

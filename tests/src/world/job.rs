@@ -5,7 +5,7 @@ use solana_account::ReadableAccount;
 use tessera::{PostJobArgs, instruction, state};
 use tessera_protocol::{commitment::Place, lease, seeds};
 
-use super::{Client, World, pda};
+use super::{Client, Provider, World, pda};
 use crate::{
     call::{Call, call},
     terms::JobTerms,
@@ -41,6 +41,16 @@ impl Job {
 }
 
 impl World {
+    /// A world with `n` providers and a job whose single lease of 4 units wants `replicas`.
+    #[must_use]
+    pub fn with_replicas(n: usize, replicas: u8) -> (Self, Job, Vec<Provider>) {
+        let mut world = Self::with(|b| b.providers = n);
+        let terms = JobTerms { units: 4, replicas, ..JobTerms::default() };
+        let job = world.job(world.clients[0], &terms);
+        let providers = world.providers.clone();
+        (world, job, providers)
+    }
+
     /// The job that `client` would post next.
     #[must_use]
     pub fn next_job(&self, client: Client, terms: &JobTerms) -> Job {

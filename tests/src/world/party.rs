@@ -138,6 +138,16 @@ impl World {
         )
     }
 
+    /// The account of a provider as it is on chain.
+    ///
+    /// # Panics
+    /// If it is not registered.
+    #[must_use]
+    #[track_caller]
+    pub fn provider(&self, provider: Provider) -> state::Provider {
+        self.load(provider.address).expect("the provider is registered")
+    }
+
     /// `update_provider`.
     pub fn update_provider(
         &mut self,
