@@ -36,14 +36,22 @@ pub struct Plan {
     pub dir: PathBuf,
     /// The program as built for the chain.
     pub program: PathBuf,
-    /// Ports for JSON-RPC and WebSocket; 0 picks free ones.
-    pub ports: (u16, u16),
+    /// The node.
+    pub node: Node,
     /// Where the store listens.
     pub store: SocketAddr,
-    /// Whether the ledger survives a restart.
-    pub durable: bool,
     /// Whether to forget what was there.
     pub reset: bool,
+}
+
+/// The node of a network. Ports are those of JSON-RPC and WebSocket; 0 picks free ones.
+pub enum Node {
+    /// One that forgets.
+    InMemory { ports: (u16, u16) },
+    /// One whose ledger survives a restart.
+    OnDisk { ports: (u16, u16) },
+    /// One that somebody else started.
+    Running { rpc_url: String, ws_url: String },
 }
 
 /// How to reach a network, and who may do what in it.
@@ -62,7 +70,8 @@ pub struct Network {
 
 /// What runs. [`Services::stop`] ends it in order; dropping it ends it too.
 pub struct Services {
-    node: Child,
+    /// Unless somebody else started it.
+    node: Option<Child>,
     store: Running,
 }
 
@@ -130,7 +139,7 @@ impl Services {
     /// Waits until something ends by itself, which nothing should.
     pub async fn failed(&mut self) -> anyhow::Error {
         tokio::select! {
-            error = self.node.ended() => error,
+            error = ended(self.node.as_mut()) => error,
             ended = self.store.wait() => match ended {
                 Ok(()) => anyhow!("the store ended"),
                 Err(error) => anyhow!("the store failed: {error}"),
@@ -141,7 +150,9 @@ impl Services {
     /// Stops the store, then the node.
     pub async fn stop(mut self) -> Result<()> {
         let stopped = self.store.shutdown(Duration::from_secs(5)).await;
-        self.node.stop().await;
+        if let Some(node) = &mut self.node {
+            node.stop().await;
+        }
         stopped.context("the store failed")
     }
 }
@@ -174,14 +185,29 @@ impl Plan {
     }
 }
 
-async fn start_node(plan: &Plan) -> Result<(Child, Ready)> {
+/// Waits until a node ends; forever if it is not ours.
+async fn ended(node: Option<&mut Child>) -> anyhow::Error {
+    match node {
+        Some(node) => node.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn start_node(plan: &Plan) -> Result<(Option<Child>, Ready)> {
+    let (ports, durable) = match &plan.node {
+        Node::InMemory { ports } => (ports, false),
+        Node::OnDisk { ports } => (ports, true),
+        Node::Running { rpc_url, ws_url } => {
+            return Ok((None, Ready { rpc_url: rpc_url.clone(), ws_url: ws_url.clone() }));
+        }
+    };
     let ready_file = plan.dir.join("node.json");
     // One left behind by a node that was killed would be taken for the new one's.
     let _ = fs::remove_file(&ready_file);
     let mut args: Vec<OsString> =
-        ["--rpc-port", &plan.ports.0.to_string(), "--ws-port", &plan.ports.1.to_string()].map(OsString::from).into();
+        ["--rpc-port", &ports.0.to_string(), "--ws-port", &ports.1.to_string()].map(OsString::from).into();
     args.extend(["--ready-file".into(), ready_file.clone().into_os_string()]);
-    if plan.durable {
+    if durable {
         args.extend(["--ledger".into(), plan.dir.join("ledger").into_os_string()]);
     } else {
         args.push("--in-memory".into());
@@ -193,7 +219,7 @@ async fn start_node(plan: &Plan) -> Result<(Child, Ready)> {
         node.check()?;
         if let Ok(text) = fs::read_to_string(&ready_file) {
             let ready = serde_json::from_str(&text).with_context(|| format!("{} is broken", ready_file.display()))?;
-            return Ok((node, ready));
+            return Ok((Some(node), ready));
         }
         if Instant::now() > give_up {
             bail!(

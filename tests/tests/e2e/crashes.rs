@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    network::{LEASES, Network, claims, settlements, wait_for},
+    network::{LEASES, Ledger, Network, claims, settlements, wait_for},
     pictures,
 };
 
@@ -12,7 +12,7 @@ const PHASE: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_in_any_phase_goes_on() {
-    let network = Network::start(2);
+    let network = Network::start(2, Ledger::InMemory);
     (1..=2).for_each(|n| network.register(n));
     let _other = network.run_worker(1);
     let tessera = network.connect().await;
@@ -39,7 +39,7 @@ async fn a_worker_killed_in_any_phase_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_reconnects_after_the_node_was_away() {
-    let mut network = Network::start(2);
+    let mut network = Network::start(2, Ledger::OnDisk);
     (1..=2).for_each(|n| network.register(n));
     let mut workers: Vec<_> = (1..=2).map(|n| network.run_worker(n)).collect();
     let rendering = network.render("picture", &pictures::scene(), 2);

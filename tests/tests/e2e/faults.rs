@@ -3,13 +3,13 @@
 use tessera_sdk::Event;
 
 use crate::{
-    network::{LEASES, Network, settlements},
+    network::{LEASES, Ledger, Network, settlements},
     pictures,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_is_not_paid_and_the_job_completes() {
-    let network = Network::start(4);
+    let network = Network::start(4, Ledger::InMemory);
     (1..=4).for_each(|n| network.register(n));
     let mut bad = network.run_faulty_worker(4, "flip-bit");
     let _good: Vec<_> = (1..=3).map(|n| network.run_worker(n)).collect();

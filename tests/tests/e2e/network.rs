@@ -33,10 +33,20 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// A running network. Dropping it stops everything and removes its files.
 pub struct Network {
     dir: TempDir,
+    ledger: Ledger,
     localnet: Option<Process>,
     ports: [u16; 3],
     env: HashMap<String, String>,
     _alone: MutexGuard<'static, ()>,
+}
+
+/// Where the node keeps its ledger.
+#[derive(Clone, Copy)]
+pub enum Ledger {
+    /// Gone when it stops, and faster.
+    InMemory,
+    /// There again when it starts.
+    OnDisk,
 }
 
 /// A process that does not outlive its owner.
@@ -48,11 +58,11 @@ pub struct Process {
 
 impl Network {
     /// Starts a network, with `providers` funded keys.
-    pub fn start(providers: u16) -> Self {
+    pub fn start(providers: u16, ledger: Ledger) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::Builder::new().prefix("tessera-e2e-").tempdir().unwrap();
         let ports = [free_port(), free_port(), free_port()];
-        let mut network = Self { dir, localnet: None, ports, env: HashMap::new(), _alone: alone };
+        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _alone: alone };
         network.start_localnet(providers);
         network
     }
@@ -72,9 +82,11 @@ impl Network {
             &store,
         ]);
         command.args(["--providers", &providers.to_string()]).arg("--program").arg(program());
-        if let Ok(node) = std::env::var("TESSERA_TEST_NODE") {
-            command.args(["--node", &node]);
-        }
+        match (std::env::var("TESSERA_TEST_NODE"), self.ledger) {
+            (Ok(node), _) => command.args(["--node", &node]),
+            (Err(_), Ledger::InMemory) => command.arg("--in-memory"),
+            (Err(_), Ledger::OnDisk) => &mut command,
+        };
         let mut localnet = Process::start("localnet", command, &self.dir.path().join("localnet.log"));
         wait_for("the network", PATIENCE, || {
             localnet.assert_running();

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    network::{LEASES, Network, claims, settlements},
+    network::{LEASES, Ledger, Network, claims, settlements},
     pictures,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_agree_and_everybody_is_paid() {
-    let network = Network::start(3);
+    let network = Network::start(3, Ledger::InMemory);
     let _workers: Vec<_> = (1..=3)
         .map(|n| {
             network.register(n);

@@ -20,7 +20,7 @@ use tessera_sdk::StoreClient;
 
 use super::render::{self, Picture, Size, Terms};
 use crate::{
-    network::{self, DECIMALS, Network, Plan, SOL, TOKEN},
+    network::{self, DECIMALS, Network, Node, Plan, SOL, TOKEN},
     options::Options,
     output::{print, table},
 };
@@ -99,9 +99,8 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let plan = Plan {
         dir,
         program: network::program(args.program.clone())?,
-        ports: (0, 0),
         store: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        durable: false,
+        node: Node::InMemory { ports: (0, 0) },
         reset: true,
     };
     let shown = tokio::select! {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use solana_signer::Signer;
 
 use crate::{
-    network::{self, Network, Plan, SOL, TOKEN},
+    network::{self, Network, Node, Plan, SOL, TOKEN},
     output::line,
 };
 
@@ -37,19 +37,35 @@ pub struct Args {
     /// Begin anew; keys are kept
     #[arg(long)]
     reset: bool,
+    /// Keep the ledger in memory: faster, and gone when it stops
+    #[arg(long, conflicts_with = "node")]
+    in_memory: bool,
+    /// Use a node that is running already, given as its JSON-RPC and WebSocket URLs; it must give airdrops
+    #[arg(long, value_name = "RPC_URL,WS_URL", value_parser = node_urls)]
+    node: Option<(String, String)>,
+}
+
+fn node_urls(text: &str) -> Result<(String, String), String> {
+    let (rpc, ws) = text.split_once(',').ok_or("expected two URLs with a comma between them")?;
+    Ok((rpc.to_owned(), ws.to_owned()))
 }
 
 pub async fn run(args: Args) -> Result<()> {
     fs::create_dir_all(&args.dir).with_context(|| format!("cannot create {}", args.dir.display()))?;
     // Other tools are told these paths, and may be started from anywhere.
     let dir = args.dir.canonicalize().with_context(|| format!("cannot use {}", args.dir.display()))?;
+    let ports = (args.rpc_port, args.ws_port);
     let plan = Plan {
         dir,
         program: network::program(args.program)?,
-        ports: (args.rpc_port, args.ws_port),
         store: SocketAddr::from((Ipv4Addr::LOCALHOST, args.store_port)),
-        durable: true,
-        reset: args.reset,
+        node: match args.node {
+            Some((rpc_url, ws_url)) => Node::Running { rpc_url, ws_url },
+            None if args.in_memory => Node::InMemory { ports },
+            None => Node::OnDisk { ports },
+        },
+        // What lies here of a ledger in memory is of one that is gone.
+        reset: args.reset || args.in_memory,
     };
     let mut say = |text| eprintln!("localnet: {text}");
     let (network, mut services) = tokio::select! {
