@@ -171,7 +171,7 @@ fn amount(rng: &mut Rng, usual: u64) -> u64 {
     match rng.below(12) {
         0 => 0,
         1 => u64::MAX - rng.below(2),
-        2 => rng.next() >> rng.below(64),
+        2 => rng.bits() >> rng.below(64),
         _ => rng.between(1, usual),
     }
 }

@@ -20,7 +20,7 @@ fn edges() -> Vec<u128> {
 
 /// A number of random length, often at an edge.
 fn number(rng: &mut Rng, edges: &[u128]) -> u128 {
-    let wide = u128::from(rng.next()) << 64 | u128::from(rng.next());
+    let wide = u128::from(rng.bits()) << 64 | u128::from(rng.bits());
     match rng.below(4) {
         0 => *rng.pick(edges),
         1 => wide,
