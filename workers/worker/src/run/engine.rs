@@ -244,7 +244,9 @@ impl Engine {
     fn claim(&mut self, now: Instant) {
         let standing = self.context.standing();
         let in_hand = self.slots.values().filter(|slot| slot.entry.phase != Phase::Leaving).count();
-        let to_compute = self.slots.values().filter(|slot| slot.entry.phase == Phase::Leased && !slot.give_up);
+        // A seat that is not to be seen any more has most likely been expired while this worker was away.
+        let leased = |slot: &&Slot| slot.entry.phase == Phase::Leased && slot.absent_since.is_none();
+        let to_compute = self.slots.values().filter(leased).filter(|slot| !slot.give_up);
         let room = in_hand < self.context.config.work.max_leases
             && standing.open_leases.max(u32::try_from(in_hand).unwrap_or(u32::MAX)) < standing.max_open_leases
             && to_compute.count() <= self.context.config.work.prefetch;
@@ -253,7 +255,7 @@ impl Engine {
             return;
         }
         self.claiming = true;
-        let ahead = self.slots.values().filter(|slot| slot.entry.phase == Phase::Leased);
+        let ahead = self.slots.values().filter(leased);
         let unit_time = |slot: &Slot| self.jobs.lease_estimate(&slot.entry.id).unwrap_or(f64::MAX);
         let ahead = ahead.map(unit_time).sum();
         let entries = self.slots.iter().map(|(id, slot)| (*id, slot.entry.clone())).collect();
