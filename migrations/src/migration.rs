@@ -10,10 +10,7 @@ use std::{
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
-use solana_loader_v3_interface::{
-    instruction::{self as loader, UpgradeableLoaderInstruction},
-    state::UpgradeableLoaderState,
-};
+use solana_loader_v3_interface::{instruction as loader, state::UpgradeableLoaderState};
 use solana_program_pack::Pack;
 use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
@@ -23,7 +20,7 @@ use tessera_sdk::{Config, PriorityFee, Tessera, ix, pda, token, types::MarketPar
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Cluster, Error, MintSettings, Settings, amount,
+    Error, MintSettings, Settings, amount,
     buffer::{self, Upload},
     cost::{self, Rent},
     keys::Keys,
