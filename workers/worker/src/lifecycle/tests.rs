@@ -92,7 +92,7 @@ impl World {
     }
 
     fn no_seat(self) -> Self {
-        self.with(|w| drop(w.lease().seats.remove(0)))
+        self.with(|w| w.lease().seats.clear())
     }
 
     fn no_job(self) -> Self {

@@ -43,6 +43,9 @@ pub struct Claimer {
     cooling: Mutex<HashMap<LeaseId, Instant>>,
 }
 
+/// Provider and rent payer of each seat that has to be removed before a claim.
+type Stale = Vec<(Pubkey, Pubkey)>;
+
 /// What came of looking for a lease.
 pub enum Found {
     /// A claim that has landed, or may have.
@@ -83,12 +86,7 @@ impl Claimer {
     }
 
     /// The lease of a job to claim: one that others have begun before a fresh one, so that pay is not far for anybody.
-    async fn look(
-        &self,
-        ready: &Ready,
-        in_hand: &InHand,
-        now: i64,
-    ) -> Result<Option<(u32, Vec<(Pubkey, Pubkey)>)>, Error> {
+    async fn look(&self, ready: &Ready, in_hand: &InHand, now: i64) -> Result<Option<(u32, Stale)>, Error> {
         let (job, view) = (&ready.job, chain::job_view(&ready.job));
         let me = Claimant {
             provider: self.context.me.provider,
@@ -105,12 +103,12 @@ impl Claimer {
             claims::order(&job.address, job.unsettled(), &me.provider).into_iter().filter(free).collect();
         for chunk in order.chunks(LOOK.0).take(LOOK.1) {
             let leases = self.context.tessera.leases(&job.address, chunk).await?;
-            let mut best: Option<(usize, u32, Vec<(Pubkey, Pubkey)>)> = None;
+            let mut best = None;
             for (index, lease) in chunk.iter().zip(leases) {
                 let lease = lease.map(|lease| chain::lease_view(&lease));
                 let verdict = claims::assess(&job.address, &view, *index, lease.as_ref(), &me, now);
                 if let Verdict::Free { expire, others } = verdict
-                    && best.as_ref().is_none_or(|(most, ..)| others > *most)
+                    && best.as_ref().is_none_or(|(most, ..): &(usize, u32, _)| others > *most)
                 {
                     best = Some((others, *index, expire));
                 }
