@@ -219,7 +219,7 @@ fn natural(rng: &mut Rng, model: &Model, job: usize) -> Op {
     }
     match seat.state {
         SeatState::Leased => Op::Commit(job, index, p, u8::from(rng.one_in(4))),
-        SeatState::Committed if lease.reveal_by != 0 => {
+        SeatState::Committed if lease.reveal_by != 0 || rng.one_in(4) => {
             Op::Reveal(job, index, p, seat.result, j.terms.replicas == 1 && rng.one_in(2))
         }
         SeatState::Revealed if lease.state != LeaseState::Open => Op::Open(job, index, p),
