@@ -2,6 +2,7 @@
 //! others from what is theirs; to take their rent.
 
 use anchor_lang::error::ErrorCode;
+use solana_account::{Account, ReadableAccount};
 use solana_instruction::Instruction;
 use spl_token_interface::state::AccountState;
 use tessera::{TesseraError, events, state};
@@ -31,6 +32,29 @@ fn a_seat_is_paid_once_in_a_transaction_too() {
     world.open_result(job, 0, p[0]).ok();
     let settle = instruction(world.settle_lease(job, 0, p[0]));
     refused_together(&mut world, &[settle.clone(), settle], TesseraError::SeatNotFound);
+}
+
+#[test]
+fn a_provider_that_has_earned_all_there_is_blocks_nobodys_escrow() {
+    let (mut world, job, p) = World::with_replicas(2, 2);
+    // What endless trading with oneself leads to. The field follows version, bumps, keys, capabilities and six numbers.
+    const TOTAL_EARNED: usize = 8 + 3 + 3 * 32 + 6 + 4 + 4 * 8;
+    let original = world.account(p[0].address).expect("a provider");
+    let mut data = original.data().to_vec();
+    data[TOTAL_EARNED..TOTAL_EARNED + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+    let changed = Account { lamports: original.lamports(), data, owner: *original.owner(), ..Account::default() };
+    world.set_account(p[0].address, changed);
+    assert_eq!(world.provider(p[0]).total_earned, u64::MAX);
+
+    world.agree(job, 0, &p);
+    for provider in &p {
+        world.open_result(job, 0, *provider).ok();
+        world.settle_lease(job, 0, *provider).ok();
+    }
+    let provider = world.provider(p[0]);
+    assert_eq!((provider.total_earned, provider.earned), (u64::MAX, 28));
+    let job: state::Job = world.load(job.address).expect("the job is open");
+    assert_eq!(job.owed, 0);
 }
 
 #[test]

@@ -18,8 +18,8 @@ pub struct Init {
     /// The market to work for
     #[arg(long)]
     market: Pubkey,
-    /// The wallet that owns stake and earnings. Default: that of the solana tools
-    #[arg(long)]
+    /// The wallet that owns stake and earnings: its address or its key file. Default: that of the solana tools
+    #[arg(long, value_parser = address)]
     authority: Option<Pubkey>,
     /// File with the worker's own key; made if it does not exist. Default: beside the configuration
     #[arg(long)]
@@ -30,6 +30,15 @@ pub struct Init {
     /// Replace a configuration file that exists
     #[arg(long)]
     force: bool,
+}
+
+/// An address in base 58, or that of a key file.
+fn address(text: &str) -> Result<Pubkey, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let key = read_keypair(Path::new(text));
+    key.map(|key| key.pubkey()).map_err(|e| format!("neither an address in base 58 nor a key file: {e}"))
 }
 
 impl Init {
