@@ -9,5 +9,6 @@ pub mod history;
 pub mod model;
 pub mod program;
 pub mod rng;
+pub mod stage;
 pub mod terms;
 pub mod world;

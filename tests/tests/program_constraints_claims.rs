@@ -1,46 +1,18 @@
 //! What `claim_lease` refuses, one wrong thing at a time, with the exact error.
 
-use anchor_lang::{error::ErrorCode, prelude::Pubkey};
+use anchor_lang::error::ErrorCode;
 use tessera::TesseraError;
 use tessera_protocol::routing::Requirements;
 use tessera_tests::{
     constraints::{TOKEN_2022, case, refuses},
+    stage::{Stage, lease_stage},
     terms::JobTerms,
-    world::{CAPABILITIES, Job, Provider, World},
+    world::CAPABILITIES,
 };
-
-/// A job of two replicas next to another job of the same client and another market with a provider and a job.
-struct Stage {
-    world: World,
-    other: World,
-    foreign_job: Job,
-    foreign: Provider,
-    job: Job,
-    second: Job,
-    p: Provider,
-    q: Provider,
-    r: Provider,
-    stranger: Pubkey,
-    nothing: Pubkey,
-}
-
-fn stage() -> Stage {
-    let mut world = World::with(|b| b.providers = 3);
-    let stranger = world.new_wallet("stranger");
-    let nothing = world.key("nothing");
-    let terms = JobTerms { replicas: 2, ..JobTerms::default() };
-    let (job, second) = (world.job(world.clients[0], &terms), world.job(world.clients[0], &terms));
-    let mut other = world.other_market();
-    let foreign_job = other.job(other.clients[0], &terms);
-    other.claim_lease(foreign_job, 0, other.providers[0]).ok();
-    world.adopt(&other);
-    let (foreign, [p, q, r]) = (other.providers[0], [0, 1, 2].map(|i| world.providers[i]));
-    Stage { world, other, foreign_job, foreign, job, second, p, q, r, stranger, nothing }
-}
 
 #[test]
 fn claim_lease_refuses_wrong_accounts() {
-    let Stage { mut world, other, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = stage();
+    let Stage { mut world, other, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = lease_stage();
     let forged = world.forged(p.address, TOKEN_2022);
     let taken = world.claim_lease(second, 0, p).account("lease");
     refuses(
@@ -83,7 +55,7 @@ fn claim_lease_refuses_wrong_accounts() {
 
 #[test]
 fn providers_and_jobs_of_different_markets_do_not_meet() {
-    let Stage { mut world, mut other, foreign_job, foreign, job, p, .. } = stage();
+    let Stage { mut world, mut other, foreign_job, foreign, job, p, .. } = lease_stage();
     let home = world.market;
     // With its own market a provider cannot claim in a job of another one, with the job's market neither.
     world.claim_lease(foreign_job, 1, p).expect_err(TesseraError::WrongMarket);
@@ -94,7 +66,7 @@ fn providers_and_jobs_of_different_markets_do_not_meet() {
 
 #[test]
 fn claim_lease_refuses_wrong_states() {
-    let Stage { mut world, job, p, q, r, .. } = stage();
+    let Stage { mut world, job, p, q, r, .. } = lease_stage();
     world.pause().ok();
     world.claim_lease(job, 0, p).expect_err(TesseraError::MarketPaused);
     world.unpause().ok();
@@ -124,7 +96,7 @@ fn claim_lease_refuses_wrong_states() {
 
 #[test]
 fn claim_lease_wants_time_for_all_windows() {
-    let Stage { mut world, job, p, q, .. } = stage();
+    let Stage { mut world, job, p, q, .. } = lease_stage();
     // 120 seconds for the lease and twice 60 for the windows, before the deadline after 3,600.
     world.advance(3_600 - 240);
     world.claim_lease(job, 0, p).ok();
@@ -136,7 +108,7 @@ fn claim_lease_wants_time_for_all_windows() {
 
 #[test]
 fn claim_lease_wants_the_minimum_stake() {
-    let Stage { mut world, job, p, .. } = stage();
+    let Stage { mut world, job, p, .. } = lease_stage();
     let mut terms = world.terms;
     terms.min_stake = 5_001;
     world.update_market(terms).ok();
@@ -148,7 +120,7 @@ fn claim_lease_wants_the_minimum_stake() {
 
 #[test]
 fn claim_lease_wants_the_requirements_met() {
-    let Stage { mut world, p, .. } = stage();
+    let Stage { mut world, p, .. } = lease_stage();
     let client = world.clients[0];
     let here = 1 << CAPABILITIES.region;
     let (memory_mib, class) = (CAPABILITIES.memory_mib, CAPABILITIES.class);

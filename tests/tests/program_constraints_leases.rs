@@ -1,44 +1,16 @@
 //! What instructions of leases refuse, one wrong thing at a time, with the exact error.
 
-use anchor_lang::{error::ErrorCode, prelude::Pubkey};
+use anchor_lang::error::ErrorCode;
 use tessera::TesseraError;
 use tessera_tests::{
     constraints::{TOKEN_2022, case, refuses},
+    stage::{Stage, lease_stage},
     terms::JobTerms,
-    world::{Job, Provider, World},
 };
-
-/// A job of two replicas next to another job of the same client and another market with a provider and a job.
-struct Stage {
-    world: World,
-    foreign_job: Job,
-    foreign: Provider,
-    job: Job,
-    second: Job,
-    p: Provider,
-    q: Provider,
-    r: Provider,
-    stranger: Pubkey,
-    nothing: Pubkey,
-}
-
-fn stage() -> Stage {
-    let mut world = World::with(|b| b.providers = 3);
-    let stranger = world.new_wallet("stranger");
-    let nothing = world.key("nothing");
-    let terms = JobTerms { replicas: 2, ..JobTerms::default() };
-    let (job, second) = (world.job(world.clients[0], &terms), world.job(world.clients[0], &terms));
-    let mut other = world.other_market();
-    let foreign_job = other.job(other.clients[0], &terms);
-    other.claim_lease(foreign_job, 0, other.providers[0]).ok();
-    world.adopt(&other);
-    let (foreign, [p, q, r]) = (other.providers[0], [0, 1, 2].map(|i| world.providers[i]));
-    Stage { world, foreign_job, foreign, job, second, p, q, r, stranger, nothing }
-}
 
 #[test]
 fn commit_result_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = stage();
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, stranger, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.commit_result(job, 0, q, 0).expect_err(TesseraError::SeatNotFound);
@@ -70,7 +42,7 @@ fn commit_result_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn reveal_result_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, job, second, p, q, r, nothing, .. } = stage();
+    let Stage { mut world, foreign_job, job, second, p, q, r, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.reveal_result(job, 0, p, 0).expect_err(TesseraError::SeatNotCommitted);
@@ -101,7 +73,7 @@ fn reveal_result_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn every_field_of_a_reveal_is_bound() {
-    let Stage { mut world, job, p, q, .. } = stage();
+    let Stage { mut world, job, p, q, .. } = lease_stage();
     world.commit(job, 0, p, 0);
     world.commit(job, 0, q, 0);
     // Result root, work root, hash of the key and nonce, 32 bytes each, behind the discriminator.
@@ -116,7 +88,7 @@ fn every_field_of_a_reveal_is_bound() {
 
 #[test]
 fn a_key_comes_along_with_a_reveal_only_where_there_is_one_replica() {
-    let Stage { mut world, job, p, q, .. } = stage();
+    let Stage { mut world, job, p, q, .. } = lease_stage();
     world.commit(job, 0, p, 0);
     world.commit(job, 0, q, 0);
     world.reveal_and_open(job, 0, p, 0).expect_err(TesseraError::KeyTooEarly);
@@ -134,7 +106,7 @@ fn a_key_comes_along_with_a_reveal_only_where_there_is_one_replica() {
 
 #[test]
 fn open_result_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, job, second, p, q, r, nothing, .. } = stage();
+    let Stage { mut world, job, second, p, q, r, nothing, .. } = lease_stage();
     world.claim_lease(second, 0, p).ok();
     world.commit(job, 0, p, 0);
     world.commit(job, 0, q, 0);
@@ -160,7 +132,7 @@ fn open_result_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn settle_lease_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = stage();
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
     world.agree(second, 0, &[p, q]);
     world.open_result(second, 0, p).ok();
     world.commit(job, 0, p, 0);
@@ -207,7 +179,7 @@ fn settle_lease_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn settle_lease_refuses_a_provider_that_is_not_the_one_of_the_vault() {
-    let Stage { mut world, job, p, q, r, .. } = stage();
+    let Stage { mut world, job, p, q, r, .. } = lease_stage();
     world.agree(job, 0, &[p, q]);
     world.open_result(job, 0, p).ok();
     // A whole other provider, with a vault that belongs to it.
@@ -219,7 +191,7 @@ fn settle_lease_refuses_a_provider_that_is_not_the_one_of_the_vault() {
 
 #[test]
 fn return_lease_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = stage();
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.return_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
@@ -245,7 +217,7 @@ fn return_lease_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn expire_lease_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = stage();
+    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.expire_lease(job, 0, p).expect_err(TesseraError::WindowStillOpen);
@@ -276,7 +248,7 @@ fn expire_lease_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn close_lease_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, job, second, p, q, stranger, nothing, .. } = stage();
+    let Stage { mut world, foreign_job, job, second, p, q, stranger, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.close_lease(job, 0).expect_err(TesseraError::LeaseHasSeats);
