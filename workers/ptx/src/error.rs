@@ -143,6 +143,12 @@ pub enum FaultKind {
         /// The address.
         address: u64,
     },
+    /// A register that is read and was not written.
+    #[error("register {name} is read before it is written")]
+    UnwrittenRegister {
+        /// Its name.
+        name: String,
+    },
     /// An integer division by zero, whose result PTX leaves open.
     #[error("integer division by zero")]
     DivisionByZero,

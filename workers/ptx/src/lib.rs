@@ -32,21 +32,21 @@
 //! let stats = Machine.launch(&mut memory, kernel, &launch, Limits::default())?;
 //! let mut bytes = [0; 4];
 //! memory.read(out + 4 * 5, &mut bytes)?;
-//! assert_eq!((u32::from_le_bytes(bytes), stats.instructions), (15, 7 * 64));
+//! assert_eq!((u32::from_le_bytes(bytes), stats.gas), (15, 11 * 64));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # How it works
 //!
 //! [`Module::parse`] reads the text; one table of opcodes (`opcode.rs`) says which names, types and modifiers exist, what
-//! each costs in gas and what the profile refuses. Each kernel is lowered together with the functions it calls: a
-//! register becomes an array of 32 values, one for each lane of a warp, so that an operation is a loop over lanes in
-//! vector instructions. Lanes that part at a branch run in the order of their position in the code and join where they
-//! meet. Blocks run in parallel.
+//! each costs in gas and what the profile refuses. Each kernel is lowered together with the functions it calls into
+//! straight code over numbered slots (`ir.rs`). Two engines run that code: [`Interpreter`], plain and the reference, and
+//! the compiled code behind [`Machine`]. Both run one thread of a block after the other, each until it leaves or waits
+//! for others; `machine::schedule` lets threads meet. Blocks run in parallel. Same bits, same gas, same faults.
 //!
 //! # Gas
 //!
-//! The gas of a launch is the sum of the weights of the instructions that lanes reach, whether or not a guard lets them
+//! The gas of a launch is the sum of the weights of the instructions that threads reach, whether or not a guard lets them
 //! act. It depends on the module and its inputs alone.
 //!
 //! # What a run detects
@@ -54,25 +54,26 @@
 //! Accesses outside buffers, misaligned ones, writes to inputs and to the module's variables, divisions by zero, traps,
 //! barriers that some threads never reach, shuffles from lanes that take no part, gas above a limit. Each is a [`Fault`]
 //! that names kernel, block, thread and line.
-//!
-//! Not yet detected: races between threads, and reads of registers, shared or local memory that nobody wrote (they
-//! read as zero here). Both belong into `exec::access`, through which every access goes.
 #![deny(missing_docs)]
+
+extern crate alloc;
 
 mod ast;
 mod check;
+mod collective;
 mod error;
-mod exec;
+mod ir;
 mod lexer;
 mod lower;
+mod machine;
 mod memory;
 mod module;
 mod opcode;
 mod parser;
+mod scalar;
 
 pub use check::Refusal;
 pub use error::{Error, Fault, FaultKind, Space};
-pub use exec::lanes::Vectors;
-pub use exec::launch::{Launch, Limits, Machine, Stats};
+pub use machine::{Interpreter, Launch, Limits, Machine, Stats};
 pub use memory::{Access, Memory};
 pub use module::{Kernel, Module, Param};

@@ -3,8 +3,8 @@
 use crate::ast::Ast;
 use crate::check::{self, Refusal};
 use crate::error::Error;
-use crate::exec::lanes::Vectors;
-use crate::lower::{self, Layout, Program};
+use crate::ir::Program;
+use crate::lower::{self, Layout};
 use crate::parser;
 
 /// One parameter of a kernel.
@@ -126,17 +126,8 @@ impl Module {
     /// # Errors
     /// If the text is not PTX, a name is not declared, or something is too large.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::parse_for(text, Vectors::Detect)
-    }
-
-    /// As [`Module::parse`], for a choice of vector instructions. All choices give the same bits.
-    ///
-    /// # Errors
-    /// As [`Module::parse`].
-    pub fn parse_for(text: &str, vectors: Vectors) -> Result<Self, Error> {
         let ast = parser::parse(text)?;
         let layout = Layout::new(&ast)?;
-        let wide = vectors.wide();
         let mut kernels = Vec::new();
         for function in ast.functions.iter().filter(|function| function.entry) {
             let (mut params, mut end) = (Vec::new(), 0usize);
@@ -152,7 +143,7 @@ impl Module {
                 params_len: end,
                 max_threads: function.max_threads,
                 required_threads: function.required_threads,
-                program: lower::lower(&ast, &layout, function, wide),
+                program: lower::lower(&ast, &layout, function),
             });
         }
         Ok(Self { ast, layout, kernels })

@@ -108,7 +108,6 @@ fn polling_unknown_and_partial() {
     refused("ld.acquire.gpu.global.u32 %r1, [%rd1];", "");
     refused("frobnicate.u32 %r1, %r2;", "unknown instruction");
     refused("add.b32 %r1, %r2, %r3;", "not for type .b32");
-    refused("bar.sync 0, 64;", "part of the block");
     refused("bar.arrive 0, 64;", "");
     refused("shfl.down.b32 %r1, %r2, 1, 31;", ".sync");
     refused("mul.u32 %r1, %r2, %r3;", "`.lo`, `.hi` or `.wide`");

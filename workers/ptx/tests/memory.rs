@@ -3,7 +3,7 @@
 mod common;
 
 use common::Run;
-use tessera_ptx::{FaultKind, Space, Vectors};
+use tessera_ptx::{FaultKind, Space};
 
 const PLACE: &str = "mov.u32 %r0, %tid.x;\nld.param.u64 %rd60, [out];\n";
 
@@ -23,20 +23,17 @@ fn widths_and_signs() {
             "{PLACE}ld.param.u64 %rd1, [in0];\nmul.wide.u32 %rd2, %r0, {size};\nadd.s64 %rd1, %rd1, %rd2;\nld.global.{ty} {register}, [%rd1];\n\
              {show}mul.wide.u32 %rd2, %r0, 4;\nadd.s64 %rd60, %rd60, %rd2;\nst.global.u32 [%rd60], %r1;\n"
         );
-        for vectors in [Vectors::Detect, Vectors::Portable] {
-            let found =
-                Run { body: &body, inputs: [&input, &[], &[]], out_len: 128, vectors, ..Run::default() }.words();
-            for (i, found) in found.iter().enumerate() {
-                let raw = if size == 1 {
-                    u32::from(input[i])
-                } else {
-                    u32::from(u16::from_le_bytes([input[2 * i], input[2 * i + 1]]))
-                };
-                let sign = ty.starts_with('s') && raw >> (8 * size - 1) != 0;
-                let wide = if sign { raw | u32::MAX << (8 * size) } else { raw };
-                let want = if register == "%rs1" { wide & 0xffff } else { wide };
-                assert_eq!(*found, want, "{ty} into {register}, lane {i}");
-            }
+        let found = Run { body: &body, inputs: [&input, &[], &[]], out_len: 128, ..Run::default() }.words();
+        for (i, found) in found.iter().enumerate() {
+            let raw = if size == 1 {
+                u32::from(input[i])
+            } else {
+                u32::from(u16::from_le_bytes([input[2 * i], input[2 * i + 1]]))
+            };
+            let sign = ty.starts_with('s') && raw >> (8 * size - 1) != 0;
+            let wide = if sign { raw | u32::MAX << (8 * size) } else { raw };
+            let want = if register == "%rs1" { wide & 0xffff } else { wide };
+            assert_eq!(*found, want, "{ty} into {register}, lane {i}");
         }
     }
     // Into 64 bits.

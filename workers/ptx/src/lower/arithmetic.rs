@@ -1,12 +1,11 @@
 //! Lowers arithmetic, logic, comparisons and selections.
 
-use super::builder::{Builder, Class, class};
+use super::builder::{Builder, class};
 use crate::ast::{Instruction, Type};
 use crate::error::Error;
-use crate::exec::lanes::Run;
-use crate::exec::ops::*;
-use crate::exec::{division, masks};
+use crate::ir::{Class, What};
 use crate::opcode::Kind;
+use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -32,25 +31,25 @@ impl Builder<'_> {
             (Kind::MadCarry, _) => self.mad_carry(ins, ty),
             (Kind::Mad, U32 | S32 | U64 | S64) if ins.has("cc") => self.mad_carry(ins, ty),
 
-            (Kind::Add, U16 | S16) => self.apply_narrow::<Add32>(ins, ty),
-            (Kind::Add, U32 | S32) => self.apply::<Add32>(ins, ty),
-            (Kind::Add, U64 | S64) => self.apply::<Add64>(ins, ty),
-            (Kind::Add, F32) => self.apply::<AddF32>(ins, ty),
-            (Kind::Add, F64) => self.apply::<AddF64>(ins, ty),
-            (Kind::Sub, U16 | S16) => self.apply_narrow::<Sub32>(ins, ty),
-            (Kind::Sub, U32 | S32) => self.apply::<Sub32>(ins, ty),
-            (Kind::Sub, U64 | S64) => self.apply::<Sub64>(ins, ty),
-            (Kind::Sub, F32) => self.apply::<SubF32>(ins, ty),
-            (Kind::Sub, F64) => self.apply::<SubF64>(ins, ty),
+            (Kind::Add, U16 | S16) => self.apply_narrow(Scalar::Add32, ins, ty),
+            (Kind::Add, U32 | S32) => self.apply(Scalar::Add32, ins, ty),
+            (Kind::Add, U64 | S64) => self.apply(Scalar::Add64, ins, ty),
+            (Kind::Add, F32) => self.apply(Scalar::AddF32, ins, ty),
+            (Kind::Add, F64) => self.apply(Scalar::AddF64, ins, ty),
+            (Kind::Sub, U16 | S16) => self.apply_narrow(Scalar::Sub32, ins, ty),
+            (Kind::Sub, U32 | S32) => self.apply(Scalar::Sub32, ins, ty),
+            (Kind::Sub, U64 | S64) => self.apply(Scalar::Sub64, ins, ty),
+            (Kind::Sub, F32) => self.apply(Scalar::SubF32, ins, ty),
+            (Kind::Sub, F64) => self.apply(Scalar::SubF64, ins, ty),
 
-            (Kind::Mul, F32) => self.apply::<MulF32>(ins, ty),
-            (Kind::Mul, F64) => self.apply::<MulF64>(ins, ty),
+            (Kind::Mul, F32) => self.apply(Scalar::MulF32, ins, ty),
+            (Kind::Mul, F64) => self.apply(Scalar::MulF64, ins, ty),
             (Kind::Mul, _) => self.multiply(ins, ty),
-            (Kind::Mad, F32) | (Kind::Fma, F32) => self.apply::<FmaF32>(ins, ty),
-            (Kind::Mad, F64) | (Kind::Fma, F64) => self.apply::<FmaF64>(ins, ty),
+            (Kind::Mad, F32) | (Kind::Fma, F32) => self.apply(Scalar::FmaF32, ins, ty),
+            (Kind::Mad, F64) | (Kind::Fma, F64) => self.apply(Scalar::FmaF64, ins, ty),
             (Kind::Mad, _) => self.multiply_add(ins, ty),
-            (Kind::Mul24, U32) => self.apply::<Mul24U>(ins, ty),
-            (Kind::Mul24, S32) => self.apply::<Mul24S>(ins, ty),
+            (Kind::Mul24, U32) => self.apply(Scalar::Mul24U, ins, ty),
+            (Kind::Mul24, S32) => self.apply(Scalar::Mul24S, ins, ty),
             (Kind::Mad24, U32 | S32) => {
                 self.expect(ins, 4)?;
                 let a = self.source(ins, &ins.operands[1], Class::Word, ty)?;
@@ -59,101 +58,101 @@ impl Builder<'_> {
                 let d = self.target(ins, &ins.operands[0], Class::Word)?;
                 let product = self.scratch(Class::Word);
                 if ty == S32 {
-                    self.emit::<Mul24S>(product, [a, b, 0]);
+                    self.emit(Scalar::Mul24S, product, [a, b, 0]);
                 } else {
-                    self.emit::<Mul24U>(product, [a, b, 0]);
+                    self.emit(Scalar::Mul24U, product, [a, b, 0]);
                 }
-                self.emit::<Add32>(d, [product, c, 0]);
+                self.emit(Scalar::Add32, d, [product, c, 0]);
                 Ok(())
             }
 
-            (Kind::Div, F32) => self.apply::<DivF32>(ins, ty),
-            (Kind::Div, F64) => self.apply::<DivF64>(ins, ty),
+            (Kind::Div, F32) => self.apply(Scalar::DivF32, ins, ty),
+            (Kind::Div, F64) => self.apply(Scalar::DivF64, ins, ty),
             (Kind::Div | Kind::Rem, _) => self.division(ins, ty, kind == Kind::Rem),
-            (Kind::Rcp, F32) => self.apply::<RcpF32>(ins, ty),
-            (Kind::Rcp, F64) => self.apply::<RcpF64>(ins, ty),
-            (Kind::Sqrt, F32) => self.apply::<SqrtF32>(ins, ty),
-            (Kind::Sqrt, F64) => self.apply::<SqrtF64>(ins, ty),
+            (Kind::Rcp, F32) => self.apply(Scalar::RcpF32, ins, ty),
+            (Kind::Rcp, F64) => self.apply(Scalar::RcpF64, ins, ty),
+            (Kind::Sqrt, F32) => self.apply(Scalar::SqrtF32, ins, ty),
+            (Kind::Sqrt, F64) => self.apply(Scalar::SqrtF64, ins, ty),
 
-            (Kind::Neg, S16) => self.apply_narrow::<Neg32>(ins, ty),
-            (Kind::Neg, S32) => self.apply::<Neg32>(ins, ty),
-            (Kind::Neg, S64) => self.apply::<Neg64>(ins, ty),
-            (Kind::Neg, F32) => self.apply::<NegF32>(ins, ty),
-            (Kind::Neg, F64) => self.apply::<NegF64>(ins, ty),
-            (Kind::Abs, S16) => self.apply_narrow::<Abs32>(ins, ty),
-            (Kind::Abs, S32) => self.apply::<Abs32>(ins, ty),
-            (Kind::Abs, S64) => self.apply::<Abs64>(ins, ty),
-            (Kind::Abs, F32) => self.apply::<AbsF32>(ins, ty),
-            (Kind::Abs, F64) => self.apply::<AbsF64>(ins, ty),
-            (Kind::Copysign, F32) => self.apply::<CopysignF32>(ins, ty),
-            (Kind::Copysign, F64) => self.apply::<CopysignF64>(ins, ty),
+            (Kind::Neg, S16) => self.apply_narrow(Scalar::Neg32, ins, ty),
+            (Kind::Neg, S32) => self.apply(Scalar::Neg32, ins, ty),
+            (Kind::Neg, S64) => self.apply(Scalar::Neg64, ins, ty),
+            (Kind::Neg, F32) => self.apply(Scalar::NegF32, ins, ty),
+            (Kind::Neg, F64) => self.apply(Scalar::NegF64, ins, ty),
+            (Kind::Abs, S16) => self.apply_narrow(Scalar::Abs32, ins, ty),
+            (Kind::Abs, S32) => self.apply(Scalar::Abs32, ins, ty),
+            (Kind::Abs, S64) => self.apply(Scalar::Abs64, ins, ty),
+            (Kind::Abs, F32) => self.apply(Scalar::AbsF32, ins, ty),
+            (Kind::Abs, F64) => self.apply(Scalar::AbsF64, ins, ty),
+            (Kind::Copysign, F32) => self.apply(Scalar::CopysignF32, ins, ty),
+            (Kind::Copysign, F64) => self.apply(Scalar::CopysignF64, ins, ty),
 
-            (Kind::Min, U16) => self.apply_narrow::<MinU32>(ins, ty),
-            (Kind::Min, S16) => self.apply_narrow::<MinS32>(ins, ty),
-            (Kind::Min, U32) => self.apply::<MinU32>(ins, ty),
-            (Kind::Min, S32) => self.apply::<MinS32>(ins, ty),
-            (Kind::Min, U64) => self.apply::<MinU64>(ins, ty),
-            (Kind::Min, S64) => self.apply::<MinS64>(ins, ty),
-            (Kind::Min, F32) => self.apply::<MinF32>(ins, ty),
-            (Kind::Min, F64) => self.apply::<MinF64>(ins, ty),
-            (Kind::Max, U16) => self.apply_narrow::<MaxU32>(ins, ty),
-            (Kind::Max, S16) => self.apply_narrow::<MaxS32>(ins, ty),
-            (Kind::Max, U32) => self.apply::<MaxU32>(ins, ty),
-            (Kind::Max, S32) => self.apply::<MaxS32>(ins, ty),
-            (Kind::Max, U64) => self.apply::<MaxU64>(ins, ty),
-            (Kind::Max, S64) => self.apply::<MaxS64>(ins, ty),
-            (Kind::Max, F32) => self.apply::<MaxF32>(ins, ty),
-            (Kind::Max, F64) => self.apply::<MaxF64>(ins, ty),
-            (Kind::Sad, U16) => self.apply_narrow::<SadU32>(ins, ty),
-            (Kind::Sad, S16) => self.apply_narrow::<SadS32>(ins, ty),
-            (Kind::Sad, U32) => self.apply::<SadU32>(ins, ty),
-            (Kind::Sad, S32) => self.apply::<SadS32>(ins, ty),
-            (Kind::Sad, U64) => self.apply::<SadU64>(ins, ty),
-            (Kind::Sad, S64) => self.apply::<SadS64>(ins, ty),
+            (Kind::Min, U16) => self.apply_narrow(Scalar::MinU32, ins, ty),
+            (Kind::Min, S16) => self.apply_narrow(Scalar::MinS32, ins, ty),
+            (Kind::Min, U32) => self.apply(Scalar::MinU32, ins, ty),
+            (Kind::Min, S32) => self.apply(Scalar::MinS32, ins, ty),
+            (Kind::Min, U64) => self.apply(Scalar::MinU64, ins, ty),
+            (Kind::Min, S64) => self.apply(Scalar::MinS64, ins, ty),
+            (Kind::Min, F32) => self.apply(Scalar::MinF32, ins, ty),
+            (Kind::Min, F64) => self.apply(Scalar::MinF64, ins, ty),
+            (Kind::Max, U16) => self.apply_narrow(Scalar::MaxU32, ins, ty),
+            (Kind::Max, S16) => self.apply_narrow(Scalar::MaxS32, ins, ty),
+            (Kind::Max, U32) => self.apply(Scalar::MaxU32, ins, ty),
+            (Kind::Max, S32) => self.apply(Scalar::MaxS32, ins, ty),
+            (Kind::Max, U64) => self.apply(Scalar::MaxU64, ins, ty),
+            (Kind::Max, S64) => self.apply(Scalar::MaxS64, ins, ty),
+            (Kind::Max, F32) => self.apply(Scalar::MaxF32, ins, ty),
+            (Kind::Max, F64) => self.apply(Scalar::MaxF64, ins, ty),
+            (Kind::Sad, U16) => self.apply_narrow(Scalar::SadU32, ins, ty),
+            (Kind::Sad, S16) => self.apply_narrow(Scalar::SadS32, ins, ty),
+            (Kind::Sad, U32) => self.apply(Scalar::SadU32, ins, ty),
+            (Kind::Sad, S32) => self.apply(Scalar::SadS32, ins, ty),
+            (Kind::Sad, U64) => self.apply(Scalar::SadU64, ins, ty),
+            (Kind::Sad, S64) => self.apply(Scalar::SadS64, ins, ty),
 
-            (Kind::And, Pred) => self.mask_logic(ins, masks::AND),
-            (Kind::Or, Pred) => self.mask_logic(ins, masks::OR),
-            (Kind::Xor, Pred) => self.mask_logic(ins, masks::XOR),
-            (Kind::Not, Pred) => self.mask_logic(ins, masks::NOT),
-            (Kind::And, B16 | B32) => self.apply::<And32>(ins, ty),
-            (Kind::And, B64) => self.apply::<And64>(ins, ty),
-            (Kind::Or, B16 | B32) => self.apply::<Or32>(ins, ty),
-            (Kind::Or, B64) => self.apply::<Or64>(ins, ty),
-            (Kind::Xor, B16 | B32) => self.apply::<Xor32>(ins, ty),
-            (Kind::Xor, B64) => self.apply::<Xor64>(ins, ty),
-            (Kind::Not, B16) => self.apply_narrow::<Not32>(ins, ty),
-            (Kind::Not, B32) => self.apply::<Not32>(ins, ty),
-            (Kind::Not, B64) => self.apply::<Not64>(ins, ty),
-            (Kind::Cnot, B16 | B32) => self.apply::<Cnot32>(ins, ty),
-            (Kind::Cnot, B64) => self.apply::<Cnot64>(ins, ty),
+            (Kind::And, Pred) => self.mask_logic(ins, Scalar::AndP),
+            (Kind::Or, Pred) => self.mask_logic(ins, Scalar::OrP),
+            (Kind::Xor, Pred) => self.mask_logic(ins, Scalar::XorP),
+            (Kind::Not, Pred) => self.mask_logic(ins, Scalar::NotP),
+            (Kind::And, B16 | B32) => self.apply(Scalar::And32, ins, ty),
+            (Kind::And, B64) => self.apply(Scalar::And64, ins, ty),
+            (Kind::Or, B16 | B32) => self.apply(Scalar::Or32, ins, ty),
+            (Kind::Or, B64) => self.apply(Scalar::Or64, ins, ty),
+            (Kind::Xor, B16 | B32) => self.apply(Scalar::Xor32, ins, ty),
+            (Kind::Xor, B64) => self.apply(Scalar::Xor64, ins, ty),
+            (Kind::Not, B16) => self.apply_narrow(Scalar::Not32, ins, ty),
+            (Kind::Not, B32) => self.apply(Scalar::Not32, ins, ty),
+            (Kind::Not, B64) => self.apply(Scalar::Not64, ins, ty),
+            (Kind::Cnot, B16 | B32) => self.apply(Scalar::Cnot32, ins, ty),
+            (Kind::Cnot, B64) => self.apply(Scalar::Cnot64, ins, ty),
             (Kind::Shl | Kind::Shr, B16 | U16 | S16) => self.narrow_shift(ins, ty, kind == Kind::Shl),
-            (Kind::Shl, B32) => self.apply::<Shl32>(ins, ty),
-            (Kind::Shl, B64) => self.apply::<Shl64>(ins, ty),
-            (Kind::Shr, B32 | U32) => self.apply::<ShrU32>(ins, ty),
-            (Kind::Shr, S32) => self.apply::<ShrS32>(ins, ty),
-            (Kind::Shr, B64 | U64) => self.apply::<ShrU64>(ins, ty),
-            (Kind::Shr, S64) => self.apply::<ShrS64>(ins, ty),
+            (Kind::Shl, B32) => self.apply(Scalar::Shl32, ins, ty),
+            (Kind::Shl, B64) => self.apply(Scalar::Shl64, ins, ty),
+            (Kind::Shr, B32 | U32) => self.apply(Scalar::ShrU32, ins, ty),
+            (Kind::Shr, S32) => self.apply(Scalar::ShrS32, ins, ty),
+            (Kind::Shr, B64 | U64) => self.apply(Scalar::ShrU64, ins, ty),
+            (Kind::Shr, S64) => self.apply(Scalar::ShrS64, ins, ty),
 
-            (Kind::Popc, B32) => self.apply::<Popc32>(ins, ty),
-            (Kind::Popc, B64) => self.apply::<Popc64>(ins, ty),
-            (Kind::Clz, B32) => self.apply::<Clz32>(ins, ty),
-            (Kind::Clz, B64) => self.apply::<Clz64>(ins, ty),
-            (Kind::Brev, B32) => self.apply::<Brev32>(ins, ty),
-            (Kind::Brev, B64) => self.apply::<Brev64>(ins, ty),
-            (Kind::Bfind, U32) if ins.has("shiftamt") => self.apply::<BfindShiftU32>(ins, ty),
-            (Kind::Bfind, S32) if ins.has("shiftamt") => self.apply::<BfindShiftS32>(ins, ty),
-            (Kind::Bfind, U64) if ins.has("shiftamt") => self.apply::<BfindShiftU64>(ins, ty),
-            (Kind::Bfind, S64) if ins.has("shiftamt") => self.apply::<BfindShiftS64>(ins, ty),
-            (Kind::Bfind, U32) => self.apply::<BfindU32>(ins, ty),
-            (Kind::Bfind, S32) => self.apply::<BfindS32>(ins, ty),
-            (Kind::Bfind, U64) => self.apply::<BfindU64>(ins, ty),
-            (Kind::Bfind, S64) => self.apply::<BfindS64>(ins, ty),
-            (Kind::Bfe, U32) => self.apply::<BfeU32>(ins, ty),
-            (Kind::Bfe, S32) => self.apply::<BfeS32>(ins, ty),
-            (Kind::Bfe, U64) => self.apply::<BfeU64>(ins, ty),
-            (Kind::Bfe, S64) => self.apply::<BfeS64>(ins, ty),
+            (Kind::Popc, B32) => self.apply(Scalar::Popc32, ins, ty),
+            (Kind::Popc, B64) => self.apply(Scalar::Popc64, ins, ty),
+            (Kind::Clz, B32) => self.apply(Scalar::Clz32, ins, ty),
+            (Kind::Clz, B64) => self.apply(Scalar::Clz64, ins, ty),
+            (Kind::Brev, B32) => self.apply(Scalar::Brev32, ins, ty),
+            (Kind::Brev, B64) => self.apply(Scalar::Brev64, ins, ty),
+            (Kind::Bfind, U32) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftU32, ins, ty),
+            (Kind::Bfind, S32) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftS32, ins, ty),
+            (Kind::Bfind, U64) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftU64, ins, ty),
+            (Kind::Bfind, S64) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftS64, ins, ty),
+            (Kind::Bfind, U32) => self.apply(Scalar::BfindU32, ins, ty),
+            (Kind::Bfind, S32) => self.apply(Scalar::BfindS32, ins, ty),
+            (Kind::Bfind, U64) => self.apply(Scalar::BfindU64, ins, ty),
+            (Kind::Bfind, S64) => self.apply(Scalar::BfindS64, ins, ty),
+            (Kind::Bfe, U32) => self.apply(Scalar::BfeU32, ins, ty),
+            (Kind::Bfe, S32) => self.apply(Scalar::BfeS32, ins, ty),
+            (Kind::Bfe, U64) => self.apply(Scalar::BfeU64, ins, ty),
+            (Kind::Bfe, S64) => self.apply(Scalar::BfeS64, ins, ty),
             (Kind::Bfi, B32 | B64) => self.insert_bits(ins, ty),
-            (Kind::Prmt, B32) => self.apply::<Prmt>(ins, ty),
+            (Kind::Prmt, B32) => self.apply(Scalar::Prmt, ins, ty),
             (Kind::Lop3, B32) => {
                 self.expect(ins, 5)?;
                 let table = self.number(ins, &ins.operands[4], U32)? as u32;
@@ -162,20 +161,20 @@ impl Builder<'_> {
                     *source = self.source(ins, operand, Class::Word, ty)?;
                 }
                 let d = self.target(ins, &ins.operands[0], Class::Word)?;
-                self.emit_imm::<Lop3>(d, sources, table);
+                self.emit_imm(Scalar::Lop3, d, sources, table);
                 Ok(())
             }
             (Kind::Shf, B32) => match (ins.has("l"), ins.has("clamp")) {
-                (true, false) => self.apply::<ShfLeftWrap>(ins, ty),
-                (true, true) => self.apply::<ShfLeftClamp>(ins, ty),
-                (false, false) => self.apply::<ShfRightWrap>(ins, ty),
-                (false, true) => self.apply::<ShfRightClamp>(ins, ty),
+                (true, false) => self.apply(Scalar::ShfLeftWrap, ins, ty),
+                (true, true) => self.apply(Scalar::ShfLeftClamp, ins, ty),
+                (false, false) => self.apply(Scalar::ShfRightWrap, ins, ty),
+                (false, true) => self.apply(Scalar::ShfRightClamp, ins, ty),
             },
             (Kind::Dp4a | Kind::Dp2a, U32 | S32) => self.dot(ins, kind == Kind::Dp4a),
 
             (Kind::Selp, _) => match class(ty) {
-                Class::Long => self.apply::<Select64>(ins, ty),
-                _ => self.apply::<Select32>(ins, ty),
+                Class::Long => self.apply(Scalar::Select64, ins, ty),
+                _ => self.apply(Scalar::Select32, ins, ty),
             },
             (Kind::Slct, _) => self.select_by_sign(ins, ty),
             (Kind::Setp, _) => self.compare(ins, ty),
@@ -184,13 +183,13 @@ impl Builder<'_> {
         }
     }
 
-    fn mask_logic(&mut self, ins: &Instruction, run: Run) -> Result<()> {
+    fn mask_logic(&mut self, ins: &Instruction, f: Scalar) -> Result<()> {
         let sources = if ins.name() == "not" { 1 } else { 2 };
         self.expect(ins, sources + 1)?;
         let a = self.source(ins, &ins.operands[1], Class::Mask, Type::Pred)?;
         let b = if sources == 2 { self.source(ins, &ins.operands[2], Class::Mask, Type::Pred)? } else { a };
         let d = self.target(ins, &ins.operands[0], Class::Mask)?;
-        self.emit_mask(run, d, a, b);
+        self.emit(f, d, [a, b, 0]);
         Ok(())
     }
 
@@ -202,7 +201,7 @@ impl Builder<'_> {
                 let a = self.narrow(ins, &ins.operands[1], ty)?;
                 let b = self.narrow(ins, &ins.operands[2], ty)?;
                 let d = self.target(ins, &ins.operands[0], Class::Word)?;
-                self.emit::<Mul32>(d, [a, b, 0]);
+                self.emit(Scalar::Mul32, d, [a, b, 0]);
                 Ok(())
             }
             U16 | S16 if ins.has("hi") => {
@@ -210,19 +209,19 @@ impl Builder<'_> {
                 let a = self.narrow(ins, &ins.operands[1], ty)?;
                 let b = self.narrow(ins, &ins.operands[2], ty)?;
                 let d = self.target(ins, &ins.operands[0], Class::Word)?;
-                self.emit::<Mul32>(d, [a, b, 0]);
-                self.emit::<High16>(d, [d, 0, 0]);
+                self.emit(Scalar::Mul32, d, [a, b, 0]);
+                self.emit(Scalar::High16, d, [d, 0, 0]);
                 Ok(())
             }
-            U16 | S16 => self.apply_narrow::<Mul32>(ins, ty),
-            U32 if ins.has("wide") => self.apply::<MulWideU32>(ins, ty),
-            S32 if ins.has("wide") => self.apply::<MulWideS32>(ins, ty),
-            U32 if ins.has("hi") => self.apply::<MulHighU32>(ins, ty),
-            S32 if ins.has("hi") => self.apply::<MulHighS32>(ins, ty),
-            U64 if ins.has("hi") => self.apply::<MulHighU64>(ins, ty),
-            S64 if ins.has("hi") => self.apply::<MulHighS64>(ins, ty),
-            U32 | S32 if ins.has("lo") => self.apply::<Mul32>(ins, ty),
-            U64 | S64 if ins.has("lo") => self.apply::<Mul64>(ins, ty),
+            U16 | S16 => self.apply_narrow(Scalar::Mul32, ins, ty),
+            U32 if ins.has("wide") => self.apply(Scalar::MulWideU32, ins, ty),
+            S32 if ins.has("wide") => self.apply(Scalar::MulWideS32, ins, ty),
+            U32 if ins.has("hi") => self.apply(Scalar::MulHighU32, ins, ty),
+            S32 if ins.has("hi") => self.apply(Scalar::MulHighS32, ins, ty),
+            U64 if ins.has("hi") => self.apply(Scalar::MulHighU64, ins, ty),
+            S64 if ins.has("hi") => self.apply(Scalar::MulHighS64, ins, ty),
+            U32 | S32 if ins.has("lo") => self.apply(Scalar::Mul32, ins, ty),
+            U64 | S64 if ins.has("lo") => self.apply(Scalar::Mul64, ins, ty),
             _ => Err(ins.unsupported("`.lo`, `.hi` or `.wide` is expected")),
         }
     }
@@ -230,9 +229,9 @@ impl Builder<'_> {
     fn multiply_add(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
         use Type::{S16, S32, S64, U16, U32, U64};
         match ty {
-            U32 | S32 if ins.has("lo") => self.apply::<Mad32>(ins, ty),
-            U64 | S64 if ins.has("lo") => self.apply::<Mad64>(ins, ty),
-            U16 | S16 if ins.has("lo") => self.apply_narrow::<Mad32>(ins, ty),
+            U32 | S32 if ins.has("lo") => self.apply(Scalar::Mad32, ins, ty),
+            U64 | S64 if ins.has("lo") => self.apply(Scalar::Mad64, ins, ty),
+            U16 | S16 if ins.has("lo") => self.apply_narrow(Scalar::Mad32, ins, ty),
             U16 | S16 if ins.has("wide") => {
                 self.expect(ins, 4)?;
                 let a = self.narrow(ins, &ins.operands[1], ty)?;
@@ -240,7 +239,7 @@ impl Builder<'_> {
                 let wide = if ty == S16 { S32 } else { U32 };
                 let c = self.source(ins, &ins.operands[3], Class::Word, wide)?;
                 let d = self.target(ins, &ins.operands[0], Class::Word)?;
-                self.emit::<Mad32>(d, [a, b, c]);
+                self.emit(Scalar::Mad32, d, [a, b, c]);
                 Ok(())
             }
             U32 | S32 if ins.has("wide") => {
@@ -250,9 +249,9 @@ impl Builder<'_> {
                 let c = self.source(ins, &ins.operands[3], Class::Long, if ty == S32 { S64 } else { U64 })?;
                 let d = self.target(ins, &ins.operands[0], Class::Long)?;
                 if ty == S32 {
-                    self.emit::<MadWideS32>(d, [a, b, c]);
+                    self.emit(Scalar::MadWideS32, d, [a, b, c]);
                 } else {
-                    self.emit::<MadWideU32>(d, [a, b, c]);
+                    self.emit(Scalar::MadWideU32, d, [a, b, c]);
                 }
                 Ok(())
             }
@@ -263,9 +262,9 @@ impl Builder<'_> {
                 let c = self.source(ins, &ins.operands[3], class, ty)?;
                 let d = self.target(ins, &ins.operands[0], class)?;
                 if class == Class::Long {
-                    self.emit::<Add64>(d, [product, c, 0]);
+                    self.emit(Scalar::Add64, d, [product, c, 0]);
                 } else {
-                    self.emit::<Add32>(d, [product, c, 0]);
+                    self.emit(Scalar::Add32, d, [product, c, 0]);
                 }
                 Ok(())
             }
@@ -280,12 +279,12 @@ impl Builder<'_> {
         let b = self.source(ins, &ins.operands[2], class, ty)?;
         let slot = self.scratch(class);
         match (ins.has("hi"), ty) {
-            (false, Type::U32 | Type::S32) => self.emit::<Mul32>(slot, [a, b, 0]),
-            (false, _) => self.emit::<Mul64>(slot, [a, b, 0]),
-            (true, Type::U32) => self.emit::<MulHighU32>(slot, [a, b, 0]),
-            (true, Type::S32) => self.emit::<MulHighS32>(slot, [a, b, 0]),
-            (true, Type::U64) => self.emit::<MulHighU64>(slot, [a, b, 0]),
-            (true, _) => self.emit::<MulHighS64>(slot, [a, b, 0]),
+            (false, Type::U32 | Type::S32) => self.emit(Scalar::Mul32, slot, [a, b, 0]),
+            (false, _) => self.emit(Scalar::Mul64, slot, [a, b, 0]),
+            (true, Type::U32) => self.emit(Scalar::MulHighU32, slot, [a, b, 0]),
+            (true, Type::S32) => self.emit(Scalar::MulHighS32, slot, [a, b, 0]),
+            (true, Type::U64) => self.emit(Scalar::MulHighU64, slot, [a, b, 0]),
+            (true, _) => self.emit(Scalar::MulHighS64, slot, [a, b, 0]),
         }
         Ok(slot)
     }
@@ -314,28 +313,28 @@ impl Builder<'_> {
         let new = self.scratch(Class::Mask);
         if ins.has("cc") {
             match (sum, class) {
-                (Sum::Add, Class::Long) => self.emit::<CarryAdd64>(new, sources),
-                (Sum::Add, _) => self.emit::<CarryAdd32>(new, sources),
-                (Sum::AddCarry, Class::Long) => self.emit::<CarryAddCarry64>(new, sources),
-                (Sum::AddCarry, _) => self.emit::<CarryAddCarry32>(new, sources),
-                (Sum::Sub, Class::Long) => self.emit::<Borrow64>(new, sources),
-                (Sum::Sub, _) => self.emit::<Borrow32>(new, sources),
-                (Sum::SubCarry, Class::Long) => self.emit::<BorrowBorrow64>(new, sources),
-                (Sum::SubCarry, _) => self.emit::<BorrowBorrow32>(new, sources),
+                (Sum::Add, Class::Long) => self.emit(Scalar::CarryAdd64, new, sources),
+                (Sum::Add, _) => self.emit(Scalar::CarryAdd32, new, sources),
+                (Sum::AddCarry, Class::Long) => self.emit(Scalar::CarryAddCarry64, new, sources),
+                (Sum::AddCarry, _) => self.emit(Scalar::CarryAddCarry32, new, sources),
+                (Sum::Sub, Class::Long) => self.emit(Scalar::Borrow64, new, sources),
+                (Sum::Sub, _) => self.emit(Scalar::Borrow32, new, sources),
+                (Sum::SubCarry, Class::Long) => self.emit(Scalar::BorrowBorrow64, new, sources),
+                (Sum::SubCarry, _) => self.emit(Scalar::BorrowBorrow32, new, sources),
             }
         }
         match (sum, class) {
-            (Sum::Add, Class::Long) => self.emit::<Add64>(d, sources),
-            (Sum::Add, _) => self.emit::<Add32>(d, sources),
-            (Sum::AddCarry, Class::Long) => self.emit::<AddCarry64>(d, sources),
-            (Sum::AddCarry, _) => self.emit::<AddCarry32>(d, sources),
-            (Sum::Sub, Class::Long) => self.emit::<Sub64>(d, sources),
-            (Sum::Sub, _) => self.emit::<Sub32>(d, sources),
-            (Sum::SubCarry, Class::Long) => self.emit::<SubBorrow64>(d, sources),
-            (Sum::SubCarry, _) => self.emit::<SubBorrow32>(d, sources),
+            (Sum::Add, Class::Long) => self.emit(Scalar::Add64, d, sources),
+            (Sum::Add, _) => self.emit(Scalar::Add32, d, sources),
+            (Sum::AddCarry, Class::Long) => self.emit(Scalar::AddCarry64, d, sources),
+            (Sum::AddCarry, _) => self.emit(Scalar::AddCarry32, d, sources),
+            (Sum::Sub, Class::Long) => self.emit(Scalar::Sub64, d, sources),
+            (Sum::Sub, _) => self.emit(Scalar::Sub32, d, sources),
+            (Sum::SubCarry, Class::Long) => self.emit(Scalar::SubBorrow64, d, sources),
+            (Sum::SubCarry, _) => self.emit(Scalar::SubBorrow32, d, sources),
         }
         if ins.has("cc") {
-            self.emit_mask(masks::MOV, carry, new, new);
+            self.emit(Scalar::MovP, carry, [new, 0, 0]);
         }
         Ok(())
     }
@@ -349,10 +348,10 @@ impl Builder<'_> {
             *source = if narrow { self.narrow(ins, operand, ty)? } else { self.source(ins, operand, class, ty)? };
         }
         let d = self.target(ins, &ins.operands[0], class)?;
-        let run = division::run(remainder, ty.is_signed(), class == Class::Long);
-        self.push((run, run), [d, sources[0], sources[1], 0, 0], 0, 0);
+        let (signed, wide, [a, b]) = (ty.is_signed(), class == Class::Long, sources);
+        self.push(What::Divide { remainder, signed, wide, d, a, b });
         if narrow {
-            self.emit::<ZeroExtend16>(d, [d, 0, 0]);
+            self.emit(Scalar::ZeroExtend16, d, [d, 0, 0]);
         }
         Ok(())
     }
@@ -363,11 +362,11 @@ impl Builder<'_> {
         let b = self.source(ins, &ins.operands[2], Class::Word, Type::U32)?;
         let d = self.target(ins, &ins.operands[0], Class::Word)?;
         match (left, ty.is_signed()) {
-            (true, _) => self.emit::<Shl32>(d, [a, b, 0]),
-            (false, true) => self.emit::<ShrS32>(d, [a, b, 0]),
-            (false, false) => self.emit::<ShrU32>(d, [a, b, 0]),
+            (true, _) => self.emit(Scalar::Shl32, d, [a, b, 0]),
+            (false, true) => self.emit(Scalar::ShrS32, d, [a, b, 0]),
+            (false, false) => self.emit(Scalar::ShrU32, d, [a, b, 0]),
         }
-        self.emit::<ZeroExtend16>(d, [d, 0, 0]);
+        self.emit(Scalar::ZeroExtend16, d, [d, 0, 0]);
         Ok(())
     }
 
@@ -380,11 +379,11 @@ impl Builder<'_> {
         let len = self.source(ins, &ins.operands[4], Class::Word, Type::U32)?;
         let d = self.target(ins, &ins.operands[0], class)?;
         let both = self.scratch(Class::Word);
-        self.emit::<PackBytes>(both, [position, len, 0]);
+        self.emit(Scalar::PackBytes, both, [position, len, 0]);
         if class == Class::Long {
-            self.emit::<Bfi64>(d, [a, b, both]);
+            self.emit(Scalar::Bfi64, d, [a, b, both]);
         } else {
-            self.emit::<Bfi32>(d, [a, b, both]);
+            self.emit(Scalar::Bfi32, d, [a, b, both]);
         }
         Ok(())
     }
@@ -394,18 +393,18 @@ impl Builder<'_> {
         let [a, b] = signs[..] else { return Err(ins.unsupported("two types are expected")) };
         let ty = if a || b { Type::S32 } else { Type::U32 };
         match (four, ins.has("hi"), a, b) {
-            (true, _, false, false) => self.apply::<Dp4aUU>(ins, ty),
-            (true, _, false, true) => self.apply::<Dp4aUS>(ins, ty),
-            (true, _, true, false) => self.apply::<Dp4aSU>(ins, ty),
-            (true, _, true, true) => self.apply::<Dp4aSS>(ins, ty),
-            (false, false, false, false) => self.apply::<Dp2aLowUU>(ins, ty),
-            (false, false, false, true) => self.apply::<Dp2aLowUS>(ins, ty),
-            (false, false, true, false) => self.apply::<Dp2aLowSU>(ins, ty),
-            (false, false, true, true) => self.apply::<Dp2aLowSS>(ins, ty),
-            (false, true, false, false) => self.apply::<Dp2aHighUU>(ins, ty),
-            (false, true, false, true) => self.apply::<Dp2aHighUS>(ins, ty),
-            (false, true, true, false) => self.apply::<Dp2aHighSU>(ins, ty),
-            (false, true, true, true) => self.apply::<Dp2aHighSS>(ins, ty),
+            (true, _, false, false) => self.apply(Scalar::Dp4aUU, ins, ty),
+            (true, _, false, true) => self.apply(Scalar::Dp4aUS, ins, ty),
+            (true, _, true, false) => self.apply(Scalar::Dp4aSU, ins, ty),
+            (true, _, true, true) => self.apply(Scalar::Dp4aSS, ins, ty),
+            (false, false, false, false) => self.apply(Scalar::Dp2aLowUU, ins, ty),
+            (false, false, false, true) => self.apply(Scalar::Dp2aLowUS, ins, ty),
+            (false, false, true, false) => self.apply(Scalar::Dp2aLowSU, ins, ty),
+            (false, false, true, true) => self.apply(Scalar::Dp2aLowSS, ins, ty),
+            (false, true, false, false) => self.apply(Scalar::Dp2aHighUU, ins, ty),
+            (false, true, false, true) => self.apply(Scalar::Dp2aHighUS, ins, ty),
+            (false, true, true, false) => self.apply(Scalar::Dp2aHighSU, ins, ty),
+            (false, true, true, true) => self.apply(Scalar::Dp2aHighSS, ins, ty),
         }
     }
 }

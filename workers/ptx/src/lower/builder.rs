@@ -1,14 +1,12 @@
 //! What lowering keeps while it works: slots, constants, the operations and blocks made so far.
 
-use std::collections::HashMap;
+use alloc::collections::BTreeMap;
 
 use super::layout::{Area, Layout};
-use super::{Program, Special};
 use crate::ast::{Ast, Function, Instruction, Operand, RegId, Type, VarId};
 use crate::error::{Error, Space};
-use crate::exec::lanes::{Lanewise, NO_GUARD, Op, Run, pick};
-use crate::exec::masks;
-use crate::exec::warp::Block;
+use crate::ir::{Block, Class, End, Guard, Op, Program, Slot, Special, What};
+use crate::scalar::{Kind, Scalar};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -16,32 +14,6 @@ type Result<T> = std::result::Result<T, Error>;
 const MAX_LOCAL: u64 = 64 << 10;
 /// Most static shared memory.
 const MAX_SHARED: u64 = 48 << 10;
-
-/// Which file a register lives in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    None,
-    Word,
-    Long,
-    Mask,
-}
-
-/// The class of a lane's value.
-pub(crate) trait Classed {
-    const CLASS: Class;
-}
-impl Classed for () {
-    const CLASS: Class = Class::None;
-}
-impl Classed for u32 {
-    const CLASS: Class = Class::Word;
-}
-impl Classed for u64 {
-    const CLASS: Class = Class::Long;
-}
-impl Classed for bool {
-    const CLASS: Class = Class::Mask;
-}
 
 pub(crate) fn class(ty: Type) -> Class {
     match ty {
@@ -51,37 +23,42 @@ pub(crate) fn class(ty: Type) -> Class {
     }
 }
 
+/// The class of the slots that hold a kind of value.
+fn class_of(kind: Kind) -> Class {
+    match kind {
+        Kind::Word | Kind::Single => Class::Word,
+        Kind::Long | Kind::Double => Class::Long,
+        Kind::Mask => Class::Mask,
+    }
+}
+
 pub(super) struct Builder<'a> {
     pub ast: &'a Ast,
     pub layout: &'a Layout,
-    pub wide: bool,
     pub ops: Vec<Op>,
     pub blocks: Vec<Block>,
-    words: u32,
-    longs: u32,
-    masks: u32,
-    word_constants: HashMap<u32, u32>,
-    long_constants: HashMap<u64, u32>,
-    specials: HashMap<Special, u32>,
+    slots: Vec<Class>,
+    constants: BTreeMap<(u64, bool), Slot>,
+    specials: BTreeMap<Special, Slot>,
     /// Scratch slots, used anew by each instruction: by class, and how many are taken.
     temporary: [Vec<u32>; 3],
     taken: [usize; 3],
     shared: Area,
     local: Area,
     /// Addresses of variables that are not the module's.
-    addresses: HashMap<VarId, u64>,
+    addresses: BTreeMap<VarId, u64>,
     /// The function at work.
     pub function: &'a Function,
     registers: Vec<u32>,
     /// The carry flag of the function.
     carry: Option<u32>,
     /// For the instruction at work.
-    pub guard: u32,
+    pub guard: Option<Guard>,
     pub line: u32,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(ast: &'a Ast, layout: &'a Layout, wide: bool) -> Self {
+    pub fn new(ast: &'a Ast, layout: &'a Layout) -> Self {
         static NOTHING: std::sync::OnceLock<Function> = std::sync::OnceLock::new();
         let function = NOTHING.get_or_init(|| Function {
             name: String::new(),
@@ -97,24 +74,20 @@ impl<'a> Builder<'a> {
         Self {
             ast,
             layout,
-            wide,
             ops: Vec::new(),
             blocks: Vec::new(),
-            words: 0,
-            longs: 0,
-            masks: 0,
-            word_constants: HashMap::new(),
-            long_constants: HashMap::new(),
-            specials: HashMap::new(),
+            slots: Vec::new(),
+            constants: BTreeMap::new(),
+            specials: BTreeMap::new(),
             temporary: Default::default(),
             taken: [0; 3],
             shared: Area::default(),
             local: Area::default(),
-            addresses: HashMap::new(),
+            addresses: BTreeMap::new(),
             function,
             registers: Vec::new(),
             carry: None,
-            guard: NO_GUARD,
+            guard: None,
             line: 0,
         }
     }
@@ -127,29 +100,27 @@ impl<'a> Builder<'a> {
     }
 
     pub fn finish(self, entry: u32) -> Program {
+        let has_barriers = self.blocks.iter().any(|block| matches!(block.end, End::Barrier { .. }));
+        let has_collectives = self.blocks.iter().any(|block| matches!(block.end, End::Collective { .. }));
         Program {
+            has_barriers,
+            has_collectives,
             ops: self.ops,
             blocks: self.blocks,
             entry,
-            words: self.words as usize,
-            longs: self.longs as usize,
-            masks: self.masks as usize,
-            word_constants: self.word_constants.into_iter().collect(),
-            long_constants: self.long_constants.into_iter().collect(),
+            slots: self.slots,
+            constants: self.constants.into_iter().map(|((value, _), slot)| (slot, value)).collect(),
             specials: self.specials.into_iter().collect(),
+            flags: Vec::new(),
+            registers: Vec::new(),
             shared_len: self.shared.len as usize,
             local_len: self.local.len.next_multiple_of(16) as usize,
         }
     }
 
-    fn fresh(&mut self, class: Class) -> u32 {
-        let count = match class {
-            Class::Long => &mut self.longs,
-            Class::Mask => &mut self.masks,
-            Class::Word | Class::None => &mut self.words,
-        };
-        *count += 1;
-        *count - 1
+    fn fresh(&mut self, class: Class) -> Slot {
+        self.slots.push(class);
+        self.slots.len() as Slot - 1
     }
 
     /// A slot of its own, for good.
@@ -160,7 +131,7 @@ impl<'a> Builder<'a> {
     /// A scratch slot for the instruction at work.
     pub fn scratch(&mut self, class: Class) -> u32 {
         let kind = match class {
-            Class::Word | Class::None => 0,
+            Class::Word => 0,
             Class::Long => 1,
             Class::Mask => 2,
         };
@@ -176,7 +147,7 @@ impl<'a> Builder<'a> {
     pub fn next_instruction(&mut self, line: u32) {
         self.taken = [0; 3];
         self.line = line;
-        self.guard = NO_GUARD;
+        self.guard = None;
     }
 
     pub fn register_type(&self, id: RegId) -> Type {
@@ -199,22 +170,23 @@ impl<'a> Builder<'a> {
         slot
     }
 
-    pub fn word_constant(&mut self, value: u32) -> u32 {
-        if let Some(slot) = self.word_constants.get(&value) {
+    /// The slot of a constant. Words and predicates may share one: their bits mean the same.
+    pub fn constant(&mut self, value: u64, class: Class) -> Slot {
+        let key = (value, class == Class::Long);
+        if let Some(slot) = self.constants.get(&key) {
             return *slot;
         }
-        let slot = self.fresh(Class::Word);
-        self.word_constants.insert(value, slot);
+        let slot = self.fresh(class);
+        self.constants.insert(key, slot);
         slot
     }
 
-    pub fn long_constant(&mut self, value: u64) -> u32 {
-        if let Some(slot) = self.long_constants.get(&value) {
-            return *slot;
-        }
-        let slot = self.fresh(Class::Long);
-        self.long_constants.insert(value, slot);
-        slot
+    pub fn word_constant(&mut self, value: u32) -> Slot {
+        self.constant(value.into(), Class::Word)
+    }
+
+    pub fn long_constant(&mut self, value: u64) -> Slot {
+        self.constant(value, Class::Long)
     }
 
     fn special(&mut self, name: &str, ins: &Instruction) -> Result<u32> {
@@ -284,21 +256,21 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds an operation.
-    pub fn push(&mut self, (full, masked): (Run, Run), r: [u32; 5], n: u32, imm: u64) {
-        self.ops.push(Op { full, masked, guard: self.guard, line: self.line, r, n, imm });
+    pub fn push(&mut self, what: What) {
+        self.ops.push(Op { what, guard: self.guard, line: self.line });
     }
 
-    /// Adds a lane-by-lane operation on slots.
-    pub fn emit<O: Lanewise>(&mut self, d: u32, sources: [u32; 3]) {
-        self.push(pick::<O>(self.wide), [d, sources[0], sources[1], sources[2], 0], 0, 0);
+    /// Adds an operation on slots.
+    pub fn emit(&mut self, f: Scalar, d: Slot, sources: [Slot; 3]) {
+        self.emit_imm(f, d, sources, 0);
     }
 
-    pub fn emit_imm<O: Lanewise>(&mut self, d: u32, sources: [u32; 3], imm: u32) {
-        self.push(pick::<O>(self.wide), [d, sources[0], sources[1], sources[2], 0], 0, u64::from(imm));
-    }
-
-    pub fn emit_mask(&mut self, run: Run, d: u32, a: u32, b: u32) {
-        self.push((run, run), [d, a, b, 0, 0], 0, 0);
+    pub fn emit_imm(&mut self, f: Scalar, d: Slot, mut s: [Slot; 3], imm: u32) {
+        // Operands that the operation does not have repeat one that it has, so that every slot named is one that is read.
+        for unused in f.operands().len()..3 {
+            s[unused] = s[0];
+        }
+        self.push(What::Scalar { f, d, s, imm });
     }
 
     /// The slot of an operand that is read as a value of a class. `ty` tells how to read a number.
@@ -322,8 +294,8 @@ impl<'a> Builder<'a> {
             Operand::Not(id) if wanted == Class::Mask => {
                 let source = self.register(*id);
                 let slot = self.scratch(Class::Mask);
-                let guard = std::mem::replace(&mut self.guard, NO_GUARD);
-                self.emit_mask(masks::NOT, slot, source, source);
+                let guard = self.guard.take();
+                self.emit(Scalar::NotP, slot, [source, 0, 0]);
                 self.guard = guard;
                 Ok(slot)
             }
@@ -331,23 +303,14 @@ impl<'a> Builder<'a> {
             Operand::Special(name) if wanted == Class::Long => {
                 let source = self.special(name, ins)?;
                 let slot = self.scratch(Class::Long);
-                self.emit::<crate::exec::ops::ZeroExtend32>(slot, [source, 0, 0]);
+                self.emit(Scalar::ZeroExtend32, slot, [source, 0, 0]);
                 Ok(slot)
             }
             Operand::Symbol(id, offset) if wanted == Class::Long || wanted == Class::Word => {
                 let at = self.address(*id)?.wrapping_add(*offset as u64);
                 Ok(if wanted == Class::Long { self.long_constant(at) } else { self.word_constant(at as u32) })
             }
-            Operand::Int(value) if wanted == Class::Mask => {
-                let slot = self.scratch(Class::Mask);
-                let guard = std::mem::replace(&mut self.guard, NO_GUARD);
-                self.emit_mask(masks::XOR, slot, slot, slot);
-                if *value != 0 {
-                    self.emit_mask(masks::NOT, slot, slot, slot);
-                }
-                self.guard = guard;
-                Ok(slot)
-            }
+            Operand::Int(value) if wanted == Class::Mask => Ok(self.constant(u64::from(*value != 0), Class::Mask)),
             Operand::Int(_) | Operand::Single(_) | Operand::Double(_) => {
                 let bits = self.number(ins, operand, ty)?;
                 Ok(if wanted == Class::Long { self.long_constant(bits) } else { self.word_constant(bits as u32) })
@@ -390,44 +353,31 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds a lane-by-lane instruction whose operands have the classes of the operation.
-    pub fn apply<O: Lanewise>(&mut self, ins: &Instruction, ty: Type) -> Result<()>
-    where
-        O::A: Classed,
-        O::B: Classed,
-        O::C: Classed,
-        O::D: Classed,
-    {
-        let classes = [O::A::CLASS, O::B::CLASS, O::C::CLASS];
-        let wanted = classes.iter().filter(|c| **c != Class::None).count();
-        self.expect(ins, wanted + 1)?;
+    /// Adds an instruction whose operands are those of the operation.
+    pub fn apply(&mut self, f: Scalar, ins: &Instruction, ty: Type) -> Result<()> {
+        let kinds = f.operands();
+        self.expect(ins, kinds.len() + 1)?;
         let mut sources = [0; 3];
-        for (i, class) in classes.into_iter().enumerate().filter(|(_, c)| *c != Class::None) {
+        for (i, class) in kinds.iter().map(|kind| class_of(*kind)).enumerate() {
             // Shift amounts and the like are u32 beside operands of another type.
             let ty = if class == Class::Word && ty.len() == 8 { Type::U32 } else { ty };
             sources[i] = self.source(ins, &ins.operands[i + 1], class, ty)?;
         }
-        let d = self.target(ins, &ins.operands[0], O::D::CLASS)?;
-        self.emit::<O>(d, sources);
+        let d = self.target(ins, &ins.operands[0], class_of(f.result()))?;
+        self.emit(f, d, sources);
         Ok(())
     }
 
     /// As [`Builder::apply`] for 16-bit operands: sources are extended first, the result is cut.
-    pub fn apply_narrow<O: Lanewise<D = u32>>(&mut self, ins: &Instruction, ty: Type) -> Result<()>
-    where
-        O::A: Classed,
-        O::B: Classed,
-        O::C: Classed,
-    {
-        let wanted = [O::A::CLASS, O::B::CLASS, O::C::CLASS].iter().filter(|c| **c == Class::Word).count();
-        self.expect(ins, wanted + 1)?;
+    pub fn apply_narrow(&mut self, f: Scalar, ins: &Instruction, ty: Type) -> Result<()> {
+        self.expect(ins, f.operands().len() + 1)?;
         let mut sources = [0; 3];
         for (source, operand) in sources.iter_mut().zip(&ins.operands[1..]) {
             *source = self.narrow(ins, operand, ty)?;
         }
         let d = self.target(ins, &ins.operands[0], Class::Word)?;
-        self.emit::<O>(d, sources);
-        self.emit::<crate::exec::ops::ZeroExtend16>(d, [d, 0, 0]);
+        self.emit(f, d, sources);
+        self.emit(Scalar::ZeroExtend16, d, [d, 0, 0]);
         Ok(())
     }
 
@@ -436,9 +386,9 @@ impl<'a> Builder<'a> {
         let source = self.source(ins, operand, Class::Word, ty)?;
         let slot = self.scratch(Class::Word);
         if ty.is_signed() {
-            self.emit::<crate::exec::ops::SignExtend16>(slot, [source, 0, 0]);
+            self.emit(Scalar::SignExtend16, slot, [source, 0, 0]);
         } else {
-            self.emit::<crate::exec::ops::ZeroExtend16>(slot, [source, 0, 0]);
+            self.emit(Scalar::ZeroExtend16, slot, [source, 0, 0]);
         }
         Ok(slot)
     }

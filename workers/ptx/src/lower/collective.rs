@@ -1,10 +1,10 @@
 //! Lowers what the lanes of a warp do together.
 
-use super::builder::{Builder, Class, class};
+use super::builder::{Builder, class};
 use crate::ast::{Instruction, Operand, Type};
+use crate::collective::{Collective, Reduce, Shuffle};
 use crate::error::Error;
-use crate::exec::access::NO_SLOT;
-use crate::exec::collective::{Collective, Reduce, Shuffle};
+use crate::ir::{Class, NO_SLOT};
 use crate::opcode::Kind;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -59,12 +59,11 @@ impl Builder<'_> {
                 let (d, p) = pair(&ins.operands[0]);
                 let a = self.source(ins, &ins.operands[1], class(ty), ty)?;
                 let [members] = self.words(ins, [2])?;
-                let wide = ty.len() == 8;
                 let d = self.optional(ins, Some(d), Class::Word)?;
                 let what = if ins.has("all") {
-                    Collective::MatchAll { d, mask: self.optional(ins, p, Class::Mask)?, a, wide }
+                    Collective::MatchAll { d, mask: self.optional(ins, p, Class::Mask)?, a }
                 } else {
-                    Collective::MatchAny { d, a, wide }
+                    Collective::MatchAny { d, a }
                 };
                 Ok((what, members))
             }

@@ -1,11 +1,10 @@
 //! Lowers comparisons, tests and selections by sign.
 
-use super::builder::{Builder, Class, class};
+use super::builder::{Builder, class};
 use crate::ast::{Instruction, Operand, Type};
 use crate::error::Error;
-use crate::exec::lanes::NO_GUARD;
-use crate::exec::masks;
-use crate::exec::ops::*;
+use crate::ir::{Class, Guard};
+use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -20,14 +19,14 @@ impl Builder<'_> {
         let d = self.target(ins, &ins.operands[0], class)?;
         let second = self.scratch(Class::Mask);
         match selector {
-            Some(Type::S32) => self.emit::<Negative32>(second, [c, 0, 0]),
-            Some(Type::F32) => self.emit::<NotAtLeastZero>(second, [c, 0, 0]),
+            Some(Type::S32) => self.emit(Scalar::Negative32, second, [c, 0, 0]),
+            Some(Type::F32) => self.emit(Scalar::NotAtLeastZero, second, [c, 0, 0]),
             _ => return Err(ins.unsupported("the selector is s32 or f32")),
         }
         if class == Class::Long {
-            self.emit::<Select64>(d, [b, a, second]);
+            self.emit(Scalar::Select64, d, [b, a, second]);
         } else {
-            self.emit::<Select32>(d, [b, a, second]);
+            self.emit(Scalar::Select32, d, [b, a, second]);
         }
         Ok(())
     }
@@ -39,8 +38,12 @@ impl Builder<'_> {
         let d = self.target(ins, &ins.operands[0], Class::Mask)?;
         let property = ins.modifiers().find(|m| Type::parse(m).is_none()).unwrap_or_default();
         macro_rules! by_type {
-            ($single:ty, $double:ty, $sources:expr) => {
-                if class == Class::Long { self.emit::<$double>(d, $sources) } else { self.emit::<$single>(d, $sources) }
+            ($single:ident, $double:ident, $sources:expr) => {
+                if class == Class::Long {
+                    self.emit(Scalar::$double, d, $sources)
+                } else {
+                    self.emit(Scalar::$single, d, $sources)
+                }
             };
         }
         match property {
@@ -58,9 +61,9 @@ impl Builder<'_> {
     /// `setp.cmp{.bool}.type p|q, a, b, c`
     pub(super) fn compare(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
         let combine = ins.modifiers().find_map(|m| match m {
-            "and" => Some(masks::AND),
-            "or" => Some(masks::OR),
-            "xor" => Some(masks::XOR),
+            "and" => Some(Scalar::AndP),
+            "or" => Some(Scalar::OrP),
+            "xor" => Some(Scalar::XorP),
             _ => None,
         });
         self.expect(ins, if combine.is_some() { 4 } else { 3 })?;
@@ -81,22 +84,22 @@ impl Builder<'_> {
         let found = self.scratch(Class::Mask);
         let inverse = self.scratch(Class::Mask);
         // Two predicates are written one after the other, and either may be the guard or an operand: scratch first.
-        let guard = std::mem::replace(&mut self.guard, NO_GUARD);
+        let guard = self.guard.take();
         self.condition(ins, condition, ty, found, sources)?;
-        self.emit_mask(masks::NOT, inverse, found, found);
+        self.emit(Scalar::NotP, inverse, [found, 0, 0]);
         if let Some(combine) = combine {
             let c = self.source(ins, &ins.operands[3], Class::Mask, Type::Pred)?;
-            self.emit_mask(combine, found, found, c);
-            self.emit_mask(combine, inverse, inverse, c);
+            self.emit(combine, found, [found, c, 0]);
+            self.emit(combine, inverse, [inverse, c, 0]);
         }
-        if guard != NO_GUARD {
+        if let Some(guard) = guard {
             let copy = self.scratch(Class::Mask);
-            self.emit_mask(masks::MOV, copy, guard >> 1, guard >> 1);
-            self.guard = copy << 1 | guard & 1;
+            self.emit(Scalar::MovP, copy, [guard.slot, 0, 0]);
+            self.guard = Some(Guard { slot: copy, ..guard });
         }
-        self.emit_mask(masks::MOV, p, found, found);
+        self.emit(Scalar::MovP, p, [found, 0, 0]);
         if let Some(q) = q {
-            self.emit_mask(masks::MOV, q, inverse, inverse);
+            self.emit(Scalar::MovP, q, [inverse, 0, 0]);
         }
         Ok(())
     }
@@ -106,8 +109,12 @@ impl Builder<'_> {
         let (same, swapped) = ([a, b, 0], [b, a, 0]);
         if matches!(ty, F32 | F64) {
             macro_rules! by_type {
-                ($single:ty, $double:ty, $sources:expr) => {
-                    if ty == F64 { self.emit::<$double>(d, $sources) } else { self.emit::<$single>(d, $sources) }
+                ($single:ident, $double:ident, $sources:expr) => {
+                    if ty == F64 {
+                        self.emit(Scalar::$double, d, $sources)
+                    } else {
+                        self.emit(Scalar::$single, d, $sources)
+                    }
                 };
             }
             match condition {
@@ -131,12 +138,12 @@ impl Builder<'_> {
         }
         let signed = ty.is_signed() && !matches!(condition, "lo" | "ls" | "hi" | "hs");
         macro_rules! by_type {
-            ($u32:ty, $s32:ty, $u64:ty, $s64:ty, $sources:expr) => {
+            ($u32:ident, $s32:ident, $u64:ident, $s64:ident, $sources:expr) => {
                 match (ty.len() == 8, signed) {
-                    (false, false) => self.emit::<$u32>(d, $sources),
-                    (false, true) => self.emit::<$s32>(d, $sources),
-                    (true, false) => self.emit::<$u64>(d, $sources),
-                    (true, true) => self.emit::<$s64>(d, $sources),
+                    (false, false) => self.emit(Scalar::$u32, d, $sources),
+                    (false, true) => self.emit(Scalar::$s32, d, $sources),
+                    (true, false) => self.emit(Scalar::$u64, d, $sources),
+                    (true, true) => self.emit(Scalar::$s64, d, $sources),
                 }
             };
         }

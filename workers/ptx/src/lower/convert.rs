@@ -1,11 +1,11 @@
 //! Lowers `mov`, `cvt` and `cvta`.
 
-use super::builder::{Builder, Class, class};
+use super::builder::{Builder, class};
 use crate::ast::{Base, Instruction, Operand, Type};
 use crate::error::{Error, Space};
-use crate::exec::masks;
-use crate::exec::ops::*;
+use crate::ir::Class;
 use crate::memory::{LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW};
+use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -19,7 +19,7 @@ impl Builder<'_> {
             (target, source) if ty == Type::Pred => {
                 let a = self.source(ins, source, Class::Mask, ty)?;
                 let d = self.target(ins, target, Class::Mask)?;
-                self.emit_mask(masks::MOV, d, a, a);
+                self.emit(Scalar::MovP, d, [a, 0, 0]);
                 Ok(())
             }
             (target, source) => {
@@ -34,9 +34,9 @@ impl Builder<'_> {
 
     fn copy(&mut self, class: Class, d: u32, a: u32) {
         if class == Class::Long {
-            self.emit::<Mov64>(d, [a, 0, 0]);
+            self.emit(Scalar::Mov64, d, [a, 0, 0]);
         } else {
-            self.emit::<Mov32>(d, [a, 0, 0]);
+            self.emit(Scalar::Mov32, d, [a, 0, 0]);
         }
     }
 
@@ -46,8 +46,8 @@ impl Builder<'_> {
             ([low, high], 8) => {
                 let a = self.source(ins, source, Class::Long, ty)?;
                 let (low, high) = (self.target(ins, low, Class::Word)?, self.target(ins, high, Class::Word)?);
-                self.emit::<Low32>(low, [a, 0, 0]);
-                self.emit::<High32>(high, [a, 0, 0]);
+                self.emit(Scalar::Low32, low, [a, 0, 0]);
+                self.emit(Scalar::High32, high, [a, 0, 0]);
             }
             ([p, q, r, s], 8) => {
                 let a = self.source(ins, source, Class::Long, ty)?;
@@ -55,21 +55,21 @@ impl Builder<'_> {
                 for (pair, high) in [([p, q], false), ([r, s], true)] {
                     let (low, up) = (self.target(ins, pair[0], Class::Word)?, self.target(ins, pair[1], Class::Word)?);
                     if high {
-                        self.emit::<High32>(half, [a, 0, 0]);
+                        self.emit(Scalar::High32, half, [a, 0, 0]);
                     } else {
-                        self.emit::<Low32>(half, [a, 0, 0]);
+                        self.emit(Scalar::Low32, half, [a, 0, 0]);
                     }
-                    self.emit::<ZeroExtend16>(low, [half, 0, 0]);
-                    self.emit::<High16>(up, [half, 0, 0]);
+                    self.emit(Scalar::ZeroExtend16, low, [half, 0, 0]);
+                    self.emit(Scalar::High16, up, [half, 0, 0]);
                 }
             }
             ([low, high], 4) => {
                 let a = self.source(ins, source, Class::Word, ty)?;
                 let (low, high) = (self.target(ins, low, Class::Word)?, self.target(ins, high, Class::Word)?);
                 let copy = self.scratch(Class::Word);
-                self.emit::<Mov32>(copy, [a, 0, 0]);
-                self.emit::<ZeroExtend16>(low, [copy, 0, 0]);
-                self.emit::<High16>(high, [copy, 0, 0]);
+                self.emit(Scalar::Mov32, copy, [a, 0, 0]);
+                self.emit(Scalar::ZeroExtend16, low, [copy, 0, 0]);
+                self.emit(Scalar::High16, high, [copy, 0, 0]);
             }
             _ => return Err(ins.unsupported("a value is taken apart into 2 or 4 registers of 16 or 32 bits")),
         }
@@ -88,13 +88,13 @@ impl Builder<'_> {
         }
         let d = self.target(ins, target, class(ty))?;
         match sources[..] {
-            [low, high] if ty.len() == 8 => self.emit::<Join32>(d, [low, high, 0]),
-            [low, high] => self.emit::<Join16>(d, [low, high, 0]),
+            [low, high] if ty.len() == 8 => self.emit(Scalar::Join32, d, [low, high, 0]),
+            [low, high] => self.emit(Scalar::Join16, d, [low, high, 0]),
             [p, q, r, s] => {
                 let (low, high) = (self.scratch(Class::Word), self.scratch(Class::Word));
-                self.emit::<Join16>(low, [p, q, 0]);
-                self.emit::<Join16>(high, [r, s, 0]);
-                self.emit::<Join32>(d, [low, high, 0]);
+                self.emit(Scalar::Join16, low, [p, q, 0]);
+                self.emit(Scalar::Join16, high, [r, s, 0]);
+                self.emit(Scalar::Join32, d, [low, high, 0]);
             }
             _ => return Err(ins.unsupported("a value is put together from 2 or 4 registers")),
         }
@@ -121,14 +121,14 @@ impl Builder<'_> {
         };
         let d = self.target(ins, &ins.operands[0], Class::Long)?;
         if base == 0 {
-            self.emit::<Mov64>(d, [a, 0, 0]);
+            self.emit(Scalar::Mov64, d, [a, 0, 0]);
             return Ok(());
         }
         let window = self.long_constant(base);
         if ins.has("to") {
-            self.emit::<Sub64>(d, [a, window, 0]);
+            self.emit(Scalar::Sub64, d, [a, window, 0]);
         } else {
-            self.emit::<Add64>(d, [a, window, 0]);
+            self.emit(Scalar::Add64, d, [a, window, 0]);
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Builder<'_> {
             Operand::Reg(id) if class(self.register_type(*id)) == Class::Long && class(from) == Class::Word => {
                 let wide = self.register(*id);
                 let slot = self.scratch(Class::Word);
-                self.emit::<Low32>(slot, [wide, 0, 0]);
+                self.emit(Scalar::Low32, slot, [wide, 0, 0]);
                 slot
             }
             operand => self.source(ins, operand, class(from), from)?,
@@ -177,8 +177,12 @@ impl Builder<'_> {
     /// Rounds to a whole number by `.rni`, `.rzi`, `.rmi` or `.rpi`. Returns whether there was such a modifier.
     fn round(&mut self, ins: &Instruction, ty: Type, d: u32, a: u32) -> bool {
         macro_rules! by_type {
-            ($single:ty, $double:ty) => {
-                if ty == Type::F64 { self.emit::<$double>(d, [a, 0, 0]) } else { self.emit::<$single>(d, [a, 0, 0]) }
+            ($single:ident, $double:ident) => {
+                if ty == Type::F64 {
+                    self.emit(Scalar::$double, d, [a, 0, 0])
+                } else {
+                    self.emit(Scalar::$single, d, [a, 0, 0])
+                }
             };
         }
         if ins.has("rni") {
@@ -206,9 +210,9 @@ impl Builder<'_> {
     ) -> Result<()> {
         self.require(ins, register, class(to))?;
         match (to, from) {
-            (Type::F32, Type::F64) if ins.has("rn") => self.emit::<F32FromF64>(d, [source, 0, 0]),
+            (Type::F32, Type::F64) if ins.has("rn") => self.emit(Scalar::F32FromF64, d, [source, 0, 0]),
             (Type::F32, Type::F64) => return Err(ins.unsupported("f64 becomes f32 only with .rn")),
-            (Type::F64, Type::F32) => self.emit::<F64FromF32>(d, [source, 0, 0]),
+            (Type::F64, Type::F32) => self.emit(Scalar::F64FromF32, d, [source, 0, 0]),
             _ => {
                 let rounded = self.round(ins, to, d, source);
                 if !rounded {
@@ -218,9 +222,9 @@ impl Builder<'_> {
         }
         if ins.has("sat") {
             if to == Type::F64 {
-                self.emit::<SaturateF64>(d, [d, 0, 0]);
+                self.emit(Scalar::SaturateF64, d, [d, 0, 0]);
             } else {
-                self.emit::<SaturateF32>(d, [d, 0, 0]);
+                self.emit(Scalar::SaturateF32, d, [d, 0, 0]);
             }
         }
         Ok(())
@@ -238,11 +242,11 @@ impl Builder<'_> {
 
     fn extend_into(&mut self, from: Type, d: u32, source: u32) {
         match (from.len(), from.is_signed()) {
-            (1, true) => self.emit::<SignExtend8>(d, [source, 0, 0]),
-            (1, false) => self.emit::<ZeroExtend8>(d, [source, 0, 0]),
-            (2, true) => self.emit::<SignExtend16>(d, [source, 0, 0]),
-            (2, false) => self.emit::<ZeroExtend16>(d, [source, 0, 0]),
-            _ => self.emit::<Mov32>(d, [source, 0, 0]),
+            (1, true) => self.emit(Scalar::SignExtend8, d, [source, 0, 0]),
+            (1, false) => self.emit(Scalar::ZeroExtend8, d, [source, 0, 0]),
+            (2, true) => self.emit(Scalar::SignExtend16, d, [source, 0, 0]),
+            (2, false) => self.emit(Scalar::ZeroExtend16, d, [source, 0, 0]),
+            _ => self.emit(Scalar::Mov32, d, [source, 0, 0]),
         }
     }
 
@@ -250,14 +254,14 @@ impl Builder<'_> {
         let source = if class(from) == Class::Word { self.extend(from, source) } else { source };
         let sources = [source, 0, 0];
         match (to, from.len() == 8, from.is_signed()) {
-            (Type::F32, false, false) => self.emit::<F32FromU32>(d, sources),
-            (Type::F32, false, true) => self.emit::<F32FromS32>(d, sources),
-            (Type::F32, true, false) => self.emit::<F32FromU64>(d, sources),
-            (Type::F32, true, true) => self.emit::<F32FromS64>(d, sources),
-            (Type::F64, false, false) => self.emit::<F64FromU32>(d, sources),
-            (Type::F64, false, true) => self.emit::<F64FromS32>(d, sources),
-            (Type::F64, true, false) => self.emit::<F64FromU64>(d, sources),
-            (Type::F64, true, true) => self.emit::<F64FromS64>(d, sources),
+            (Type::F32, false, false) => self.emit(Scalar::F32FromU32, d, sources),
+            (Type::F32, false, true) => self.emit(Scalar::F32FromS32, d, sources),
+            (Type::F32, true, false) => self.emit(Scalar::F32FromU64, d, sources),
+            (Type::F32, true, true) => self.emit(Scalar::F32FromS64, d, sources),
+            (Type::F64, false, false) => self.emit(Scalar::F64FromU32, d, sources),
+            (Type::F64, false, true) => self.emit(Scalar::F64FromS32, d, sources),
+            (Type::F64, true, false) => self.emit(Scalar::F64FromU64, d, sources),
+            (Type::F64, true, true) => self.emit(Scalar::F64FromS64, d, sources),
             _ => return Err(ins.unsupported("this floating-point type is not in the profile")),
         }
         Ok(())
@@ -279,22 +283,22 @@ impl Builder<'_> {
         let value = self.scratch(class(to));
         let sources = [whole, 0, 0];
         match (from, to) {
-            (Type::F32, Type::U8) => self.emit::<U8FromF32>(value, sources),
-            (Type::F32, Type::S8) => self.emit::<S8FromF32>(value, sources),
-            (Type::F32, Type::U16) => self.emit::<U16FromF32>(value, sources),
-            (Type::F32, Type::S16) => self.emit::<S16FromF32>(value, sources),
-            (Type::F32, Type::U32) => self.emit::<U32FromF32>(value, sources),
-            (Type::F32, Type::S32) => self.emit::<S32FromF32>(value, sources),
-            (Type::F32, Type::U64) => self.emit::<U64FromF32>(value, sources),
-            (Type::F32, Type::S64) => self.emit::<S64FromF32>(value, sources),
-            (Type::F64, Type::U8) => self.emit::<U8FromF64>(value, sources),
-            (Type::F64, Type::S8) => self.emit::<S8FromF64>(value, sources),
-            (Type::F64, Type::U16) => self.emit::<U16FromF64>(value, sources),
-            (Type::F64, Type::S16) => self.emit::<S16FromF64>(value, sources),
-            (Type::F64, Type::U32) => self.emit::<U32FromF64>(value, sources),
-            (Type::F64, Type::S32) => self.emit::<S32FromF64>(value, sources),
-            (Type::F64, Type::U64) => self.emit::<U64FromF64>(value, sources),
-            (Type::F64, Type::S64) => self.emit::<S64FromF64>(value, sources),
+            (Type::F32, Type::U8) => self.emit(Scalar::U8FromF32, value, sources),
+            (Type::F32, Type::S8) => self.emit(Scalar::S8FromF32, value, sources),
+            (Type::F32, Type::U16) => self.emit(Scalar::U16FromF32, value, sources),
+            (Type::F32, Type::S16) => self.emit(Scalar::S16FromF32, value, sources),
+            (Type::F32, Type::U32) => self.emit(Scalar::U32FromF32, value, sources),
+            (Type::F32, Type::S32) => self.emit(Scalar::S32FromF32, value, sources),
+            (Type::F32, Type::U64) => self.emit(Scalar::U64FromF32, value, sources),
+            (Type::F32, Type::S64) => self.emit(Scalar::S64FromF32, value, sources),
+            (Type::F64, Type::U8) => self.emit(Scalar::U8FromF64, value, sources),
+            (Type::F64, Type::S8) => self.emit(Scalar::S8FromF64, value, sources),
+            (Type::F64, Type::U16) => self.emit(Scalar::U16FromF64, value, sources),
+            (Type::F64, Type::S16) => self.emit(Scalar::S16FromF64, value, sources),
+            (Type::F64, Type::U32) => self.emit(Scalar::U32FromF64, value, sources),
+            (Type::F64, Type::S32) => self.emit(Scalar::S32FromF64, value, sources),
+            (Type::F64, Type::U64) => self.emit(Scalar::U64FromF64, value, sources),
+            (Type::F64, Type::S64) => self.emit(Scalar::S64FromF64, value, sources),
             _ => return Err(ins.unsupported("this floating-point type is not in the profile")),
         }
         self.write_register(ins, to, d, value, register)
@@ -330,20 +334,20 @@ impl Builder<'_> {
                 self.require(ins, register, Class::Long)?;
                 let value = self.extend(from, source);
                 if from.is_signed() {
-                    self.emit::<SignExtend32>(d, [value, 0, 0]);
+                    self.emit(Scalar::SignExtend32, d, [value, 0, 0]);
                 } else {
-                    self.emit::<ZeroExtend32>(d, [value, 0, 0]);
+                    self.emit(Scalar::ZeroExtend32, d, [value, 0, 0]);
                 }
                 Ok(())
             }
             (_, Class::Long) => {
                 self.require(ins, register, Class::Long)?;
-                self.emit::<Mov64>(d, [source, 0, 0]);
+                self.emit(Scalar::Mov64, d, [source, 0, 0]);
                 Ok(())
             }
             _ => {
                 let value = self.scratch(Class::Word);
-                self.emit::<Low32>(value, [source, 0, 0]);
+                self.emit(Scalar::Low32, value, [source, 0, 0]);
                 self.extend_into(to, value, value);
                 self.write_register(ins, to, d, value, register)
             }
@@ -357,22 +361,22 @@ impl Builder<'_> {
         let value = self.extend(from, source);
         let clamped = self.scratch(Class::Word);
         match (to, from.is_signed()) {
-            (Type::U8, false) => self.emit::<SaturateU8>(clamped, [value, 0, 0]),
-            (Type::U16, false) => self.emit::<SaturateU16>(clamped, [value, 0, 0]),
+            (Type::U8, false) => self.emit(Scalar::SaturateU8, clamped, [value, 0, 0]),
+            (Type::U16, false) => self.emit(Scalar::SaturateU16, clamped, [value, 0, 0]),
             (Type::U8 | Type::U16 | Type::U32, true) => {
-                self.emit::<NotNegative32>(clamped, [value, 0, 0]);
+                self.emit(Scalar::NotNegative32, clamped, [value, 0, 0]);
                 if to.len() < 4 {
                     let most = self.word_constant((1 << (8 * to.len())) - 1);
-                    self.emit::<MinU32>(clamped, [clamped, most, 0]);
+                    self.emit(Scalar::MinU32, clamped, [clamped, most, 0]);
                 }
             }
             (Type::S8 | Type::S16 | Type::S32, false) => {
                 let most = self.word_constant((1 << (8 * to.len() - 1)) - 1);
-                self.emit::<MinU32>(clamped, [value, most, 0]);
+                self.emit(Scalar::MinU32, clamped, [value, most, 0]);
             }
-            (Type::S8, true) => self.emit::<SaturateS8>(clamped, [value, 0, 0]),
-            (Type::S16, true) => self.emit::<SaturateS16>(clamped, [value, 0, 0]),
-            _ => self.emit::<Mov32>(clamped, [value, 0, 0]),
+            (Type::S8, true) => self.emit(Scalar::SaturateS8, clamped, [value, 0, 0]),
+            (Type::S16, true) => self.emit(Scalar::SaturateS16, clamped, [value, 0, 0]),
+            _ => self.emit(Scalar::Mov32, clamped, [value, 0, 0]),
         }
         self.write_register(ins, to, d, clamped, register)
     }
@@ -380,11 +384,11 @@ impl Builder<'_> {
     /// Moves a value of a type, extended to 32 or 64 bits, into a register that may be wider or 16 bits short.
     fn write_register(&mut self, ins: &Instruction, ty: Type, d: u32, value: u32, register: Type) -> Result<()> {
         match (class(ty), class(register)) {
-            (Class::Long, Class::Long) => self.emit::<Mov64>(d, [value, 0, 0]),
-            (Class::Word, Class::Long) if ty.is_signed() => self.emit::<SignExtend32>(d, [value, 0, 0]),
-            (Class::Word, Class::Long) => self.emit::<ZeroExtend32>(d, [value, 0, 0]),
-            (Class::Word, Class::Word) if register.len() == 2 => self.emit::<ZeroExtend16>(d, [value, 0, 0]),
-            (Class::Word, Class::Word) if register.len() == 4 => self.emit::<Mov32>(d, [value, 0, 0]),
+            (Class::Long, Class::Long) => self.emit(Scalar::Mov64, d, [value, 0, 0]),
+            (Class::Word, Class::Long) if ty.is_signed() => self.emit(Scalar::SignExtend32, d, [value, 0, 0]),
+            (Class::Word, Class::Long) => self.emit(Scalar::ZeroExtend32, d, [value, 0, 0]),
+            (Class::Word, Class::Word) if register.len() == 2 => self.emit(Scalar::ZeroExtend16, d, [value, 0, 0]),
+            (Class::Word, Class::Word) if register.len() == 4 => self.emit(Scalar::Mov32, d, [value, 0, 0]),
             _ => return Err(ins.unsupported(format!("cannot write to a register of type {register:?}"))),
         }
         Ok(())

@@ -1,15 +1,12 @@
 //! Lowers control flow: blocks, branches, calls, barriers and what a warp does together.
 
-use std::collections::HashMap;
+use alloc::collections::BTreeMap;
 
-use super::Program;
-use super::builder::{Builder, Class};
+use super::builder::Builder;
 use crate::ast::{Function, Instruction, Operand, Statement, Type, VarId};
+use crate::collective::Collective;
 use crate::error::{Error, Space};
-use crate::exec::collective::Collective;
-use crate::exec::lanes::{NO_GUARD, Op};
-use crate::exec::store::copy_local;
-use crate::exec::warp::{Block, End};
+use crate::ir::{Block, Class, End, Guard, NO_SLOT, Op, Program, What};
 use crate::opcode::{self, Kind, Opcode};
 
 type Result<T> = std::result::Result<T, Error>;
@@ -19,8 +16,8 @@ const MAX_FUNCTIONS: usize = 4096;
 
 /// Blocks whose targets are labels until the function is complete.
 struct Open {
-    labels: HashMap<String, u32>,
-    tables: HashMap<String, Vec<String>>,
+    labels: BTreeMap<String, u32>,
+    tables: BTreeMap<String, Vec<String>>,
     /// Block and label of every jump that is not yet known.
     jumps: Vec<(u32, Vec<String>, u32)>,
     /// First operation of the block at work.
@@ -51,7 +48,7 @@ impl<'a> Builder<'a> {
             self.place_shared(function)?;
         }
         self.place_dynamic_shared(&dynamic);
-        let mut callees: HashMap<&str, Callee> = HashMap::new();
+        let mut callees: BTreeMap<&str, Callee> = BTreeMap::new();
         let mut entry = 0;
         for function in order {
             entry = self.blocks.len() as u32;
@@ -122,10 +119,10 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn body(&mut self, function: &'a Function, link: u32, callees: &HashMap<&str, Callee>) -> Result<()> {
+    fn body(&mut self, function: &'a Function, link: u32, callees: &BTreeMap<&str, Callee>) -> Result<()> {
         let mut open = Open {
-            labels: HashMap::new(),
-            tables: HashMap::new(),
+            labels: BTreeMap::new(),
+            tables: BTreeMap::new(),
             jumps: Vec::new(),
             first: self.ops.len() as u32,
             gas: 0,
@@ -161,7 +158,7 @@ impl<'a> Builder<'a> {
                     }
                     open.gas = open.gas.saturating_add(op.gas(ins));
                     open.instructions += 1;
-                    let guard = ins.guard.map(|(id, negated)| (self.register(id), negated));
+                    let guard = ins.guard.map(|(id, negated)| Guard { slot: self.register(id), negated });
                     self.instruction(ins, op, guard, &mut open, link, callees)?;
                 }
             }
@@ -204,10 +201,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Ends the block with something that only lanes within a guard do; the others go to the next block.
-    fn close_guarded(&mut self, open: &mut Open, guard: Option<(u32, bool)>, end: impl FnOnce(u32) -> End, line: u32) {
-        if let Some((mask, negated)) = guard {
+    fn close_guarded(&mut self, open: &mut Open, guard: Option<Guard>, end: impl FnOnce(u32) -> End, line: u32) {
+        if let Some(guard) = guard {
             let own = self.blocks.len() as u32 + 1;
-            self.close(open, End::Branch { mask, negated, taken: own, next: own + 1 }, line);
+            self.close(open, End::Branch { guard, taken: own, next: own + 1 }, line);
         }
         let next = self.blocks.len() as u32 + 1;
         self.close(open, end(next), line);
@@ -217,10 +214,10 @@ impl<'a> Builder<'a> {
         &mut self,
         ins: &Instruction,
         op: &Opcode,
-        guard: Option<(u32, bool)>,
+        guard: Option<Guard>,
         open: &mut Open,
         link: u32,
-        callees: &HashMap<&str, Callee>,
+        callees: &BTreeMap<&str, Callee>,
     ) -> Result<()> {
         match op.kind {
             Kind::Bra => {
@@ -230,7 +227,7 @@ impl<'a> Builder<'a> {
                 let block = self.blocks.len() as u32;
                 open.jumps.push((block, vec![label.clone()], ins.line));
                 let end = match guard {
-                    Some((mask, negated)) => End::Branch { mask, negated, taken: 0, next: block + 1 },
+                    Some(guard) => End::Branch { guard, taken: 0, next: block + 1 },
                     None => End::Jump(0),
                 };
                 self.close(open, end, ins.line);
@@ -256,11 +253,17 @@ impl<'a> Builder<'a> {
                 self.collective(open, guard, Collective::Sync, members, ins.line);
             }
             Kind::Bar => {
-                let [id] = &ins.operands[..] else {
-                    return Err(ins.unsupported("a barrier for a part of the block is not in the profile"));
+                let (id, count) = match &ins.operands[..] {
+                    [id] => (id, None),
+                    [id, count] => (id, Some(count)),
+                    _ => return Err(ins.unsupported("a barrier and perhaps a number of threads are expected")),
                 };
                 let id = self.source(ins, id, Class::Word, Type::U32)?;
-                self.close_guarded(open, guard, |next| End::Barrier { id, next }, ins.line);
+                let count = match count {
+                    Some(count) => self.source(ins, count, Class::Word, Type::U32)?,
+                    None => NO_SLOT,
+                };
+                self.close_guarded(open, guard, |next| End::Barrier { id, count, next }, ins.line);
             }
             Kind::Call => self.call(ins, guard, open, callees)?,
             Kind::Shfl | Kind::Vote | Kind::Match | Kind::Redux | Kind::Mma => {
@@ -269,7 +272,7 @@ impl<'a> Builder<'a> {
             }
             Kind::Fence | Kind::Nop => {}
             kind => {
-                self.guard = guard.map_or(NO_GUARD, |(mask, negated)| mask << 1 | u32::from(negated));
+                self.guard = guard;
                 match kind {
                     Kind::Mov => self.mov(ins)?,
                     Kind::Cvt => self.cvt(ins)?,
@@ -286,7 +289,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A collective gets a block of its own, so that lanes can wait at its start.
-    fn collective(&mut self, open: &mut Open, guard: Option<(u32, bool)>, what: Collective, members: u32, line: u32) {
+    fn collective(&mut self, open: &mut Open, guard: Option<Guard>, what: Collective, members: u32, line: u32) {
         if guard.is_none() {
             let own = self.blocks.len() as u32 + 1;
             self.close(open, End::Jump(own), line);
@@ -297,9 +300,9 @@ impl<'a> Builder<'a> {
     fn call(
         &mut self,
         ins: &Instruction,
-        guard: Option<(u32, bool)>,
+        guard: Option<Guard>,
         open: &mut Open,
-        callees: &HashMap<&str, Callee>,
+        callees: &BTreeMap<&str, Callee>,
     ) -> Result<()> {
         let (mut results, mut name, mut arguments) = (&[][..], None, &[][..]);
         for operand in &ins.operands {
@@ -333,10 +336,10 @@ impl<'a> Builder<'a> {
             Ok(pairs)
         };
         let (inputs, outputs) = (copies(&function.params, arguments)?, copies(&function.returns, results)?);
-        if let Some((mask, negated)) = guard {
+        if let Some(guard) = guard {
             let own = self.blocks.len() as u32 + 1;
-            // Lanes outside the guard skip the blocks of the call: before it, and after it.
-            self.close(open, End::Branch { mask, negated, taken: own, next: own + 2 }, ins.line);
+            // Threads outside the guard skip the blocks of the call: before it, and after it.
+            self.close(open, End::Branch { guard, taken: own, next: own + 2 }, ins.line);
         }
         for (formal, actual) in inputs {
             self.copy_param(formal, actual)?;
@@ -355,15 +358,8 @@ impl<'a> Builder<'a> {
 
     fn copy_param(&mut self, to: VarId, from: VarId) -> Result<()> {
         let (len, to, from) = (self.ast.variable(to).len, self.address(to)?, self.address(from)?);
-        self.ops.push(Op {
-            full: copy_local,
-            masked: copy_local,
-            guard: NO_GUARD,
-            line: self.line,
-            r: [to as u32, from as u32, 0, 0, 0],
-            n: 0,
-            imm: len,
-        });
+        let what = What::CopyLocal { to: to as u32, from: from as u32, len: len as u32 };
+        self.ops.push(Op { what, guard: None, line: self.line });
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Where variables live.
 
-use std::collections::HashMap;
+use alloc::collections::BTreeMap;
 
 use crate::ast::{Ast, VarId};
 use crate::error::{Error, Space};
@@ -23,7 +23,7 @@ impl Area {
 /// Addresses of the module's variables, and the bytes with which they start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
-    pub addresses: HashMap<VarId, u64>,
+    pub addresses: BTreeMap<VarId, u64>,
     pub image: Vec<u8>,
 }
 

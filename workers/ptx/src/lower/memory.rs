@@ -1,24 +1,12 @@
 //! Lowers loads, stores and atomics.
 
-use super::builder::{Builder, Class, class};
+use super::builder::{Builder, class};
 use crate::ast::{Base, Instruction, Operand, Type};
 use crate::error::{Error, Space};
-use crate::exec::access::{NO_SLOT, ONLY_GLOBAL, SHORT_ADDRESS, Via, loader};
-use crate::exec::atomics::{self, Change};
-use crate::exec::ops::{SignExtend32, ZeroExtend16, ZeroExtend32};
-use crate::exec::store::storer;
+use crate::ir::{Atomic, Change, Class, NO_SLOT, Place, Transfer, Via, What};
+use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
-
-/// Where an access goes.
-struct Place {
-    via: Via,
-    /// Slot of the base address.
-    base: u32,
-    offset: u64,
-    /// For `n`: whether the base is a 32-bit register, whether only buffers are in reach.
-    flags: u32,
-}
 
 impl Builder<'_> {
     fn place(&mut self, ins: &Instruction, operand: &Operand) -> Result<Place> {
@@ -40,7 +28,7 @@ impl Builder<'_> {
                     Via::Local
                 }
             }
-            (Some(_), _) => Via::Generic,
+            (Some(_), _) => Via::Global,
             // Without a space the address is generic; the name of a variable tells its own.
             (None, Base::Var(id)) => match self.ast.variable(*id).space {
                 Space::Shared => Via::Shared,
@@ -51,12 +39,12 @@ impl Builder<'_> {
             },
             (None, _) => Via::Generic,
         };
-        let mut flags = if matches!(space, Some("global" | "const")) { ONLY_GLOBAL } else { 0 };
+        let mut short = false;
         let base = match base {
             Base::Reg(id) => match class(self.register_type(*id)) {
                 Class::Long => self.register(*id),
                 Class::Word if self.register_type(*id).len() == 4 => {
-                    flags |= SHORT_ADDRESS;
+                    short = true;
                     self.register(*id)
                 }
                 _ => return Err(ins.unsupported("an address register has 32 or 64 bits")),
@@ -67,7 +55,7 @@ impl Builder<'_> {
             }
             Base::Absolute => self.long_constant(0),
         };
-        Ok(Place { via, base, offset: *offset as u64, flags })
+        Ok(Place { via, base, offset: *offset as u64, short })
     }
 
     /// The elements of a vector operand, or the operand itself.
@@ -94,8 +82,8 @@ impl Builder<'_> {
         self.expect(ins, 2)?;
         let Some(ty) = ins.types().last() else { return Err(ins.unsupported("a type is missing")) };
         let elements = self.elements(ins, &ins.operands[0])?;
-        let place = self.place(ins, &ins.operands[1])?;
-        let mut r = [0, 0, 0, 0, place.base];
+        let at = self.place(ins, &ins.operands[1])?;
+        let mut data = [NO_SLOT; 4];
         // Loaded values go straight to their registers, unless these are wider or shorter than the element.
         let mut after = Vec::new();
         for (i, element) in elements.iter().enumerate() {
@@ -113,22 +101,22 @@ impl Builder<'_> {
                 if loaded == Class::Long {
                     return Err(ins.unsupported("the register is shorter than what is loaded"));
                 }
-                r[i] = self.scratch(loaded);
-                after.push((target, r[i], true));
+                data[i] = self.scratch(loaded);
+                after.push((target, data[i], true));
             } else {
-                r[i] = target;
+                data[i] = target;
                 if register.len() == 2 && ty == Type::S8 {
                     after.push((target, target, false));
                 }
             }
         }
-        let run = loader(place.via, ty.len(), ty.is_signed(), self.wide);
-        self.push((run, run), r, elements.len() as u32 | place.flags, place.offset);
+        let (size, count) = (ty.len() as u8, elements.len() as u8);
+        self.push(What::Load(Transfer { at, size, signed: ty.is_signed(), count, data }));
         for (target, source, widen) in after {
             match (widen, ty.is_signed()) {
-                (true, true) => self.emit::<SignExtend32>(target, [source, 0, 0]),
-                (true, false) => self.emit::<ZeroExtend32>(target, [source, 0, 0]),
-                (false, _) => self.emit::<ZeroExtend16>(target, [source, 0, 0]),
+                (true, true) => self.emit(Scalar::SignExtend32, target, [source, 0, 0]),
+                (true, false) => self.emit(Scalar::ZeroExtend32, target, [source, 0, 0]),
+                (false, _) => self.emit(Scalar::ZeroExtend16, target, [source, 0, 0]),
             }
         }
         Ok(())
@@ -138,22 +126,22 @@ impl Builder<'_> {
         self.expect(ins, 2)?;
         let Some(ty) = ins.types().last() else { return Err(ins.unsupported("a type is missing")) };
         let elements = self.elements(ins, &ins.operands[1])?;
-        let place = self.place(ins, &ins.operands[0])?;
-        let mut r = [0, 0, 0, 0, place.base];
+        let at = self.place(ins, &ins.operands[0])?;
+        let mut data = [NO_SLOT; 4];
         for (i, element) in elements.iter().enumerate() {
-            r[i] = match element {
+            data[i] = match element {
                 // A wider register gives its low part.
                 Operand::Reg(id) if class(self.register_type(*id)) == Class::Long && class(ty) == Class::Word => {
                     let wide = self.register(*id);
                     let slot = self.scratch(Class::Word);
-                    self.emit::<crate::exec::ops::Low32>(slot, [wide, 0, 0]);
+                    self.emit(Scalar::Low32, slot, [wide, 0, 0]);
                     slot
                 }
                 element => self.source(ins, element, class(ty), ty)?,
             };
         }
-        let run = storer(place.via, ty.len());
-        self.push((run, run), r, elements.len() as u32 | place.flags, place.offset);
+        let (size, count) = (ty.len() as u8, elements.len() as u8);
+        self.push(What::Store(Transfer { at, size, signed: false, count, data }));
         Ok(())
     }
 
@@ -170,7 +158,7 @@ impl Builder<'_> {
             return Err(ins.unsupported(".inc and .dec are for u32"));
         }
         let class = class(ty);
-        let place = self.place(ins, &ins.operands[first])?;
+        let at = self.place(ins, &ins.operands[first])?;
         let b = self.source(ins, &ins.operands[first + 1], class, ty)?;
         let c =
             if change == Change::Compare { self.source(ins, &ins.operands[first + 2], class, ty)? } else { NO_SLOT };
@@ -179,13 +167,11 @@ impl Builder<'_> {
             _ if !result => NO_SLOT,
             operand => self.target(ins, operand, class)?,
         };
-        let in_shared = match place.via {
-            Via::Shared => true,
-            Via::Generic => false,
-            Via::Local | Via::Param => return Err(ins.unsupported("atomics work on global and shared memory")),
-        };
-        let run = atomics::run(change, class == Class::Long, ty.is_signed(), in_shared);
-        self.push((run, run), [d, b, c, 0, place.base], place.flags, place.offset);
+        if matches!(at.via, Via::Local | Via::Param) {
+            return Err(ins.unsupported("atomics work on global and shared memory"));
+        }
+        let (wide, signed) = (class == Class::Long, ty.is_signed());
+        self.push(What::Atomic(Atomic { at, change, wide, signed, d, b, c }));
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 //! All accesses are relaxed atomics: on the machines we know they are plain loads and stores, and a kernel that races
 //! gives some order of its accesses instead of undefined behaviour.
 
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// An element of memory.
@@ -49,27 +48,6 @@ macro_rules! cell {
 
 cell!(u8: AtomicU8, u16: AtomicU16, u32: AtomicU32, u64: AtomicU64);
 
-/// Offsets that were checked.
-pub(crate) struct Gather<'a, T> {
-    cells: &'a Cells,
-    offsets: [u64; 32],
-    elements: u64,
-    element: PhantomData<T>,
-}
-
-impl<T: Cell> Gather<'_, T> {
-    /// Element `element` behind offset `lane`.
-    #[inline(always)]
-    pub fn get(&self, lane: usize, element: u64) -> T {
-        assert!(element < self.elements);
-        let offset = self.offsets[lane] + element * size_of::<T>() as u64;
-        let at = self.cells.words.as_ptr().cast_mut().cast::<u8>().wrapping_add(offset as usize);
-        // SAFETY: `gather` checked that all elements at all offsets are aligned and inside `words`, which are only
-        // accessed atomically.
-        unsafe { T::load(at) }
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Cells {
     /// At least `len` bytes.
@@ -106,20 +84,6 @@ impl Cells {
     pub fn update<T: Cell>(&self, offset: usize, change: impl FnMut(T) -> T) -> Option<T> {
         // SAFETY: as in `load`.
         self.at::<T>(offset).map(|at| unsafe { T::update(at, change) })
-    }
-
-    /// Elements at 32 offsets, each with `elements - 1` more behind it; `None` unless all lie inside and are aligned.
-    #[inline(always)]
-    pub fn gather<T: Cell>(&self, offsets: &[u64; 32], elements: u64) -> Option<Gather<'_, T>> {
-        let len = size_of::<T>() as u64 * elements;
-        let (mut low, mut highest) = (0, 0);
-        for offset in offsets {
-            low |= offset;
-            highest = highest.max(*offset);
-        }
-        let inside =
-            self.len as u64 >= len && highest <= self.len as u64 - len && low & (size_of::<T>() as u64 - 1) == 0;
-        inside.then_some(Gather { cells: self, offsets: *offsets, elements, element: PhantomData })
     }
 
     fn inside(&self, offset: usize, len: usize) -> Option<()> {

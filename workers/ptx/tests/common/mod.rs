@@ -1,7 +1,7 @@
 //! Builds kernels around a few instructions and runs them.
 #![allow(dead_code)] // Each test file uses a part of it.
 
-use tessera_ptx::{Access, Fault, Launch, Limits, Machine, Memory, Module, Stats, Vectors};
+use tessera_ptx::{Access, Fault, Interpreter, Kernel, Launch, Limits, Machine, Memory, Module, Stats};
 
 /// A module with this body: `in0`, `in1`, `in2`, `out` are parameters with addresses.
 pub fn module_text(before: &str, body: &str) -> String {
@@ -23,7 +23,6 @@ pub struct Run<'a> {
     pub block: [u32; 3],
     pub shared_len: u32,
     pub gas: Option<u64>,
-    pub vectors: Vectors,
 }
 
 impl Default for Run<'_> {
@@ -37,17 +36,37 @@ impl Default for Run<'_> {
             block: [32, 1, 1],
             shared_len: 0,
             gas: None,
-            vectors: Vectors::Detect,
         }
     }
 }
 
 impl Run<'_> {
+    /// Runs in the interpreter and in compiled code, which must do the same.
     pub fn stats(&self) -> Result<(Vec<u8>, Stats), Fault> {
         let text = module_text(self.before, self.body);
-        let module = Module::parse_for(&text, self.vectors).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let module = Module::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let plain =
+            self.in_one(&module, |memory, kernel, launch, limits| Interpreter.launch(memory, kernel, launch, limits));
+        let fast =
+            self.in_one(&module, |memory, kernel, launch, limits| Machine.launch(memory, kernel, launch, limits));
+        match (&plain, &fast) {
+            (Ok((plain, stats)), Ok((fast, fast_stats))) => {
+                assert_eq!(plain, fast, "interpreter and compiled code\n{text}");
+                assert_eq!(stats.gas, fast_stats.gas, "gas of interpreter and compiled code\n{text}");
+            }
+            (Err(plain), Err(fast)) => assert_eq!(plain, fast, "faults of interpreter and compiled code\n{text}"),
+            (plain, fast) => panic!("interpreter: {plain:?}, compiled code: {fast:?}\n{text}"),
+        }
+        plain
+    }
+
+    fn in_one(
+        &self,
+        module: &Module,
+        run: impl FnOnce(&mut Memory, &Kernel, &Launch<'_>, Limits<'_>) -> Result<Stats, Fault>,
+    ) -> Result<(Vec<u8>, Stats), Fault> {
         let kernel = module.kernel("test").unwrap();
-        let mut memory = Memory::new(&module);
+        let mut memory = Memory::new(module);
         let mut addresses = Vec::new();
         for input in self.inputs {
             let address = memory.alloc(input.len().max(16) as u64, Access::Read).unwrap();
@@ -59,7 +78,7 @@ impl Run<'_> {
         let values: Vec<&[u8]> = addresses.iter().map(<[u8; 8]>::as_slice).collect();
         let params = kernel.pack(&values).unwrap();
         let launch = Launch { grid: self.grid, block: self.block, shared_len: self.shared_len, params: &params };
-        let stats = Machine.launch(&mut memory, kernel, &launch, Limits { gas: self.gas, ..Limits::default() })?;
+        let stats = run(&mut memory, kernel, &launch, Limits { gas: self.gas, ..Limits::default() })?;
         let mut bytes = vec![0; self.out_len];
         memory.read(out, &mut bytes).unwrap();
         Ok((bytes, stats))
@@ -185,38 +204,34 @@ pub fn lanewise<A: Number, B: Number, C: Number, D: Number>(
     });
     let wanted: Vec<D> = operands.iter().map(|(a, b, c)| host(*a, *b, *c)).collect();
     let plain = frame(sources, target, instruction);
-    // Every third lane skips the instruction and keeps zero.
+    // Every third thread skips the instruction and keeps zero.
+    let zero = match target {
+        "pred" => "setp.ne.u32 %p9, 0, 0;".to_string(),
+        _ => format!("mov.b{} {}, 0;", 8 * length(target).max(2), register(target, 9)),
+    };
     let guarded = frame(
         sources,
         target,
-        &format!("rem.u32 %r59, %r0, 3;\nsetp.ne.u32 %p15, %r59, 0;\n@%p15 {}", instruction.trim()),
+        &format!("{zero}\nrem.u32 %r59, %r0, 3;\nsetp.ne.u32 %p15, %r59, 0;\n@%p15 {}", instruction.trim()),
     );
-    for vectors in [Vectors::Detect, Vectors::Portable] {
-        for (body, every_third) in [(&plain, false), (&guarded, true)] {
-            // A guard is for one instruction.
-            if every_third && instruction.trim().matches(';').count() > 1 {
-                continue;
-            }
-            let run = Run {
-                body,
-                inputs: [&inputs[0], &inputs[1], &inputs[2]],
-                out_len: padded * size,
-                grid: [grid, 1, 1],
-                block: [block, 1, 1],
-                vectors,
-                ..Run::default()
-            };
-            let found = run.bytes();
-            for (i, (chunk, want)) in found.chunks(size).zip(&wanted).enumerate() {
-                let zero = D::of_bytes(&vec![0; size]);
-                let want = if every_third && i % 3 == 0 { zero } else { *want };
-                assert_eq!(
-                    D::of_bytes(chunk),
-                    want,
-                    "{instruction} of {:?}, {vectors:?}, guarded: {every_third}",
-                    operands[i]
-                );
-            }
+    for (body, every_third) in [(&plain, false), (&guarded, true)] {
+        // A guard is for one instruction.
+        if every_third && instruction.trim().matches(';').count() > 1 {
+            continue;
+        }
+        let run = Run {
+            body,
+            inputs: [&inputs[0], &inputs[1], &inputs[2]],
+            out_len: padded * size,
+            grid: [grid, 1, 1],
+            block: [block, 1, 1],
+            ..Run::default()
+        };
+        let found = run.bytes();
+        for (i, (chunk, want)) in found.chunks(size).zip(&wanted).enumerate() {
+            let zero = D::of_bytes(&vec![0; size]);
+            let want = if every_third && i % 3 == 0 { zero } else { *want };
+            assert_eq!(D::of_bytes(chunk), want, "{instruction} of {:?}, guarded: {every_third}", operands[i]);
         }
     }
 }

@@ -1,8 +1,48 @@
 //! Instructions that the lanes of a warp execute together.
 
-use super::access::NO_SLOT;
-use super::lanes::{ALL, LANES, Registers};
 use crate::error::FaultKind;
+use crate::ir::{NO_SLOT, Slot};
+
+/// Lanes of a warp.
+pub(crate) const LANES: usize = 32;
+/// The mask of all lanes.
+pub(crate) const ALL: u32 = u32::MAX;
+
+/// The slots of the threads of one warp, one thread after the other.
+pub(crate) struct Warp<'a> {
+    values: &'a mut [u64],
+    /// Slots of a thread.
+    slots: usize,
+}
+
+impl<'a> Warp<'a> {
+    pub fn new(values: &'a mut [u64], slots: usize) -> Self {
+        Self { values, slots }
+    }
+
+    pub fn word(&self, slot: Slot, lane: usize) -> u32 {
+        self.values[lane * self.slots + slot as usize] as u32
+    }
+
+    fn long(&self, slot: Slot, lane: usize) -> u64 {
+        self.values[lane * self.slots + slot as usize]
+    }
+
+    fn put(&mut self, slot: Slot, lane: usize, value: impl Into<u64>) {
+        self.values[lane * self.slots + slot as usize] = value.into();
+    }
+
+    /// The lanes of a mask whose predicate holds.
+    fn vote(&self, active: u32, p: Slot, negate: bool) -> u32 {
+        lanes_of(active).fold(0, |bits, lane| bits | u32::from((self.long(p, lane) != 0) != negate) << lane)
+    }
+
+    /// The same value in all lanes of a mask.
+    fn put_all(&mut self, slot: Slot, active: u32, value: impl Into<u64>) {
+        let value = value.into();
+        lanes_of(active).for_each(|lane| self.put(slot, lane, value));
+    }
+}
 
 /// How a shuffle finds the lane to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,46 +72,44 @@ pub(crate) enum Collective {
     /// `mask`: predicate that says whether the source lane was in range.
     Shuffle {
         mode: Shuffle,
-        d: u32,
-        mask: u32,
-        a: u32,
-        b: u32,
-        c: u32,
+        d: Slot,
+        mask: Slot,
+        a: Slot,
+        b: Slot,
+        c: Slot,
     },
     Ballot {
-        d: u32,
-        p: u32,
+        d: Slot,
+        p: Slot,
         negate: bool,
     },
     All {
-        d: u32,
-        p: u32,
+        d: Slot,
+        p: Slot,
         negate: bool,
     },
     Any {
-        d: u32,
-        p: u32,
+        d: Slot,
+        p: Slot,
         negate: bool,
     },
     Uniform {
-        d: u32,
-        p: u32,
+        d: Slot,
+        p: Slot,
         negate: bool,
     },
     MatchAny {
-        d: u32,
-        a: u32,
-        wide: bool,
+        d: Slot,
+        a: Slot,
     },
     MatchAll {
-        d: u32,
-        mask: u32,
-        a: u32,
-        wide: bool,
+        d: Slot,
+        mask: Slot,
+        a: Slot,
     },
     Reduce {
-        d: u32,
-        a: u32,
+        d: Slot,
+        a: Slot,
         by: Reduce,
     },
     Sync,
@@ -80,10 +118,10 @@ pub(crate) enum Collective {
         k: u32,
         a_signed: bool,
         b_signed: bool,
-        d: [u32; 4],
-        a: [u32; 4],
-        b: [u32; 2],
-        c: [u32; 4],
+        d: [Slot; 4],
+        a: [Slot; 4],
+        b: [Slot; 2],
+        c: [Slot; 4],
     },
 }
 
@@ -92,63 +130,86 @@ fn lanes_of(mask: u32) -> impl Iterator<Item = usize> {
 }
 
 impl Collective {
-    /// Executes for the lanes of a mask, all of which are here.
-    pub fn run(&self, registers: &mut Registers, active: u32) -> Result<(), (u32, FaultKind)> {
+    /// Slots that it reads in each lane, then those that it writes.
+    pub fn slots(&self) -> ([Slot; 10], [Slot; 4]) {
+        let (mut reads, mut writes) = ([NO_SLOT; 10], [NO_SLOT; 4]);
         match *self {
             Self::Sync => {}
-            Self::Shuffle { mode, d, mask, a, b, c } => return shuffle(registers, active, mode, [d, mask, a, b, c]),
+            Self::Shuffle { d, mask, a, b, c, .. } => {
+                reads[..3].copy_from_slice(&[a, b, c]);
+                writes[..2].copy_from_slice(&[d, mask]);
+            }
+            Self::Ballot { d, p, .. }
+            | Self::All { d, p, .. }
+            | Self::Any { d, p, .. }
+            | Self::Uniform { d, p, .. } => {
+                (reads[0], writes[0]) = (p, d);
+            }
+            Self::MatchAny { d, a, .. } | Self::Reduce { d, a, .. } => (reads[0], writes[0]) = (a, d),
+            Self::MatchAll { d, mask, a, .. } => {
+                reads[0] = a;
+                writes[..2].copy_from_slice(&[d, mask]);
+            }
+            Self::Mma { d, a, b, c, .. } => {
+                reads[..4].copy_from_slice(&a);
+                reads[4..6].copy_from_slice(&b);
+                reads[6..].copy_from_slice(&c);
+                writes = d;
+            }
+        }
+        (reads, writes)
+    }
+
+    /// Executes for the lanes of a mask, all of which are here.
+    pub fn run(&self, warp: &mut Warp<'_>, active: u32) -> Result<(), (u32, FaultKind)> {
+        match *self {
+            Self::Sync => {}
+            Self::Shuffle { mode, d, mask, a, b, c } => return shuffle(warp, active, mode, [d, mask, a, b, c]),
             Self::Ballot { d, p, negate } => {
-                let bits = vote(registers, active, p, negate);
-                for lane in lanes_of(active) {
-                    registers.words[d as usize].0[lane] = bits;
-                }
+                let bits = warp.vote(active, p, negate);
+                warp.put_all(d, active, bits);
             }
             Self::All { d, p, negate } => {
-                let bits = vote(registers, active, p, negate);
-                set(registers, d, active, bits == active);
+                let bits = warp.vote(active, p, negate);
+                warp.put_all(d, active, bits == active);
             }
             Self::Any { d, p, negate } => {
-                let bits = vote(registers, active, p, negate);
-                set(registers, d, active, bits != 0);
+                let bits = warp.vote(active, p, negate);
+                warp.put_all(d, active, bits != 0);
             }
             Self::Uniform { d, p, negate } => {
-                let bits = vote(registers, active, p, negate);
-                set(registers, d, active, bits == active || bits == 0);
+                let bits = warp.vote(active, p, negate);
+                warp.put_all(d, active, bits == active || bits == 0);
             }
-            Self::MatchAny { d, a, wide } => {
-                let values = values(registers, a, wide);
+            Self::MatchAny { d, a, .. } => {
+                let values = values(warp, a, active);
                 for lane in lanes_of(active) {
                     let equal = lanes_of(active)
                         .fold(0, |bits, other| bits | u32::from(values[other] == values[lane]) << other);
-                    registers.words[d as usize].0[lane] = equal;
+                    warp.put(d, lane, equal);
                 }
             }
-            Self::MatchAll { d, mask, a, wide } => {
-                let values = values(registers, a, wide);
+            Self::MatchAll { d, mask, a, .. } => {
+                let values = values(warp, a, active);
                 let first = values[active.trailing_zeros() as usize & 31];
                 let equal = lanes_of(active).all(|lane| values[lane] == first);
                 if d != NO_SLOT {
-                    for lane in lanes_of(active) {
-                        registers.words[d as usize].0[lane] = if equal { active } else { 0 };
-                    }
+                    warp.put_all(d, active, if equal { active } else { 0 });
                 }
                 if mask != NO_SLOT {
-                    set(registers, mask, active, equal);
+                    warp.put_all(mask, active, equal);
                 }
             }
             Self::Reduce { d, a, by } => {
-                let source = registers.words[a as usize].0;
-                let result =
-                    lanes_of(active).map(|lane| source[lane]).reduce(|x, y| by.apply(x, y)).unwrap_or_default();
-                for lane in lanes_of(active) {
-                    registers.words[d as usize].0[lane] = result;
-                }
+                let words = lanes_of(active).map(|lane| warp.word(a, lane));
+                let result = words.reduce(|x, y| by.apply(x, y)).unwrap_or_default();
+                warp.put_all(d, active, result);
             }
             Self::Mma { k, a_signed, b_signed, d, a, b, c } => {
                 if active != ALL {
                     return Err((active.trailing_zeros(), FaultKind::Warp("mma needs all 32 lanes of the warp")));
                 }
-                mma(registers, k, [a_signed, b_signed], d, a, b, c);
+                mma(warp, k, [a_signed, b_signed], d, a, b, c);
             }
         }
         Ok(())
@@ -170,28 +231,19 @@ impl Reduce {
     }
 }
 
-fn vote(registers: &Registers, active: u32, p: u32, negate: bool) -> u32 {
-    let bits = registers.masks[p as usize];
-    active & if negate { !bits } else { bits }
-}
-
-fn set(registers: &mut Registers, slot: u32, active: u32, value: bool) {
-    let target = &mut registers.masks[slot as usize];
-    *target = (*target & !active) | if value { active } else { 0 };
-}
-
-fn values(registers: &Registers, slot: u32, wide: bool) -> [u64; LANES] {
-    if wide { registers.longs[slot as usize].0 } else { registers.words[slot as usize].0.map(u64::from) }
+fn values(warp: &Warp<'_>, slot: Slot, active: u32) -> [u64; LANES] {
+    let mut values = [0; LANES];
+    lanes_of(active).for_each(|lane| values[lane] = warp.long(slot, lane));
+    values
 }
 
 fn shuffle(
-    registers: &mut Registers,
+    warp: &mut Warp<'_>,
     active: u32,
     mode: Shuffle,
-    [d, mask, a, b, c]: [u32; 5],
+    [d, mask, a, b, c]: [Slot; 5],
 ) -> Result<(), (u32, FaultKind)> {
-    let [a, b, c] = [a, b, c].map(|slot| registers.words[slot as usize].0);
-    let mut inside = 0;
+    let [a, b, c] = [a, b, c].map(|slot| values(warp, slot, active).map(|value| value as u32));
     for lane in lanes_of(active) {
         let (own, b, c) = (lane as i32, (b[lane] & 31) as i32, c[lane]);
         let (clamp, segment) = ((c & 31) as i32, (c >> 8 & 31) as i32);
@@ -208,21 +260,19 @@ fn shuffle(
             return Err((lane as u32, FaultKind::InactiveLane { lane: from as u32 }));
         }
         if d != NO_SLOT {
-            registers.words[d as usize].0[lane] = a[from as usize];
+            warp.put(d, lane, a[from as usize]);
         }
-        inside |= u32::from(valid) << lane;
-    }
-    if mask != NO_SLOT {
-        let target = &mut registers.masks[mask as usize];
-        *target = (*target & !active) | inside;
+        if mask != NO_SLOT {
+            warp.put(mask, lane, valid);
+        }
     }
     Ok(())
 }
 
 /// D = A × B + C over bytes. Fragments lie in registers as the PTX manual shows for m16n8k16 and m16n8k32.
-fn mma(registers: &mut Registers, k: u32, signed: [bool; 2], d: [u32; 4], a: [u32; 4], b: [u32; 2], c: [u32; 4]) {
-    let word = |slot: u32, lane: usize| registers.words[slot as usize].0[lane];
-    let byte = |word: u32, i: usize, signed: bool| {
+fn mma(warp: &mut Warp<'_>, k: u32, signed: [bool; 2], d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
+    let word = |slot: Slot, lane: usize| warp.word(slot, lane);
+    let byte = |word: Slot, i: usize, signed: bool| {
         let byte = (word >> (8 * i)) as u8;
         if signed { i32::from(byte as i8) } else { i32::from(byte) }
     };
@@ -249,6 +299,6 @@ fn mma(registers: &mut Registers, k: u32, signed: [bool; 2], d: [u32; 4], a: [u3
         }
     }
     for (slot, result) in d.iter().zip(results) {
-        registers.words[*slot as usize].0 = result;
+        result.into_iter().enumerate().for_each(|(lane, value)| warp.put(*slot, lane, value));
     }
 }
