@@ -38,7 +38,7 @@
 //!
 //! # How it works
 //!
-//! [`Module::parse`] reads the text; one table of opcodes (`opcode.rs`) says which names, types and modifiers exist, what
+//! [`Module::parse`] reads the text; one table of opcodes (`opcode`) says which names, types and modifiers exist, what
 //! each costs in gas and what the profile refuses. Each kernel is lowered together with the functions it calls: a
 //! register becomes an array of 32 values, one for each lane of a warp, so that an operation is a loop over lanes in
 //! vector instructions. Lanes that part at a branch run in the order of their position in the code and join where they
@@ -76,3 +76,4 @@ pub use exec::lanes::Vectors;
 pub use exec::launch::{Launch, Limits, Machine, Stats};
 pub use memory::{Access, Memory};
 pub use module::{Kernel, Module, Param};
+pub use opcode::page::profile_tables;
