@@ -1,5 +1,7 @@
 //! A module as it was written: names resolved, instructions not yet interpreted.
 
+use std::collections::HashSet;
+
 use crate::error::{Error, Space};
 
 /// A type of PTX.
@@ -25,6 +27,18 @@ pub enum Type {
     Bf16x2,
     F32,
     F64,
+    B128,
+    /// Pairs that newer GPUs compute with.
+    U16x2,
+    S16x2,
+    F32x2,
+    /// Elements of matrices.
+    B1,
+    U4,
+    S4,
+    Tf32,
+    /// Any format of at most 8 bits: `e4m3`, `e5m2`, `e2m3`, `e3m2`, `e2m1`, `ue8m0` and their vectors.
+    Fp8,
 }
 
 impl Type {
@@ -51,8 +65,53 @@ impl Type {
             "bf16x2" => Self::Bf16x2,
             "f32" => Self::F32,
             "f64" => Self::F64,
+            "b128" => Self::B128,
+            "u16x2" => Self::U16x2,
+            "s16x2" => Self::S16x2,
+            "f32x2" => Self::F32x2,
+            "b1" => Self::B1,
+            "u4" => Self::U4,
+            "s4" => Self::S4,
+            "tf32" => Self::Tf32,
+            "e4m3" | "e5m2" | "e2m3" | "e3m2" | "e2m1" | "ue8m0" | "ue4m3" | "e4m3x2" | "e5m2x2" | "e2m3x2"
+            | "e3m2x2" | "e2m1x2" | "ue8m0x2" | "e4m3x4" | "e5m2x4" | "e2m3x4" | "e3m2x4" | "e2m1x4" => Self::Fp8,
             _ => return None,
         })
+    }
+
+    /// The name, without its dot.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pred => "pred",
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+            Self::S8 => "s8",
+            Self::S16 => "s16",
+            Self::S32 => "s32",
+            Self::S64 => "s64",
+            Self::B8 => "b8",
+            Self::B16 => "b16",
+            Self::B32 => "b32",
+            Self::B64 => "b64",
+            Self::B128 => "b128",
+            Self::F16 => "f16",
+            Self::F16x2 => "f16x2",
+            Self::Bf16 => "bf16",
+            Self::Bf16x2 => "bf16x2",
+            Self::F32 => "f32",
+            Self::F32x2 => "f32x2",
+            Self::F64 => "f64",
+            Self::U16x2 => "u16x2",
+            Self::S16x2 => "s16x2",
+            Self::B1 => "b1",
+            Self::U4 => "u4",
+            Self::S4 => "s4",
+            Self::Tf32 => "tf32",
+            Self::Fp8 => "fp8",
+        }
     }
 
     /// Bytes in memory.
@@ -60,23 +119,36 @@ impl Type {
     #[allow(clippy::len_without_is_empty)]
     pub fn len(self) -> u32 {
         match self {
-            Self::Pred | Self::U8 | Self::S8 | Self::B8 => 1,
+            Self::Pred | Self::U8 | Self::S8 | Self::B8 | Self::B1 | Self::U4 | Self::S4 | Self::Fp8 => 1,
             Self::U16 | Self::S16 | Self::B16 | Self::F16 | Self::Bf16 => 2,
             Self::U32 | Self::S32 | Self::B32 | Self::F32 | Self::F16x2 | Self::Bf16x2 => 4,
-            Self::U64 | Self::S64 | Self::B64 | Self::F64 => 8,
+            Self::U16x2 | Self::S16x2 | Self::Tf32 => 4,
+            Self::U64 | Self::S64 | Self::B64 | Self::F64 | Self::F32x2 => 8,
+            Self::B128 => 16,
         }
     }
 
     /// Whether values are floating-point numbers.
     #[must_use]
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F16x2 | Self::Bf16 | Self::Bf16x2 | Self::F32 | Self::F64)
+        matches!(
+            self,
+            Self::F16
+                | Self::F16x2
+                | Self::Bf16
+                | Self::Bf16x2
+                | Self::F32
+                | Self::F32x2
+                | Self::F64
+                | Self::Tf32
+                | Self::Fp8
+        )
     }
 
     /// Whether values are signed integers.
     #[must_use]
     pub fn is_signed(self) -> bool {
-        matches!(self, Self::S8 | Self::S16 | Self::S32 | Self::S64)
+        matches!(self, Self::S4 | Self::S8 | Self::S16 | Self::S32 | Self::S64 | Self::S16x2)
     }
 }
 
@@ -102,7 +174,14 @@ pub(crate) struct Variable {
     pub init: Option<Vec<u8>>,
     /// Addresses inside `init`: offset, variable, addend.
     pub relocations: Vec<(u32, VarId, i64)>,
+    /// The type of its elements.
+    pub ty: Type,
+    /// A parameter that the text calls a pointer (`.ptr`).
+    pub pointer: bool,
+    /// Declared here, defined in another module (`.extern`).
+    pub external: bool,
     pub line: u32,
+    pub column: u32,
 }
 
 /// What an instruction reads or writes.
@@ -145,6 +224,7 @@ pub(crate) enum Base {
 #[derive(Clone, Debug)]
 pub(crate) struct Instruction {
     pub line: u32,
+    pub column: u32,
     /// A predicate, and whether it is negated.
     pub guard: Option<(RegId, bool)>,
     /// The opcode with its modifiers.
@@ -173,7 +253,12 @@ impl Instruction {
     }
 
     pub fn unsupported(&self, reason: impl Into<String>) -> Error {
-        Error::Unsupported { line: self.line, instruction: self.text.clone(), reason: reason.into() }
+        Error::Unsupported {
+            line: self.line,
+            column: self.column,
+            instruction: self.text.clone(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -203,6 +288,16 @@ pub(crate) struct Function {
     pub line: u32,
 }
 
+/// Something outside instructions that the profile refuses, seen while reading.
+#[derive(Clone, Debug)]
+pub(crate) struct Remark {
+    pub line: u32,
+    pub column: u32,
+    pub what: String,
+    pub reason: &'static str,
+    pub instead: &'static str,
+}
+
 /// A whole module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ast {
@@ -212,6 +307,10 @@ pub(crate) struct Ast {
     /// Variables declared outside functions.
     pub globals: Vec<VarId>,
     pub functions: Vec<Function>,
+    /// What the profile refuses besides instructions.
+    pub remarks: Vec<Remark>,
+    /// Functions that are declared without a body.
+    pub declared: HashSet<String>,
 }
 
 impl Ast {

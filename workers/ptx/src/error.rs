@@ -6,40 +6,48 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text is not PTX.
-    #[error("line {line}: expected {expected}, found {found}")]
+    #[error("{}: expected {expected}, found {found}", place(*line, *column))]
     Syntax {
         /// Line of the module, from 1.
         line: u32,
+        /// Column of that line in bytes, from 1; 0 where the whole line is meant.
+        column: u32,
         /// What would have been right.
         expected: &'static str,
         /// What stands there.
         found: String,
     },
     /// A name that is used but not declared, or declared twice.
-    #[error("line {line}: {name} {problem}")]
+    #[error("{}: {name} {problem}", place(*line, *column))]
     Name {
         /// Line of the module, from 1.
         line: u32,
+        /// Column of that line in bytes, from 1; 0 where the whole line is meant.
+        column: u32,
         /// The name.
         name: String,
         /// What is wrong with it.
         problem: &'static str,
     },
     /// An instruction that this machine does not execute.
-    #[error("line {line}: cannot execute `{instruction}`: {reason}")]
+    #[error("{}: cannot execute `{instruction}`: {reason}", place(*line, *column))]
     Unsupported {
         /// Line of the module, from 1.
         line: u32,
+        /// Column of that line in bytes, from 1; 0 where the whole line is meant.
+        column: u32,
         /// The opcode with its modifiers.
         instruction: String,
         /// Why not.
         reason: String,
     },
     /// Something in the module is larger than this machine takes.
-    #[error("line {line}: {what} is {found}, at most {limit} is possible")]
+    #[error("{}: {what} is {found}, at most {limit} is possible", place(*line, *column))]
     Limit {
         /// Line of the module, from 1.
         line: u32,
+        /// Column of that line in bytes, from 1; 0 where the whole line is meant.
+        column: u32,
         /// What is too large.
         what: &'static str,
         /// Its size.
@@ -60,6 +68,22 @@ impl Error {
             | Self::Limit { line, .. } => *line,
         }
     }
+
+    /// The column of that line in bytes, from 1; 0 where the whole line is meant.
+    #[must_use]
+    pub fn column(&self) -> u32 {
+        match self {
+            Self::Syntax { column, .. }
+            | Self::Name { column, .. }
+            | Self::Unsupported { column, .. }
+            | Self::Limit { column, .. } => *column,
+        }
+    }
+}
+
+/// A place in a module, for messages.
+pub(crate) fn place(line: u32, column: u32) -> String {
+    if column == 0 { format!("line {line}") } else { format!("line {line}, column {column}") }
 }
 
 /// Why a launch stopped: where, and what happened there.

@@ -38,7 +38,7 @@
 //!
 //! # How it works
 //!
-//! [`Module::parse`] reads the text; one table of opcodes (`opcode.rs`) says which names, types and modifiers exist, what
+//! [`Module::parse`] reads the text; one table of opcodes (`opcode`) says which names, types and modifiers exist, what
 //! each costs in gas and what the profile refuses. Each kernel is lowered together with the functions it calls into
 //! straight code over numbered slots (`ir.rs`). Two engines run that code: [`Interpreter`], plain and the reference, and
 //! the compiled code behind [`Machine`]. Both run one thread of a block after the other, each until it leaves or waits
@@ -77,3 +77,4 @@ pub use error::{Error, Fault, FaultKind, Space};
 pub use machine::{Interpreter, Launch, Limits, Machine, Stats};
 pub use memory::{Access, Memory};
 pub use module::{Kernel, Module, Param};
+pub use opcode::page::profile_tables;

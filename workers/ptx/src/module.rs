@@ -152,21 +152,7 @@ impl Module {
     /// What in the module is not in the reproducible profile; nothing, if it may run.
     #[must_use]
     pub fn check(&self) -> Vec<Refusal> {
-        let mut refusals = check::check(&self.ast);
-        for error in self.kernels.iter().filter_map(|kernel| kernel.program.as_ref().err()) {
-            // The table has said so already for most; what is left is what this machine cannot do.
-            let line = error.line();
-            if refusals.iter().all(|refusal| refusal.line != line) {
-                let (instruction, reason) = match error {
-                    Error::Unsupported { instruction, reason, .. } => (instruction.clone(), reason.clone()),
-                    Error::Name { name, problem, .. } => (name.clone(), (*problem).to_string()),
-                    other => (String::new(), other.to_string()),
-                };
-                refusals.push(Refusal { line, instruction, reason });
-            }
-        }
-        refusals.sort_by_key(|refusal| refusal.line);
-        refusals
+        check::check(&self.ast, self.kernels.iter().filter_map(|kernel| kernel.program.as_ref().err()))
     }
 
     /// The kernel with this name.

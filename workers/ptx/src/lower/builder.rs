@@ -212,7 +212,12 @@ impl<'a> Builder<'a> {
         let variable = self.ast.variable(id);
         let at = match variable.space {
             Space::Global => {
-                return Err(Error::Name { line: self.line, name: variable.name.clone(), problem: "has no address" });
+                return Err(Error::Name {
+                    line: self.line,
+                    column: 0,
+                    name: variable.name.clone(),
+                    problem: "has no address",
+                });
             }
             // Dynamic shared memory has no length; `shared_end` places it.
             Space::Shared if variable.len == 0 => 0,
@@ -236,7 +241,13 @@ impl<'a> Builder<'a> {
             [(&self.local, MAX_LOCAL, "local memory"), (&self.shared, MAX_SHARED, "shared memory")]
         {
             if area.len > limit {
-                return Err(Error::Limit { line: variable.line, what, found: area.len, limit });
+                return Err(Error::Limit {
+                    line: variable.line,
+                    column: variable.column,
+                    what,
+                    found: area.len,
+                    limit,
+                });
             }
         }
         self.addresses.insert(id, at);

@@ -79,16 +79,18 @@ impl<'a> Builder<'a> {
             if stack.iter().any(|(f, ..)| f.name == name) {
                 return Err(Error::Name {
                     line,
+                    column: 0,
                     name,
                     problem: "calls itself: recursion is not in the profile, its depth depends on the device",
                 });
             }
             let Some(callee) = self.ast.functions.iter().find(|f| f.name == name && !f.entry) else {
-                return Err(Error::Name { line, name, problem: "is called but not defined in this module" });
+                return Err(Error::Name { line, column: 0, name, problem: "is called but not defined in this module" });
             };
             if stack.len() + order.len() > MAX_FUNCTIONS {
                 return Err(Error::Limit {
                     line,
+                    column: 0,
                     what: "the number of functions",
                     found: stack.len() as u64,
                     limit: MAX_FUNCTIONS as u64,
@@ -139,6 +141,7 @@ impl<'a> Builder<'a> {
                     if open.labels.insert(name.clone(), next).is_some() {
                         return Err(Error::Name {
                             line: *line,
+                            column: 0,
                             name: name.clone(),
                             problem: "stands twice in a function",
                         });
@@ -172,6 +175,7 @@ impl<'a> Builder<'a> {
                 let target = open.labels.get(name).copied();
                 targets.push(target.ok_or_else(|| Error::Name {
                     line,
+                    column: 0,
                     name: name.clone(),
                     problem: "is not a label of this function",
                 })?);

@@ -49,6 +49,7 @@ impl Layout {
                     let name = ast.variable(*target).name.clone();
                     return Err(Error::Name {
                         line: variable.line,
+                        column: variable.column,
                         name,
                         problem: "has no address that a variable could hold",
                     });

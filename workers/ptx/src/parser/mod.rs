@@ -1,32 +1,49 @@
 //! Reads PTX text into an [`Ast`].
 
 mod declaration;
+mod function;
+mod initialiser;
+mod number;
 mod operand;
+mod passing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::ast::{Ast, Function, RegId, Statement, Type, VarId};
+use crate::ast::{Ast, Operand, RegId, Remark, Statement, Type, VarId};
 use crate::error::{Error, Space};
 use crate::lexer::{Kind, Token, tokens};
-use operand::integer;
 
 /// Most bytes of a module.
 pub(crate) const MAX_MODULE: usize = 16 << 20;
 /// Most registers that a function may declare.
 const MAX_REGISTERS: u64 = 1 << 20;
-/// Most bytes of a variable that is declared in the module.
+/// Most registers that all functions of a module may declare.
+const MAX_ALL_REGISTERS: u64 = 1 << 24;
+/// Most kernels and functions of a module.
+const MAX_FUNCTIONS: usize = 1 << 14;
+/// Most bytes of the variables that a module declares.
 const MAX_VARIABLE: u64 = 64 << 20;
-/// Deepest nesting of `{`.
+/// Deepest nesting of `{` or `(`.
 const MAX_DEPTH: usize = 64;
 
 type Result<T> = std::result::Result<T, Error>;
 
+/// Registers that were declared by one name: one, a vector, or a range of either.
+#[derive(Clone, Copy)]
+struct Registers {
+    first: u32,
+    /// Elements of a vector, 1 for an ordinary register.
+    width: u32,
+    /// Of `%r<12>`: 12.
+    count: u32,
+}
+
 /// What one `{ }` declares.
 #[derive(Default)]
 struct Scope {
-    registers: HashMap<String, RegId>,
-    /// `%r<12>`: first register and count by prefix.
-    ranges: HashMap<String, (u32, u32)>,
+    registers: HashMap<String, Registers>,
+    /// `%r<12>` by its prefix.
+    ranges: HashMap<String, Registers>,
     variables: HashMap<String, VarId>,
 }
 
@@ -36,35 +53,64 @@ pub(crate) struct Parser<'a> {
     ast: Ast,
     /// The module's scope first.
     scopes: Vec<Scope>,
+    /// Types of the registers of the function at work.
     registers: Vec<Type>,
+    /// Registers of the functions before.
+    registers_before: u64,
     /// Bytes of all variables so far.
     variable_bytes: u64,
+    /// Names of the functions that have a body.
+    defined: HashSet<String>,
+    /// Returns and parameters of every function that was declared or defined.
+    signatures: HashMap<String, (Vec<VarId>, Vec<VarId>)>,
+    /// `.alias`: other names of functions.
+    aliases: HashMap<String, String>,
 }
 
 pub(crate) fn parse(text: &str) -> Result<Ast> {
     if text.len() > MAX_MODULE {
-        return Err(Error::Limit { line: 1, what: "the module", found: text.len() as u64, limit: MAX_MODULE as u64 });
+        let (found, limit) = (text.len() as u64, MAX_MODULE as u64);
+        return Err(Error::Limit { line: 1, column: 0, what: "the module", found, limit });
     }
-    let tokens = tokens(text)?;
-    let mut parser = Parser {
-        tokens,
-        at: 0,
-        ast: Ast::default(),
-        scopes: vec![Scope::default()],
-        registers: Vec::new(),
-        variable_bytes: 0,
-    };
+    let mut parser = Parser { tokens: tokens(text)?, ..Parser::empty() };
     parser.module()?;
+    parser.resolve_aliases();
     Ok(parser.ast)
 }
 
 impl<'a> Parser<'a> {
-    fn peek(&self) -> Kind<'a> {
-        self.tokens[self.at.min(self.tokens.len() - 1)].kind
+    fn empty() -> Self {
+        Self {
+            tokens: Vec::new(),
+            at: 0,
+            ast: Ast::default(),
+            scopes: vec![Scope::default()],
+            registers: Vec::new(),
+            registers_before: 0,
+            variable_bytes: 0,
+            defined: HashSet::new(),
+            signatures: HashMap::new(),
+            aliases: HashMap::new(),
+        }
     }
 
-    fn line(&self) -> u32 {
-        self.tokens[self.at.min(self.tokens.len() - 1)].line
+    fn token(&self) -> Token<'a> {
+        self.tokens[self.at.min(self.tokens.len() - 1)]
+    }
+
+    fn peek(&self) -> Kind<'a> {
+        self.token().kind
+    }
+
+    /// The kind of the token after the next.
+    fn second(&self) -> Option<Kind<'a>> {
+        self.tokens.get(self.at + 1).map(|token| token.kind)
+    }
+
+    /// Line and column of the next token.
+    fn place(&self) -> (u32, u32) {
+        let token = self.token();
+        (token.line, token.column)
     }
 
     fn next(&mut self) -> Kind<'a> {
@@ -74,7 +120,14 @@ impl<'a> Parser<'a> {
     }
 
     fn wrong<T>(&self, expected: &'static str) -> Result<T> {
-        Err(Error::Syntax { line: self.line(), expected, found: self.peek().describe() })
+        let (line, column) = self.place();
+        Err(Error::Syntax { line, column, expected, found: self.peek().describe() })
+    }
+
+    /// As [`Parser::wrong`], for the token before the next.
+    fn wrong_before<T>(&mut self, expected: &'static str) -> Result<T> {
+        self.at -= 1;
+        self.wrong(expected)
     }
 
     fn take(&mut self, c: char) -> bool {
@@ -97,25 +150,48 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn number(&mut self, expected: &'static str) -> Result<u64> {
-        let negative = self.take('-');
-        match self.peek() {
-            Kind::Word(word) => match integer(word) {
-                Some(value) => {
-                    self.at += 1;
-                    Ok(if negative { value.wrapping_neg() } else { value })
-                }
-                None => self.wrong(expected),
-            },
-            _ => self.wrong(expected),
+    /// Notes something that the profile refuses and that is no instruction. The place is that of the next token.
+    fn remark(&mut self, what: &str, reason: &'static str, instead: &'static str) {
+        let (line, column) = self.place();
+        self.ast.remarks.push(Remark { line, column, what: what.to_string(), reason, instead });
+    }
+
+    /// `.loc 1 23 5, function_name $L, inlined_at 1 10 3` and `.file 1 "name", 12, 34`: where code comes from.
+    fn skip_position(&mut self) {
+        self.at += 1;
+        loop {
+            match self.peek() {
+                Kind::Text(_) => self.at += 1,
+                Kind::Word(word) if word.as_bytes()[0].is_ascii_digit() => self.at += 1,
+                Kind::Punct(',') => match self.second() {
+                    Some(Kind::Word("function_name")) => {
+                        self.at += 3;
+                        self.at += usize::from(self.take('+'));
+                    }
+                    Some(Kind::Word("inlined_at")) => self.at += 2,
+                    Some(Kind::Word(word)) if word.as_bytes()[0].is_ascii_digit() => self.at += 2,
+                    _ => return,
+                },
+                _ => return,
+            }
         }
     }
 
-    /// `.loc` and `.file` end with their line.
-    fn skip_line(&mut self) {
-        let line = self.line();
-        while self.line() == line && self.peek() != Kind::End {
+    /// `( … )`, if it stands here.
+    fn skip_brackets(&mut self) -> Result<()> {
+        let mut depth = 0u32;
+        loop {
+            match self.peek() {
+                Kind::Punct('(') => depth += 1,
+                Kind::Punct(')') if depth > 0 => depth -= 1,
+                Kind::End if depth > 0 => return self.wrong("`)`"),
+                _ if depth == 0 => return Ok(()),
+                _ => {}
+            }
             self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
         }
     }
 
@@ -126,48 +202,21 @@ impl<'a> Parser<'a> {
                 Kind::Punct(';') if depth == 0 => return Ok(()),
                 Kind::Punct('{') => depth += 1,
                 Kind::Punct('}') if depth > 0 => depth -= 1,
-                Kind::End | Kind::Punct('}' | ';') => {
-                    self.at -= 1;
-                    return self.wrong("`;`");
-                }
+                Kind::End | Kind::Punct('}' | ';') => return self.wrong_before("`;`"),
                 _ => {}
             }
         }
     }
 
     fn module(&mut self) -> Result<()> {
+        let mut external = false;
         loop {
+            let linking = std::mem::take(&mut external);
             match self.peek() {
                 Kind::End => return Ok(()),
                 Kind::Punct(';') => self.at += 1,
-                Kind::Punct('@') => return self.wrong("a declaration"),
-                Kind::Word(".version") => {
-                    self.at += 1;
-                    let text = self.word("a version such as 9.0")?;
-                    let version = text.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-                    let Some(version) = version else {
-                        self.at -= 1;
-                        return self.wrong("a version such as 9.0");
-                    };
-                    self.ast.version = version;
-                }
-                Kind::Word(".target") => {
-                    self.at += 1;
-                    self.ast.target = self.word("a target such as sm_80")?.to_string();
-                    while self.take(',') {
-                        self.ast.target.push(',');
-                        let more = self.word("a target option")?;
-                        self.ast.target.push_str(more);
-                    }
-                }
-                Kind::Word(".address_size") => {
-                    self.at += 1;
-                    if self.number("64")? != 64 {
-                        self.at -= 1;
-                        return self.wrong("64 as address size");
-                    }
-                }
-                Kind::Word(".file" | ".loc") => self.skip_line(),
+                Kind::Word(".version" | ".target" | ".address_size") => self.header()?,
+                Kind::Word(".file" | ".loc") => self.skip_position(),
                 Kind::Word(".section") => {
                     while !matches!(self.next(), Kind::Punct('}')) {
                         if self.peek() == Kind::End {
@@ -175,14 +224,17 @@ impl<'a> Parser<'a> {
                         }
                     }
                 }
-                Kind::Word(".pragma" | ".alias") => self.skip_to_semicolon()?,
-                Kind::Word(".visible" | ".extern" | ".weak" | ".common" | ".internal") => {
+                Kind::Word(".pragma") => self.skip_to_semicolon()?,
+                Kind::Word(".alias") => self.alias()?,
+                Kind::Word(".extern") => {
                     self.at += 1;
+                    external = true;
                 }
+                Kind::Word(".visible" | ".weak" | ".common" | ".internal") => self.at += 1,
                 Kind::Word(".func") => self.function(false)?,
                 Kind::Word(".entry") => self.function(true)?,
-                Kind::Word(".global" | ".const" | ".shared") => {
-                    let ids = self.variables()?;
+                Kind::Word(".global" | ".const" | ".shared" | ".tex") => {
+                    let ids = self.variables(linking)?;
                     self.ast.globals.extend(ids);
                 }
                 _ => return self.wrong("a declaration"),
@@ -190,88 +242,69 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn function(&mut self, entry: bool) -> Result<()> {
-        let line = self.line();
-        self.at += 1;
-        self.scopes.push(Scope::default());
-        self.registers.clear();
-        let returns = if !entry && self.take('(') { self.parameters()? } else { Vec::new() };
-        let name = self.word("the name of a function")?.to_string();
-        let params = if self.take('(') { self.parameters()? } else { Vec::new() };
-        if entry {
-            for id in &params {
-                self.ast.variables[id.0 as usize].constant = true;
+    fn header(&mut self) -> Result<()> {
+        match self.word("a directive")? {
+            ".version" => {
+                let text = self.word("a version such as 9.0")?;
+                let version = text.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+                let Some(version) = version else { return self.wrong_before("a version such as 9.0") };
+                self.ast.version = version;
             }
-        }
-        let (mut max_threads, mut required_threads) = (None, None);
-        let body = loop {
-            match self.peek() {
-                Kind::Punct(';') => {
-                    self.at += 1;
-                    break None;
+            ".target" => {
+                self.ast.target = self.word("a target such as sm_80")?.to_string();
+                while self.take(',') {
+                    self.ast.target.push(',');
+                    let more = self.word("a target option")?;
+                    self.ast.target.push_str(more);
                 }
-                Kind::Punct('{') => break Some(self.body()?),
-                Kind::Word(directive @ (".maxntid" | ".reqntid")) => {
-                    self.at += 1;
-                    let mut sizes = [1; 3];
-                    for size in &mut sizes {
-                        *size = u32::try_from(self.number("a number of threads")?).unwrap_or(u32::MAX);
-                        if !self.take(',') {
-                            break;
-                        }
-                    }
-                    *(if directive == ".maxntid" { &mut max_threads } else { &mut required_threads }) = Some(sizes);
-                }
-                Kind::Word(".minnctapersm" | ".maxnreg" | ".maxnctapersm") => {
-                    self.at += 1;
-                    self.number("a number")?;
-                }
-                Kind::Word(".noreturn") => self.at += 1,
-                Kind::Word(".pragma") => self.skip_to_semicolon()?,
-                _ => return self.wrong("`{`, `;` or a directive of a function"),
             }
-        };
-        self.scopes.pop();
-        if let Some(body) = body {
-            if self.ast.functions.iter().any(|f| f.name == name) {
-                return Err(Error::Name { line, name, problem: "is defined twice" });
+            _ => {
+                if self.literal("64")? != 64 {
+                    return self.wrong_before("64 as address size");
+                }
             }
-            let registers = std::mem::take(&mut self.registers);
-            let function =
-                Function { name, entry, params, returns, registers, body, max_threads, required_threads, line };
-            self.ast.functions.push(function);
         }
         Ok(())
     }
 
-    /// Parameters up to `)`.
-    fn parameters(&mut self) -> Result<Vec<VarId>> {
-        let mut params = Vec::new();
-        while !self.take(')') {
-            match self.peek() {
-                Kind::Word(".param") => {
-                    let id = self.declaration(Space::Param, false)?;
-                    params.push(id);
-                }
-                Kind::Word(".reg") => {
-                    return Err(Error::Unsupported {
-                        line: self.line(),
-                        instruction: ".reg".into(),
-                        reason: "parameters in registers are not in the profile: use .param".into(),
-                    });
-                }
-                _ => return self.wrong("`.param` or `)`"),
-            }
-            self.take(',');
-        }
-        Ok(params)
+    /// `.alias name, function;`
+    fn alias(&mut self) -> Result<()> {
+        self.at += 1;
+        let name = self.word("a name")?.to_string();
+        self.expect(',', "`,`")?;
+        let function = self.word("the name of a function")?.to_string();
+        self.aliases.insert(name, function);
+        self.expect(';', "`;`")
     }
 
+    /// Lets calls name the functions themselves. One step is enough: an alias may not name another one.
+    fn resolve_aliases(&mut self) {
+        if self.aliases.is_empty() {
+            return;
+        }
+        for function in &mut self.ast.functions {
+            for statement in &mut function.body {
+                let Statement::Instruction(ins) = statement else { continue };
+                if ins.name() != "call" {
+                    continue;
+                }
+                for operand in &mut ins.operands {
+                    if let Operand::Name(name) = operand
+                        && let Some(target) = self.aliases.get(name)
+                    {
+                        *name = target.clone();
+                    }
+                }
+            }
+        }
+    }
+
+    /// A function's body, from `{` to its `}`.
     fn body(&mut self) -> Result<Vec<Statement>> {
         let mut statements = Vec::new();
         let base = self.scopes.len();
         loop {
-            let line = self.line();
+            let (line, _) = self.place();
             match self.peek() {
                 Kind::Punct('{') => {
                     if self.scopes.len() > MAX_DEPTH {
@@ -289,18 +322,18 @@ impl<'a> Parser<'a> {
                     }
                 }
                 Kind::Punct(';') => self.at += 1,
-                Kind::Punct('@') => statements.push(Statement::Instruction(self.instruction()?)),
+                Kind::Punct('@') => self.instruction(&mut statements)?,
                 Kind::Word(".reg") => self.register_declaration()?,
                 Kind::Word(".local" | ".shared" | ".param" | ".global" | ".const") => {
                     let global = matches!(self.peek(), Kind::Word(".global" | ".const"));
-                    let ids = self.variables()?;
+                    let ids = self.variables(false)?;
                     if global {
                         self.ast.globals.extend(ids);
                     }
                 }
-                Kind::Word(".extern") => self.at += 1,
-                Kind::Word(".pragma") => self.skip_to_semicolon()?,
-                Kind::Word(".loc" | ".file") => self.skip_line(),
+                Kind::Word(".extern" | ".visible" | ".weak") => self.at += 1,
+                Kind::Word(".pragma" | ".calltargets" | ".callprototype") => self.skip_to_semicolon()?,
+                Kind::Word(".loc" | ".file") => self.skip_position(),
                 Kind::Word(".branchtargets") => {
                     self.at += 1;
                     let mut targets = vec![self.word("a label")?.to_string()];
@@ -310,17 +343,52 @@ impl<'a> Parser<'a> {
                     self.expect(';', "`;`")?;
                     statements.push(Statement::Targets(targets));
                 }
-                Kind::Word(".calltargets" | ".callprototype") => self.skip_to_semicolon()?,
-                Kind::Word(word) => {
-                    if self.tokens.get(self.at + 1).map(|t| t.kind) == Some(Kind::Punct(':')) {
-                        self.at += 2;
-                        statements.push(Statement::Label(word.to_string(), line));
-                    } else {
-                        statements.push(Statement::Instruction(self.instruction()?));
-                    }
+                Kind::Word(word) if self.second() == Some(Kind::Punct(':')) => {
+                    self.at += 2;
+                    statements.push(Statement::Label(word.to_string(), line));
                 }
+                Kind::Word(_) => self.instruction(&mut statements)?,
                 _ => return self.wrong("an instruction"),
             }
+        }
+    }
+
+    /// The registers that a name stands for.
+    fn find_registers(&self, name: &str) -> Option<Registers> {
+        let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let (prefix, number) = name.split_at(name.len() - digits);
+        let number: Option<u32> = number.parse().ok();
+        self.scopes.iter().rev().find_map(|scope| {
+            scope.registers.get(name).copied().or_else(|| {
+                let range = scope.ranges.get(prefix)?;
+                let number = number.filter(|n| *n < range.count)?;
+                Some(Registers { first: range.first + number * range.width, count: 1, ..*range })
+            })
+        })
+    }
+
+    /// A register, or a component of a vector of registers.
+    fn register(&self, name: &str) -> Option<RegId> {
+        if let Some(found) = self.find_registers(name) {
+            return (found.width == 1).then_some(RegId(found.first));
+        }
+        let (vector, component) = name.rsplit_once('.')?;
+        let at = ["x", "y", "z", "w", "r", "g", "b", "a"].iter().position(|c| *c == component)? as u32 % 4;
+        let found = self.find_registers(vector)?;
+        (at < found.width).then_some(RegId(found.first + at))
+    }
+
+    fn variable(&self, name: &str) -> Option<VarId> {
+        self.scopes.iter().rev().find_map(|scope| scope.variables.get(name).copied())
+    }
+
+    fn space_of(word: &str) -> (Space, bool) {
+        match word {
+            ".global" | ".tex" => (Space::Global, false),
+            ".const" => (Space::Global, true),
+            ".shared" => (Space::Shared, false),
+            ".local" => (Space::Local, false),
+            _ => (Space::Param, false),
         }
     }
 }

@@ -1,191 +1,184 @@
 //! Instructions and their operands.
 
+use super::number::{Constant, double, single};
 use super::{Parser, Result};
-use crate::ast::{Base, Instruction, Operand, RegId, Type, VarId};
+use crate::ast::{Base, Instruction, Operand, RegId, Statement, Type};
 use crate::error::Error;
 use crate::lexer::Kind;
 use crate::opcode;
 
+/// Most modifiers of an instruction; no instruction of PTX has half as many.
+const MAX_MODIFIERS: usize = 40;
+
 impl Parser<'_> {
-    fn register(&self, name: &str) -> Option<RegId> {
-        let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-        let (prefix, number) = name.split_at(name.len() - digits);
-        let number: Option<u32> = number.parse().ok();
-        self.scopes.iter().rev().find_map(|scope| {
-            scope.registers.get(name).copied().or_else(|| {
-                let (first, count) = scope.ranges.get(prefix)?;
-                number.filter(|n| n < count).map(|n| RegId(first + n))
-            })
-        })
-    }
-
-    fn variable(&self, name: &str) -> Option<VarId> {
-        self.scopes.iter().rev().find_map(|scope| scope.variables.get(name).copied())
-    }
-
     fn predicate(&mut self) -> Result<RegId> {
         let name = self.word("a predicate")?;
         match self.register(name) {
             Some(id) if self.registers[id.0 as usize] == Type::Pred => Ok(id),
-            _ => {
-                self.at -= 1;
-                self.wrong("a declared predicate")
-            }
+            _ => self.wrong_before("a declared predicate"),
         }
     }
 
-    pub(super) fn instruction(&mut self) -> Result<Instruction> {
+    /// An instruction with its guard; a call may become several.
+    pub(super) fn instruction(&mut self, statements: &mut Vec<Statement>) -> Result<()> {
         let guard = if self.take('@') {
             let negated = self.take('!');
             Some((self.predicate()?, negated))
         } else {
             None
         };
-        let line = self.line();
-        let text = self.word("an opcode")?.to_string();
-        let mut instruction = Instruction { line, guard, text, operands: Vec::new() };
-        if opcode::find(instruction.name()).is_none_or(|op| op.refused.is_some()) {
-            self.skip_to_semicolon()?;
-            return Ok(instruction);
+        let (line, column) = self.place();
+        let text = self.word("an opcode")?;
+        if text.split('.').nth(MAX_MODIFIERS).is_some() {
+            return self.wrong_before("an opcode with fewer modifiers");
         }
+        let mut instruction = Instruction { line, column, guard, text: text.to_string(), operands: Vec::new() };
+        // What is refused may have operands of any form; nothing of the profile has them.
+        let refused = match opcode::find(text) {
+            None => true,
+            Some(row) => row.refused.is_some() || instruction.modifiers().any(|modifier| !row.knows(modifier)),
+        };
+        let start = self.at;
+        match self.operands(&mut instruction) {
+            Ok(()) => {}
+            Err(_) if refused => {
+                self.at = start;
+                instruction.operands.clear();
+                self.skip_to_semicolon()?;
+            }
+            Err(error) => return Err(error),
+        }
+        if instruction.name() == "call" {
+            return self.call(instruction, statements);
+        }
+        statements.push(Statement::Instruction(instruction));
+        Ok(())
+    }
+
+    fn operands(&mut self, instruction: &mut Instruction) -> Result<()> {
+        let call = instruction.name() == "call";
         while !self.take(';') {
-            let operand = self.operand(0)?;
+            let operand = self.operand(0, call)?;
             instruction.operands.push(operand);
             if !self.take(',') && self.peek() != Kind::Punct(';') {
                 return self.wrong("`,` or `;`");
             }
         }
-        Ok(instruction)
+        Ok(())
     }
 
-    fn operand(&mut self, depth: usize) -> Result<Operand> {
+    fn operand(&mut self, depth: usize, call: bool) -> Result<Operand> {
         if depth > 2 {
             return self.wrong("a simpler operand");
         }
         let operand = match self.peek() {
-            Kind::Punct(open @ ('{' | '(')) => {
+            Kind::Punct('{') => {
                 self.at += 1;
-                let close = if open == '{' { '}' } else { ')' };
-                let mut parts = Vec::new();
-                while !self.take(close) {
-                    parts.push(self.operand(depth + 1)?);
-                    if !self.take(',') && self.peek() != Kind::Punct(close) {
-                        return self.wrong("`,` or a closing bracket");
-                    }
-                }
-                if open == '{' { Operand::Vector(parts) } else { Operand::List(parts) }
+                Operand::Vector(self.list('}', depth, call)?)
             }
-            Kind::Punct('[') => {
+            Kind::Punct('(') if call => {
                 self.at += 1;
-                let base = self.value()?;
-                let mut offset = 0i64;
-                while matches!(self.peek(), Kind::Punct('+' | '-')) {
-                    self.take('+');
-                    offset = offset.wrapping_add(self.number("an offset")? as i64);
-                }
-                self.expect(']', "`]`")?;
-                match base {
-                    Operand::Reg(id) => Operand::Address(Base::Reg(id), offset),
-                    Operand::Symbol(id, more) => Operand::Address(Base::Var(id), offset.wrapping_add(more)),
-                    Operand::Int(at) => Operand::Address(Base::Absolute, offset.wrapping_add(at as i64)),
-                    _ => {
-                        self.at -= 1;
-                        return self.wrong("a register or a variable as address");
-                    }
-                }
+                Operand::List(self.list(')', depth, call)?)
             }
-            Kind::Punct('!') => {
+            Kind::Punct('[') => self.address()?,
+            Kind::Punct('!') if matches!(self.second(), Some(Kind::Word(word)) if !word.as_bytes()[0].is_ascii_digit()) =>
+            {
                 self.at += 1;
                 Operand::Not(self.predicate()?)
             }
             _ => self.value()?,
         };
         if self.take('|') {
-            let second = self.operand(depth + 1)?;
+            let second = self.operand(depth + 1, call)?;
             return Ok(Operand::Pair(Box::new(operand), Box::new(second)));
         }
         Ok(operand)
     }
 
-    /// A register, number, symbol or name.
-    pub(super) fn value(&mut self) -> Result<Operand> {
-        if self.peek() == Kind::Punct('-') {
-            let at = self.at;
-            self.at += 1;
-            let word = self.word("a number")?;
-            if let Some(fraction) = fraction(word) {
-                return Ok(Operand::Double((-fraction).to_bits()));
+    fn list(&mut self, close: char, depth: usize, call: bool) -> Result<Vec<Operand>> {
+        let mut parts = Vec::new();
+        while !self.take(close) {
+            parts.push(self.operand(depth + 1, call)?);
+            if !self.take(',') && self.peek() != Kind::Punct(close) {
+                return self.wrong("`,` or a closing bracket");
             }
-            self.at = at;
-            return Ok(Operand::Int(self.number("a number")?));
         }
-        let line = self.line();
-        let word = self.word("an operand")?;
+        Ok(parts)
+    }
+
+    /// `[base + offset]`
+    fn address(&mut self) -> Result<Operand> {
+        self.at += 1;
+        let base = self.value()?;
+        let mut offset = 0i64;
+        while matches!(self.peek(), Kind::Punct('+' | '-')) {
+            self.take('+');
+            offset = offset.wrapping_add(self.number("an offset")? as i64);
+        }
+        self.expect(']', "`]`")?;
+        match base {
+            Operand::Reg(id) => Ok(Operand::Address(Base::Reg(id), offset)),
+            Operand::Symbol(id, more) => Ok(Operand::Address(Base::Var(id), offset.wrapping_add(more))),
+            Operand::Int(at) => Ok(Operand::Address(Base::Absolute, offset.wrapping_add(at as i64))),
+            _ => self.wrong_before("a register or a variable as address"),
+        }
+    }
+
+    /// A register, number, symbol or name.
+    fn value(&mut self) -> Result<Operand> {
+        let (line, column) = self.place();
+        let word = match self.peek() {
+            Kind::Word(word) if !word.as_bytes()[0].is_ascii_digit() && word != "WARP_SZ" => word,
+            Kind::Word(_) | Kind::Punct('-' | '+' | '(' | '~' | '!') => return self.constant_operand(),
+            _ => return self.wrong("an operand"),
+        };
+        self.at += 1;
         if word == "_" {
             return Ok(Operand::Sink);
         }
         if let Some(id) = self.register(word) {
             return Ok(Operand::Reg(id));
         }
-        if let Some(name) = word.strip_prefix('%') {
-            if let Some(id) = self.variable(word) {
-                return Ok(Operand::Symbol(id, 0));
-            }
-            if opcode::is_special(name) {
-                return Ok(Operand::Special(name.to_string()));
-            }
-            return Err(Error::Name { line, name: word.into(), problem: "is not declared" });
-        }
-        if word.as_bytes()[0].is_ascii_digit() {
-            let hex = |prefix: [&str; 2], len: usize| {
-                let digits = word.strip_prefix(prefix[0]).or_else(|| word.strip_prefix(prefix[1]))?;
-                (digits.len() == len).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
-            };
-            if let Some(bits) = hex(["0f", "0F"], 8) {
-                return Ok(Operand::Single(bits as u32));
-            }
-            if let Some(bits) = hex(["0d", "0D"], 16) {
-                return Ok(Operand::Double(bits));
-            }
-            if let Some(value) = integer(word) {
-                return Ok(Operand::Int(value));
-            }
-            if let Some(value) = fraction(word) {
-                return Ok(Operand::Double(value.to_bits()));
-            }
-            self.at -= 1;
-            return self.wrong("a number");
+        if let Some(found) = self.find_registers(word) {
+            let parts = (found.first..found.first + found.width).map(|id| Operand::Reg(RegId(id)));
+            return Ok(Operand::Vector(parts.collect()));
         }
         if let Some(id) = self.variable(word) {
             let mut offset = 0i64;
-            if self.peek() == Kind::Punct('+') {
-                self.at += 1;
-                offset = self.number("an offset")? as i64;
+            while matches!(self.peek(), Kind::Punct('+' | '-')) {
+                self.take('+');
+                offset = offset.wrapping_add(self.number("an offset")? as i64);
             }
             return Ok(Operand::Symbol(id, offset));
         }
-        if word == "WARP_SZ" {
-            return Ok(Operand::Int(32));
+        if let Some(name) = word.strip_prefix('%') {
+            if opcode::is_special(name) {
+                return Ok(Operand::Special(name.to_string()));
+            }
+            return Err(Error::Name { line, column, name: word.into(), problem: "is not declared" });
         }
         Ok(Operand::Name(word.to_string()))
     }
-}
 
-pub(super) fn integer(word: &str) -> Option<u64> {
-    let word = word.strip_suffix('U').unwrap_or(word);
-    if let Some(digits) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        return u64::from_str_radix(digits, 16).ok();
+    /// A number. Those in hexadecimal keep their bits, which may be those of a NaN.
+    fn constant_operand(&mut self) -> Result<Operand> {
+        let negative = self.peek() == Kind::Punct('-');
+        let word = if negative { self.second() } else { Some(self.peek()) };
+        if let Some(Kind::Word(word)) = word {
+            let end = self.at + usize::from(negative) + 1;
+            let exact = match (single(word), double(word)) {
+                (Some(bits), _) => Some(Operand::Single(bits ^ u32::from(negative) << 31)),
+                (_, Some(bits)) => Some(Operand::Double(bits ^ u64::from(negative) << 63)),
+                _ => None,
+            };
+            if let Some(operand) = exact {
+                self.at = end;
+                return Ok(operand);
+            }
+        }
+        Ok(match self.constant("a number")? {
+            Constant::Int(value, _) => Operand::Int(value),
+            Constant::Float(value) => Operand::Double(value.to_bits()),
+        })
     }
-    if let Some(digits) = word.strip_prefix("0b").or_else(|| word.strip_prefix("0B")) {
-        return u64::from_str_radix(digits, 2).ok();
-    }
-    if word.len() > 1 && word.starts_with('0') {
-        return u64::from_str_radix(&word[1..], 8).ok();
-    }
-    word.parse().ok()
-}
-
-fn fraction(word: &str) -> Option<f64> {
-    (word.as_bytes().first()?.is_ascii_digit() && word.contains(['.', 'e', 'E']) && !word.starts_with("0x"))
-        .then(|| word.parse().ok())?
 }
