@@ -6,7 +6,26 @@ use crate::status::{INVALID_DEVICE, INVALID_VALUE, NO_DEVICE, SUCCESS, status};
 use crate::world::world;
 use crate::{put, settings, stream};
 
+/// Threads of a multiprocessor.
+const THREADS: c_int = 2048;
+
 driver! {
+    /// How many blocks of a kernel a multiprocessor holds.
+    fn cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        blocks: *mut c_int, _function: usize, threads: c_int, _shared_len: usize,
+    ) {
+        // SAFETY: valid by the contract of the API.
+        unsafe { put(blocks, THREADS / threads.max(1)) }
+    }
+
+    /// As [`cuOccupancyMaxActiveBlocksPerMultiprocessor`].
+    fn cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+        blocks: *mut c_int, function: usize, threads: c_int, shared_len: usize, _flags: c_uint,
+    ) {
+        // SAFETY: the same contract.
+        unsafe { cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, function, threads, shared_len) }
+    }
+
     /// Starts the driver.
     fn cuInit(_flags: c_uint) {
         if settings::devices() > 0 { SUCCESS } else { NO_DEVICE }
@@ -51,7 +70,7 @@ driver! {
             8 => 48 << 10, // shared memory of a block
             10 => 32, // lanes of a warp
             16 => settings::number("FAKE_CUDA_MULTIPROCESSORS", 1),
-            39 => 2048, // threads of a multiprocessor
+            39 => THREADS,
             75 => 8, // compute capability, major
             76 | 115 => 0, // minor; no memory pools
             _ => 1,

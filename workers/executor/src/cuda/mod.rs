@@ -12,7 +12,9 @@ mod unit;
 
 use std::sync::Arc;
 
+use cudarc::driver::CudaFunction;
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
+use tessera_protocol::spec::Launch;
 
 use crate::program::{Checked, Program};
 use crate::{Device, ExecError, Executor, Options, Session};
@@ -27,8 +29,18 @@ pub use driver::{Finding, probe};
 /// A GPU as this backend uses it.
 struct Gpu {
     pool: Arc<Pool>,
-    /// Threads that all its multiprocessors hold.
-    threads: u64,
+    processors: u64,
+}
+
+impl Gpu {
+    /// How many blocks of a launch it holds at once; 0 where the driver does not tell.
+    fn holds(&self, launch: &Launch, kernel: &CudaFunction) -> u64 {
+        let threads = launch.block.iter().product::<u32>();
+        let each = guarded("ask how many blocks fit", || {
+            kernel.occupancy_max_active_blocks_per_multiprocessor(threads, launch.shared_len as usize, None)
+        });
+        each.map_or(0, |each| u64::from(each) * self.processors)
+    }
 }
 
 pub(crate) struct Cuda {
@@ -57,8 +69,7 @@ impl Cuda {
             guarded("open a GPU", || {
                 let pool = Arc::new(Pool::new(&context)?);
                 let processors = context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-                let each = context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR)?;
-                Ok(Gpu { pool, threads: processors.max(0) as u64 * each.max(0) as u64 })
+                Ok(Gpu { pool, processors: processors.max(0) as u64 })
             })
         };
         let gpus = contexts.into_iter().map(gpu).collect::<Result<_, _>>()?;
@@ -106,8 +117,14 @@ impl Executor for Cuda {
         let cubins = self.options.cubins.as_ref();
         let cache = cubins.map(|cubins| (cubins, Key::new(program.module, found, self.version)));
         let module = link::load(gpu.pool.context(), &text, cache)?;
-        let slots = slots::choose(&checked.plan, gpu.threads, available, self.options.most_in_flight);
-        Ok(Box::new(CudaSession::new(&gpu.pool, module, checked, slots, self.options.graphs)?))
+        let launches = &checked.plan.launches;
+        let functions = guarded("find the kernels", || {
+            launches.iter().map(|launch| module.load_function(&launch.kernel)).collect::<Result<Vec<_>, _>>()
+        })?;
+        let held: Vec<u64> =
+            launches.iter().zip(&functions).map(|(launch, kernel)| gpu.holds(launch, kernel)).collect();
+        let slots = slots::choose(&checked.plan, &held, available, self.options.most_in_flight);
+        Ok(Box::new(CudaSession::new(&gpu.pool, functions, checked, slots, self.options.graphs)?))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cudarc::driver::{CudaModule, DriverError, sys};
+use cudarc::driver::{CudaFunction, DriverError, sys};
 use tessera_protocol::spec::BufferInit;
 
 use super::driver::{guarded, name};
@@ -23,15 +23,16 @@ const LONGEST_NAP: Duration = Duration::from_micros(500);
 struct Resources {
     slots: Vec<Slot>,
     shared: Shared,
-    _module: Arc<CudaModule>,
 }
 
 pub(super) struct CudaSession {
     program: Checked,
     /// `None` once they were given up.
     resources: Option<Box<Resources>>,
-    /// Units that were started and not handed on, in order.
-    under_way: VecDeque<u64>,
+    /// Units that were started and not handed on, in order, and when.
+    under_way: VecDeque<(u64, Instant)>,
+    /// What the unit that took longest took of the GPU's time; `None` before the first.
+    longest: Option<Duration>,
     /// Whether they compute at the same time.
     concurrent: bool,
     /// A unit faulted or hangs.
@@ -41,14 +42,15 @@ pub(super) struct CudaSession {
 impl CudaSession {
     pub fn new(
         pool: &Arc<Pool>,
-        module: Arc<CudaModule>,
+        functions: Vec<CudaFunction>,
         program: Checked,
         slots: Slots,
         graphs: Graphs,
     ) -> Result<Self, ExecError> {
-        let resources = guarded("prepare a GPU", || Resources::new(pool, module, &program, slots))?;
+        let resources = guarded("prepare a GPU", || Resources::new(pool, functions, &program, slots))?;
         let Slots { concurrent, .. } = slots;
-        let mut this = Self { program, resources: None, under_way: VecDeque::new(), concurrent, broken: false };
+        let mut this =
+            Self { program, resources: None, under_way: VecDeque::new(), longest: None, concurrent, broken: false };
         let mut resources = Box::new(resources);
         let Resources { slots, shared, .. } = resources.as_mut();
         for slot in slots.iter_mut().filter(|slot| slot.wants_graph(graphs)) {
@@ -73,7 +75,7 @@ impl CudaSession {
         let slot = slots.get_mut(i).ok_or(ExecError::Broken)?;
         let started = slot.start(shared, &self.program, unit);
         // From here on a fault may be this unit's.
-        self.under_way.push_back(unit);
+        self.under_way.push_back((unit, Instant::now()));
         started.map_err(|error| {
             self.broken = true;
             match error {
@@ -111,18 +113,35 @@ impl CudaSession {
     /// Units on their way that have not come to the end of their last launch.
     fn not_computed(&self) -> Vec<u64> {
         let computed = |unit: &u64| self.slot(*unit).is_ok_and(Slot::has_computed);
-        self.under_way.iter().copied().filter(|unit| !computed(unit)).collect()
+        self.under_way.iter().map(|(unit, _)| *unit).filter(|unit| !computed(unit)).collect()
+    }
+
+    /// How many units may be on their way. Units that compute at the same time may slow each other down to taking turns,
+    /// even where there is room for all. So the first goes alone, and then as many as stay within half of a unit's time
+    /// at the worst.
+    fn allowed(&self) -> usize {
+        let slots = self.in_flight();
+        match self.longest {
+            _ if !self.concurrent => slots,
+            None => 1,
+            Some(longest) => {
+                let fit = (self.program.unit_time / 2).as_nanos() / longest.as_nanos().max(1);
+                usize::try_from(fit).unwrap_or(slots).clamp(1, slots.max(1))
+            }
+        }
     }
 
     fn run_units(&mut self, mut units: Range<u64>, sink: &mut Sink<'_>) -> Result<(), ExecError> {
         loop {
-            while self.under_way.len() < self.in_flight()
+            while self.under_way.len() < self.allowed()
                 && let Some(unit) = units.next()
             {
                 self.start(unit)?;
             }
-            let Some(unit) = self.under_way.front().copied() else { return Ok(()) };
+            let Some((unit, started)) = self.under_way.front().copied() else { return Ok(()) };
             self.wait(unit)?;
+            let took = started.elapsed() / self.under_way.len() as u32;
+            self.longest = self.longest.max(Some(took));
             // The others compute while this output is taken.
             sink(unit, UnitOutput { bytes: self.slot(unit)?.output(), gas: None })?;
             self.under_way.pop_front();
@@ -160,10 +179,13 @@ impl CudaSession {
 }
 
 impl Resources {
-    fn new(pool: &Arc<Pool>, module: Arc<CudaModule>, program: &Checked, slots: Slots) -> Result<Self, DriverError> {
+    fn new(
+        pool: &Arc<Pool>,
+        functions: Vec<CudaFunction>,
+        program: &Checked,
+        slots: Slots,
+    ) -> Result<Self, DriverError> {
         let plan = &program.plan;
-        let functions =
-            plan.launches.iter().map(|launch| module.load_function(&launch.kernel)).collect::<Result<_, _>>()?;
         let mut inputs = HashMap::new();
         for buffer in &plan.buffers {
             if let BufferInit::Input(n) | BufferInit::Copy(n) = buffer.init
@@ -193,7 +215,7 @@ impl Resources {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { slots: made, shared, _module: module })
+        Ok(Self { slots: made, shared })
     }
 }
 
@@ -215,7 +237,7 @@ impl Session for CudaSession {
         let done = self.run_units(units, sink);
         // The sink refused: units may still be on their way, and must not meet the next run.
         while !self.broken
-            && let Some(unit) = self.under_way.front().copied()
+            && let Some((unit, _)) = self.under_way.front().copied()
         {
             // An error breaks the session; the one that is told is the first.
             let _ = self.wait(unit);

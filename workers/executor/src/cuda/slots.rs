@@ -4,11 +4,12 @@
 //! which share all buffers but the output. Units that leave most of the GPU idle compute at the same time, as many as
 //! fit: each slot then has its own of every buffer that changes. Inputs are shared by all.
 //!
-//! A unit's width is the threads of its widest launch; the GPU's is the threads that its multiprocessors hold.
+//! How much of the GPU a launch takes is what part its blocks are of those that the GPU holds at once, which the driver
+//! knows from registers and shared memory of the kernel; the launch that takes most decides.
 
 use std::collections::BTreeSet;
 
-use tessera_protocol::spec::{BufferInit, LaunchPlan};
+use tessera_protocol::spec::{BufferInit, Launch, LaunchPlan};
 
 use super::pool::class;
 
@@ -62,31 +63,29 @@ pub(super) struct Slots {
     pub concurrent: bool,
 }
 
-/// Chooses for a GPU that holds `threads` threads and has `available` bytes, at least what one unit needs. `most`
-/// slots are allowed.
-pub(super) fn choose(plan: &LaunchPlan, threads: u64, available: u64, most: usize) -> Slots {
+/// Chooses for a GPU that has `available` bytes, at least what one unit needs. `held` are the blocks that it holds at
+/// once, for each launch. `most` slots are allowed.
+pub(super) fn choose(plan: &LaunchPlan, held: &[u64], available: u64, most: usize) -> Slots {
     let needs = Needs::of(plan);
     let most = most.clamp(1, MOST) as u64;
     let left = (available - available / SPARE).saturating_sub(needs.least());
     let further = |of_each: u64| left / of_each.max(1) + 1;
-    let concurrent = (threads / width(plan)).min(most).min(further(needs.working.saturating_add(needs.output)));
+    let fit = plan.launches.iter().zip(held).map(|(launch, held)| held / blocks(launch)).min().unwrap_or(0);
+    let concurrent = fit.min(most).min(further(needs.working.saturating_add(needs.output)));
     if concurrent >= 2 {
         return Slots { count: concurrent as usize, concurrent: true };
     }
     Slots { count: most.min(2).min(further(needs.output)) as usize, concurrent: false }
 }
 
-/// The threads of the widest launch.
-fn width(plan: &LaunchPlan) -> u64 {
-    let product = |shape: [u32; 3]| shape.iter().fold(1u64, |product, n| product.saturating_mul(u64::from(*n)));
-    let widths = plan.launches.iter().map(|launch| product(launch.grid).saturating_mul(product(launch.block)));
-    widths.max().unwrap_or(1).max(1)
+fn blocks(launch: &Launch) -> u64 {
+    launch.grid.iter().fold(1u64, |product, n| product.saturating_mul(u64::from(*n))).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tessera_protocol::spec::{Buffer, Launch};
+    use tessera_protocol::spec::Buffer;
 
     const MIB: u64 = 1 << 20;
 
@@ -112,20 +111,34 @@ mod tests {
         }
     }
 
+    /// For a GPU that holds 800 blocks of each launch.
+    fn chosen(plan: &LaunchPlan, available: u64, most: usize) -> Slots {
+        choose(plan, &[800; 3], available, most)
+    }
+
     #[test]
     fn the_widest_launch_decides_whether_units_share_the_gpu() {
-        let choose = |blocks| choose(&plan(blocks), 100 * 1024, 1 << 40, 8);
+        let choose = |blocks| chosen(&plan(blocks), 1 << 40, 8);
         assert_eq!(choose(10), Slots { count: 8, concurrent: true });
         assert_eq!(choose(200), Slots { count: 4, concurrent: true });
         assert_eq!(choose(400), Slots { count: 2, concurrent: true });
         assert_eq!(choose(401), Slots { count: 2, concurrent: false });
         assert_eq!(choose(u32::MAX), Slots { count: 2, concurrent: false });
+        // So does one of which the GPU holds few blocks, or it is not known how many.
+        for (held, count) in [(6, 3), (4, 2)] {
+            let slots = super::choose(&plan(200), &[800, 800, held], 1 << 40, 8);
+            assert_eq!(slots, Slots { count, concurrent: true });
+        }
+        for held in [&[800, 800, 3][..], &[0; 3], &[]] {
+            let slots = super::choose(&plan(200), held, 1 << 40, 8);
+            assert_eq!(slots, Slots { count: 2, concurrent: false });
+        }
     }
 
     #[test]
     fn memory_decides_how_many() {
         assert_eq!(Needs::of(&plan(1)), Needs { shared: 8 * MIB, working: 12 * MIB, output: 2 * MIB });
-        let choose = |mib| choose(&plan(1), 100 * 1024, mib * MIB, 8);
+        let choose = |mib| chosen(&plan(1), mib * MIB, 8);
         // 22 MiB for one, 14 for each one more, 2 for one more output; an eighth is left alone.
         assert_eq!(choose(64), Slots { count: 3, concurrent: true });
         assert_eq!(choose(42), Slots { count: 2, concurrent: true });
@@ -136,7 +149,7 @@ mod tests {
 
     #[test]
     fn fewer_can_be_asked_for() {
-        let choose = |blocks, most| choose(&plan(blocks), 100 * 1024, 1 << 40, most);
+        let choose = |blocks, most| chosen(&plan(blocks), 1 << 40, most);
         assert_eq!(choose(10, 3), Slots { count: 3, concurrent: true });
         assert_eq!(choose(10, 1), Slots { count: 1, concurrent: false });
         assert_eq!(choose(10, 0), Slots { count: 1, concurrent: false });
