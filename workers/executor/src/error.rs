@@ -46,10 +46,10 @@ pub enum ExecError {
         fault: Fault,
     },
     /// A unit did something that a GPU reports without saying where.
-    #[error("unit {unit}: the GPU reports {error}")]
+    #[error("{}: the GPU reports {error}", one_of(units))]
     GpuFault {
-        /// The unit.
-        unit: u64,
+        /// The unit; where units compute at the same time, all of those that may be to blame.
+        units: Vec<u64>,
         /// The driver's name for it.
         error: String,
     },
@@ -86,5 +86,12 @@ impl ExecError {
             Self::Fault { fault, .. } => !matches!(fault.kind, FaultKind::Cancelled | FaultKind::Deadline),
             _ => false,
         }
+    }
+}
+
+fn one_of(units: &[u64]) -> String {
+    match units {
+        [unit] => format!("unit {unit}"),
+        units => format!("one of the units {}", units.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
     }
 }

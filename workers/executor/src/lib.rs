@@ -19,9 +19,10 @@
 //!
 //! # GPUs
 //!
-//! One binary runs with and without a driver: it is loaded at run time, and its absence is an [`ExecError`]. Each session
-//! has two streams, so that the output of one unit is copied while the next unit computes. Errors of a kernel leave the
-//! CUDA context unusable, and a kernel that hangs cannot be stopped: run sessions in a process that may be ended.
+//! One binary runs with and without a driver: it is loaded at run time, and its absence is an [`ExecError`]. While one
+//! unit's output is taken, others compute: one where a unit fills the GPU, up to eight at the same time where it does
+//! not ([`Session::in_flight`]). Errors of a kernel leave the CUDA context unusable, and a kernel that hangs cannot be
+//! stopped: run sessions in a process that may be ended.
 #![deny(missing_docs)]
 
 mod cpu;
@@ -30,6 +31,7 @@ mod error;
 mod program;
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 pub use cuda::{Finding, probe};
 pub use error::ExecError;
@@ -71,6 +73,44 @@ pub enum Backend {
     Cuda,
 }
 
+/// Where modules that the CUDA driver has compiled are kept, so that each is compiled once for a device and a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cubins {
+    /// The directory; it is made when it is needed.
+    pub directory: PathBuf,
+    /// Most bytes in it: what was not used for longest is removed.
+    pub quota: u64,
+}
+
+/// When the steps of a unit are handed to the CUDA driver as a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Graphs {
+    /// When a unit has enough steps, and a driver new enough.
+    #[default]
+    Auto,
+    /// Whenever the driver can.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How a backend does its work. None of it changes a bit of any output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where compiled modules are kept; without it they are compiled for each session.
+    pub cubins: Option<Cubins>,
+    /// When graphs are used.
+    pub graphs: Graphs,
+    /// Most units on their way at once on a device; never more than eight are.
+    pub most_in_flight: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cubins: None, graphs: Graphs::Auto, most_in_flight: 8 }
+    }
+}
+
 /// The output of a unit. The bytes are the session's: copy what is to stay.
 #[derive(Clone, Copy, Debug)]
 pub struct UnitOutput<'a> {
@@ -102,17 +142,30 @@ pub trait Session: Send {
     /// # Errors
     /// If a unit faults or takes too long, the device fails, or the sink refuses.
     fn run(&mut self, units: Range<u64>, sink: &mut Sink<'_>) -> Result<(), ExecError>;
+
+    /// How many units the session has on their way at once: while the sink has one, the others compute.
+    fn in_flight(&self) -> usize {
+        1
+    }
+}
+
+/// Opens a backend with the default [`Options`].
+///
+/// # Errors
+/// If it is [`Backend::Cuda`] and there is no usable GPU.
+pub fn open(backend: Backend) -> Result<Box<dyn Executor>, ExecError> {
+    open_with(backend, &Options::default())
 }
 
 /// Opens a backend.
 ///
 /// # Errors
 /// If it is [`Backend::Cuda`] and there is no usable GPU.
-pub fn open(backend: Backend) -> Result<Box<dyn Executor>, ExecError> {
+pub fn open_with(backend: Backend, options: &Options) -> Result<Box<dyn Executor>, ExecError> {
     match backend {
         Backend::Cpu => Ok(Box::new(cpu::Cpu::new())),
-        Backend::Cuda => Ok(Box::new(cuda::Cuda::new()?)),
-        Backend::Auto => match cuda::Cuda::new() {
+        Backend::Cuda => Ok(Box::new(cuda::Cuda::new(options)?)),
+        Backend::Auto => match cuda::Cuda::new(options) {
             Ok(cuda) => Ok(Box::new(cuda)),
             Err(reason) => {
                 tracing::info!(%reason, "no GPU: running on the CPU");
@@ -120,4 +173,23 @@ pub fn open(backend: Backend) -> Result<Box<dyn Executor>, ExecError> {
             }
         },
     }
+}
+
+/// The outputs of units of a program on one device, for comparisons and for tools. Jobs go through a [`Session`], which
+/// holds few outputs at a time.
+///
+/// # Errors
+/// As [`Executor::prepare`] and [`Session::run`].
+pub fn outputs(
+    executor: &dyn Executor,
+    device: usize,
+    program: &Program<'_>,
+    units: Range<u64>,
+) -> Result<Vec<Vec<u8>>, ExecError> {
+    let mut outputs = Vec::new();
+    executor.prepare(device, program)?.run(units, &mut |_, output| {
+        outputs.push(output.bytes.to_vec());
+        Ok(())
+    })?;
+    Ok(outputs)
 }

@@ -3,10 +3,9 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::time::Duration;
 
+use common::stand_in::{StandIn, test_process, text};
 use common::{MODULE, at, faults, launch, run_fault, sink_refuses, suite, zero};
 use tessera_executor::{Backend, ExecError, Kind, Program, open, probe};
 use tessera_protocol::spec::{Arg, LaunchPlan};
@@ -58,9 +57,7 @@ fn cuda() {
     sink_refuses(&*cuda);
     // A fault leaves the driver unusable for its process, so each gets a process.
     for fault in faults() {
-        let mut command = test_process("one_fault");
-        command.args(["--ignored"]).env(FAULT, fault.name);
-        let output = command.output().unwrap();
+        let output = test_process("one_fault").env(FAULT, fault.name).output().unwrap();
         assert!(output.status.success(), "{}: {}", fault.name, text(&output));
     }
 }
@@ -77,49 +74,21 @@ fn one_fault() {
 
 #[test]
 fn stand_in_driver() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = stand_in();
-    for name in ["libcuda.so", "libcuda.so.1"] {
-        std::fs::copy(&library, folder.path().join(name)).unwrap();
-    }
-    let with_driver = |test: &str, devices: &str, version: &str| {
-        let mut command = test_process(test);
-        command
-            .env("LD_LIBRARY_PATH", folder.path())
-            .env("FAKE_CUDA_DEVICES", devices)
-            .env("FAKE_CUDA_VERSION", version);
-        command
+    let driver = StandIn::new();
+    let run = |devices: &str, version: &str| {
+        driver.passes(
+            "cuda",
+            &[(EXPECTED_DEVICES, devices), ("FAKE_CUDA_DEVICES", devices), ("FAKE_CUDA_VERSION", version)],
+        )
     };
     // Two devices; then a driver that only reads PTX 7.x, so that the header must be lowered.
     for (devices, version) in [("2", "13000"), ("1", "11080")] {
-        let output = with_driver("cuda", devices, version).env(EXPECTED_DEVICES, devices).output().unwrap();
-        assert!(output.status.success(), "{devices} devices, CUDA {version}: {}", text(&output));
-        assert!(text(&output).contains("Fake GPU"), "{}", text(&output));
+        let outcome = run(devices, version);
+        assert!(outcome.text.contains("Fake GPU"), "{}", outcome.text);
     }
     // A driver without devices is an error, not a panic.
-    let output = with_driver("cuda", "0", "13000").output().unwrap();
-    assert!(output.status.success() && text(&output).contains("CUDA_ERROR_NO_DEVICE"), "{}", text(&output));
-}
-
-/// A process that runs one test of this file.
-fn test_process(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
-    command
-}
-
-fn text(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// The shared library of `tessera-fakecuda`, which cargo built beside this test.
-fn stand_in() -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    let folder = exe.parent().unwrap();
-    let found = [folder, folder.parent().unwrap_or(Path::new("/"))]
-        .into_iter()
-        .map(|folder| folder.join("libtessera_fakecuda.so"));
-    found.into_iter().find(|path| path.exists()).expect("libtessera_fakecuda.so beside the test")
+    let outcome = driver.passes("cuda", &[("FAKE_CUDA_DEVICES", "0")]);
+    assert!(outcome.text.contains("CUDA_ERROR_NO_DEVICE"), "{}", outcome.text);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tessera_executor::{Cubins, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -68,6 +69,12 @@ enum Command {
         backend: Backend,
         #[arg(long)]
         unit_seconds: u64,
+        /// Directory for modules that the GPU driver has compiled
+        #[arg(long, requires = "cubins_mib")]
+        cubins: Option<PathBuf>,
+        /// Most space in it
+        #[arg(long, requires = "cubins")]
+        cubins_mib: Option<u64>,
     },
 }
 
@@ -95,8 +102,11 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let path = &arguments.config;
     match arguments.command {
         // Without a runtime: the child has nothing to wait for but its orders.
-        Command::Execute { backend, unit_seconds } => {
-            return execution::child::run(backend, Duration::from_secs(unit_seconds));
+        Command::Execute { backend, unit_seconds, cubins, cubins_mib } => {
+            let quota = cubins_mib.unwrap_or_default().saturating_mul(1 << 20);
+            let cubins = cubins.filter(|_| quota > 0).map(|directory| Cubins { directory, quota });
+            let options = Options { cubins, ..Options::default() };
+            return execution::child::run(backend, &options, Duration::from_secs(unit_seconds));
         }
         Command::Init(init) => return init.run(path),
         _ => {}

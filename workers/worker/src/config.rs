@@ -145,11 +145,13 @@ pub struct Data {
     pub directory: PathBuf,
     /// Most space for modules and inputs.
     pub cache_mib: u64,
+    /// Most space for modules that the GPU driver has compiled; 0: none are kept.
+    pub cubins_mib: u64,
 }
 
 impl Default for Data {
     fn default() -> Self {
-        Self { directory: default_directory(), cache_mib: 20_480 }
+        Self { directory: default_directory(), cache_mib: 20_480, cubins_mib: 512 }
     }
 }
 
@@ -312,6 +314,7 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
         shutdown_seconds,
         ..
     } = WorkSettings::default();
+    let Data { cache_mib, cubins_mib, .. } = Data::default();
     let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref()).to_string();
     let rpc = toml::Value::from(rpc.to_vec());
     let (operator, data) = (quoted(operator), quoted(data));
@@ -364,9 +367,10 @@ operator_keypair = {operator}
 # Journal, cache and status. The journal holds the keys of results under way: losing it loses their pay.
 directory = {data}
 # Most space for modules and inputs.
-# cache_mib = {}
-"#,
-        Data::default().cache_mib
+# cache_mib = {cache_mib}
+# Most space for modules that the GPU driver has compiled; 0: none are kept, and each is compiled for each job.
+# cubins_mib = {cubins_mib}
+"#
     )
 }
 
@@ -391,6 +395,7 @@ mod tests {
             ("max_output_mib", config.work.max_output_mib),
             ("unit_seconds", config.work.unit_seconds),
             ("cache_mib", config.data.cache_mib),
+            ("cubins_mib", config.data.cubins_mib),
             ("memory_mib", config.executor.memory_mib),
         ] {
             assert!(shown.contains(&format!("\n# {name} = {value}\n")), "{name} = {value} is not in\n{shown}");

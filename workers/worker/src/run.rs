@@ -10,6 +10,7 @@ mod observe;
 mod orphans;
 mod outbox;
 pub mod report;
+mod sealing;
 mod steps;
 
 use std::sync::Arc;

@@ -76,6 +76,21 @@ fn runner(unit: Duration, child_unit_seconds: &str) -> Runner {
     Runner::new(command, Limits { start: Duration::from_secs(60), unit, memory: 4 << 30 })
 }
 
+/// A runner whose child finds the stand-in driver `tessera-fakecuda`, and keeps compiled modules in `dir`.
+fn runner_on_a_gpu(dir: &Path) -> Runner {
+    // Cargo has built the library beside this test.
+    let exe = std::env::current_exe().unwrap();
+    let library = exe.parent().unwrap().join("libtessera_fakecuda.so");
+    for name in ["libcuda.so", "libcuda.so.1"] {
+        std::fs::copy(&library, dir.join(name)).unwrap();
+    }
+    let mut arguments = vec![format!("LD_LIBRARY_PATH={}", dir.display()), env!("CARGO_BIN_EXE_tessera-worker").into()];
+    arguments.extend(["execute", "--backend", "cuda", "--unit-seconds", "60", "--cubins-mib", "1"].map(str::to_owned));
+    arguments.extend(["--cubins".into(), dir.join("cubins").to_string_lossy().into_owned()]);
+    let limits = Limits { start: Duration::from_secs(60), unit: Duration::from_secs(60), memory: 4 << 30 };
+    Runner::new(ChildCommand { program: "/usr/bin/env".into(), arguments }, limits)
+}
+
 fn expected(unit: u32) -> Vec<u8> {
     (0..64u32).flat_map(|i| (i * 1000 + i + unit).to_le_bytes()).collect()
 }
@@ -91,7 +106,7 @@ async fn computes_units_and_goes_on_after_a_unit_that_hangs() {
     let mut runner = runner(Duration::from_secs(2), "60");
     for first in [3, 500] {
         let mut outputs = Vec::new();
-        runner.run(&work, first, 4, by(), |output| outputs.push(output.to_vec())).await.unwrap();
+        runner.run(&work, first, 4, by(), |output| outputs.push(output)).await.unwrap();
         let expected: Vec<_> = (first as u32..first as u32 + 4).map(expected).collect();
         assert_eq!(outputs, expected);
     }
@@ -100,8 +115,23 @@ async fn computes_units_and_goes_on_after_a_unit_that_hangs() {
     assert!(matches!(hung, ExecutionError::TooLong { .. }), "{hung}");
     assert!(runner.device().is_none());
     let mut outputs = Vec::new();
-    runner.run(&work, 7, 1, by(), |output| outputs.push(output.to_vec())).await.unwrap();
+    runner.run(&work, 7, 1, by(), |output| outputs.push(output)).await.unwrap();
     assert_eq!(outputs, [expected(7)]);
+}
+
+#[tokio::test]
+async fn a_gpu_computes_many_units_and_its_compiled_module_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), MODULE);
+    let kept = || std::fs::read_dir(dir.path().join("cubins")).map_or(0, Iterator::count);
+    for first in [3, 700] {
+        let mut runner = runner_on_a_gpu(dir.path());
+        let mut outputs = Vec::new();
+        runner.run(&work, first, 50, by(), |output| outputs.push(output)).await.unwrap();
+        assert!(runner.device().unwrap().contains("Fake GPU"), "{:?}", runner.device());
+        assert_eq!(outputs, (first as u32..first as u32 + 50).map(expected).collect::<Vec<_>>());
+        assert_eq!(kept(), 1);
+    }
 }
 
 #[tokio::test]

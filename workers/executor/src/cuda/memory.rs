@@ -1,61 +1,42 @@
-//! Device memory and pinned host memory, freed when dropped.
+//! Device memory and pinned host memory, given back to the pool when dropped.
 
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use cudarc::driver::{CudaContext, CudaStream, DriverError, result, sys};
+use cudarc::driver::{DriverError, sys};
 
-/// Bytes on the device.
+use super::pool::Pool;
+
+/// Bytes on the device, zero at first.
 pub(super) struct DeviceBytes {
-    context: Arc<CudaContext>,
+    pool: Arc<Pool>,
     pub at: sys::CUdeviceptr,
-    pub len: usize,
+    len: usize,
 }
 
 impl DeviceBytes {
-    pub fn new(context: &Arc<CudaContext>, len: usize) -> Result<Self, DriverError> {
-        context.bind_to_thread()?;
-        // SAFETY: the context is current.
-        let at = unsafe { result::malloc_sync(len) }?;
-        Ok(Self { context: context.clone(), at, len })
+    pub fn new(pool: &Arc<Pool>, len: usize) -> Result<Self, DriverError> {
+        Ok(Self { pool: pool.clone(), at: pool.take_device(len)?, len })
     }
 
     /// A copy of bytes of the host.
-    pub fn holding(context: &Arc<CudaContext>, bytes: &[u8]) -> Result<Self, DriverError> {
-        let device = Self::new(context, bytes.len())?;
-        // SAFETY: the allocation has as many bytes; the copy ends before this returns.
-        unsafe { result::memcpy_htod_sync(device.at, bytes) }?;
+    pub fn holding(pool: &Arc<Pool>, bytes: &[u8]) -> Result<Self, DriverError> {
+        let device = Self::new(pool, bytes.len())?;
+        pool.fill(device.at, bytes)?;
         Ok(device)
-    }
-
-    pub fn fill_zero(&self, stream: &CudaStream) -> Result<(), DriverError> {
-        // SAFETY: the allocation has `len` bytes and outlives the stream's work: sessions wait before they drop it.
-        unsafe { result::memset_d8_async(self.at, 0, self.len, stream.cu_stream()) }
-    }
-
-    pub fn copy_from(&self, other: &Self, stream: &CudaStream) -> Result<(), DriverError> {
-        // SAFETY: both allocations have at least this many bytes, and outlive the stream's work.
-        unsafe { result::memcpy_dtod_async(self.at, other.at, self.len.min(other.len), stream.cu_stream()) }
     }
 }
 
 impl Drop for DeviceBytes {
     fn drop(&mut self) {
-        // An error here means that the context is gone, and the memory with it.
-        let freed = self.context.bind_to_thread().and_then(|()| {
-            // SAFETY: allocated by `malloc_sync`, freed once.
-            unsafe { result::free_sync(self.at) }
-        });
-        if let Err(error) = freed {
-            tracing::debug!(?error, "device memory was not freed");
-        }
+        self.pool.put_device(self.at, self.len);
     }
 }
 
 /// Bytes of the host that the device copies to without waiting.
 pub(super) struct PinnedBytes {
-    context: Arc<CudaContext>,
-    at: *mut c_void,
+    pool: Arc<Pool>,
+    pub at: *mut c_void,
     len: usize,
 }
 
@@ -63,39 +44,47 @@ pub(super) struct PinnedBytes {
 unsafe impl Send for PinnedBytes {}
 
 impl PinnedBytes {
-    pub fn new(context: &Arc<CudaContext>, len: usize) -> Result<Self, DriverError> {
-        context.bind_to_thread()?;
-        // SAFETY: the context is current. Flags 0: cached, because the host reads what it gets.
-        let at = unsafe { result::malloc_host(len, 0) }?;
-        // SAFETY: the allocation has `len` bytes; from here on they are initialised.
-        unsafe { at.cast::<u8>().write_bytes(0, len) };
-        Ok(Self { context: context.clone(), at, len })
-    }
-
-    /// Starts a copy from the device.
-    pub fn copy_from(&mut self, device: &DeviceBytes, stream: &CudaStream) -> Result<(), DriverError> {
-        let len = self.len.min(device.len);
-        // SAFETY: the slice lies inside the allocation; nobody reads it before the event after this copy is complete.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(self.at.cast::<u8>(), len) };
-        // SAFETY: the device allocation has at least as many bytes; both outlive the stream's work.
-        unsafe { result::memcpy_dtoh_async(bytes, device.at, stream.cu_stream()) }
+    pub fn new(pool: &Arc<Pool>, len: usize) -> Result<Self, DriverError> {
+        Ok(Self { pool: pool.clone(), at: pool.take_pinned(len)?, len })
     }
 
     /// The bytes. Only after the copy into them is complete.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the allocation has `len` initialised bytes, and the session has waited for the copy.
+        // SAFETY: the block has at least `len` initialised bytes, and the session has waited for the copy.
         unsafe { std::slice::from_raw_parts(self.at.cast::<u8>(), self.len) }
     }
 }
 
 impl Drop for PinnedBytes {
     fn drop(&mut self) {
-        let freed = self.context.bind_to_thread().and_then(|()| {
-            // SAFETY: allocated by `malloc_host`, freed once.
-            unsafe { result::free_host(self.at) }
-        });
-        if let Err(error) = freed {
-            tracing::debug!(?error, "pinned memory was not freed");
-        }
+        self.pool.put_pinned(self.at, self.len);
+    }
+}
+
+/// A word that the device sets once it has come to a point, and that the host may look at at any time, even when the
+/// context is broken.
+pub(super) struct Mark(PinnedBytes);
+
+impl Mark {
+    pub const LEN: usize = 8;
+
+    pub fn new(pool: &Arc<Pool>) -> Result<Self, DriverError> {
+        PinnedBytes::new(pool, Self::LEN).map(Self)
+    }
+
+    pub fn at(&self) -> *mut c_void {
+        self.0.at
+    }
+
+    /// Forgets that the point was reached. Only while the device has no order to set it.
+    pub fn clear(&mut self) {
+        // SAFETY: the block has the bytes of a word and is aligned to it; the device does not write now.
+        unsafe { self.0.at.cast::<u64>().write_volatile(0) };
+    }
+
+    /// Whether the point was reached since.
+    pub fn is_set(&self) -> bool {
+        // SAFETY: as above; the device may write at the same time, and a torn word is as good as a whole one.
+        unsafe { self.0.at.cast::<u64>().read_volatile() != 0 }
     }
 }

@@ -1,124 +1,61 @@
 //! GPUs through the CUDA driver, which is loaded at run time.
 
+mod cubins;
+mod driver;
+mod graph;
+mod link;
 mod memory;
+mod pool;
 mod session;
+mod slots;
+mod unit;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cudarc::driver::{CudaContext, DriverError, result, sys};
+use cudarc::driver::CudaFunction;
+use cudarc::driver::sys::CUdevice_attribute as Attribute;
+use tessera_protocol::spec::Launch;
 
 use crate::program::{Checked, Program};
-use crate::{Device, ExecError, Executor, Kind, Session};
+use crate::{Device, ExecError, Executor, Options, Session};
+use cubins::Key;
+use driver::{OLDEST, guarded};
+use pool::Pool;
+use session::CudaSession;
+use slots::Needs;
 
-/// The oldest GPUs of the profile.
-const OLDEST: (u32, u32) = (8, 0);
+pub use driver::{Finding, probe};
 
-/// Something that `doctor` can say about the GPUs of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether all is well with it.
-    pub good: bool,
-    /// What was looked at.
-    pub subject: &'static str,
-    /// What was found, and what to do about it.
-    pub text: String,
+/// A GPU as this backend uses it.
+struct Gpu {
+    pool: Arc<Pool>,
+    processors: u64,
 }
 
-/// Runs something of the driver. A driver that lacks a function makes the binding panic; that is an error here.
-fn guarded<T>(doing: &'static str, run: impl FnOnce() -> Result<T, DriverError>) -> Result<T, ExecError> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(ExecError::Driver { doing, error: name(error) }),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()));
-            Err(ExecError::Driver { doing, error: format!("the driver is too old: {}", text.unwrap_or_default()) })
-        }
+impl Gpu {
+    /// How many blocks of a launch it holds at once; 0 where the driver does not tell.
+    fn holds(&self, launch: &Launch, kernel: &CudaFunction) -> u64 {
+        let threads = launch.block.iter().product::<u32>();
+        let each = guarded("ask how many blocks fit", || {
+            kernel.occupancy_max_active_blocks_per_multiprocessor(threads, launch.shared_len as usize, None)
+        });
+        each.map_or(0, |each| u64::from(each) * self.processors)
     }
-}
-
-/// The driver's name for an error.
-fn name(error: DriverError) -> String {
-    let name = catch_unwind(|| error.error_name().map(|name| name.to_string_lossy().into_owned()).ok()).ok().flatten();
-    name.unwrap_or_else(|| format!("{:?}", error.0))
-}
-
-/// Loads the driver; its version, for example 13000.
-fn driver() -> Result<i32, ExecError> {
-    // SAFETY: looks for a library by name; the driver's own start-up code is trusted.
-    let present = catch_unwind(|| unsafe { sys::is_culib_present() }).unwrap_or(false);
-    if !present {
-        return Err(ExecError::NoDevice("the NVIDIA driver is not installed (libcuda.so.1 was not found)".into()));
-    }
-    guarded("start the CUDA driver", result::init)?;
-    guarded("read the driver's version", || {
-        let mut version = 0;
-        // SAFETY: writes one integer.
-        unsafe { sys::cuDriverGetVersion(&mut version) }.result()?;
-        Ok(version)
-    })
-}
-
-/// Looks at driver and GPUs without using them. Never panics.
-#[must_use]
-pub fn probe() -> Vec<Finding> {
-    let version = match driver() {
-        Ok(version) => version,
-        Err(error) => return vec![Finding { good: false, subject: "driver", text: error.to_string() }],
-    };
-    let text = format!("CUDA {}.{}", version / 1000, version % 1000 / 10);
-    let mut findings = vec![Finding { good: true, subject: "driver", text }];
-    match devices() {
-        Err(error) => findings.push(Finding { good: false, subject: "GPU", text: error.to_string() }),
-        Ok(found) => findings.extend(found.into_iter().map(|(_, device)| {
-            let good = device.compute_capability.is_some_and(|version| version >= OLDEST);
-            let (major, minor) = device.compute_capability.unwrap_or_default();
-            let note = if good { "" } else { ": too old, jobs need 8.0 or newer" };
-            let text =
-                format!("{}, {} MiB, compute capability {major}.{minor}{note}", device.name, device.memory >> 20);
-            Finding { good, subject: "GPU", text }
-        })),
-    }
-    findings
-}
-
-/// All GPUs of the machine.
-fn devices() -> Result<Vec<(Arc<CudaContext>, Device)>, ExecError> {
-    let count = guarded("count the GPUs", CudaContext::device_count)?;
-    if count <= 0 {
-        return Err(ExecError::NoDevice("the driver shows no GPU: see whether CUDA_VISIBLE_DEVICES hides it".into()));
-    }
-    (0..count as usize)
-        .map(|ordinal| {
-            guarded("open a GPU", || {
-                let context = CudaContext::new(ordinal)?;
-                let (major, minor) = context.compute_capability()?;
-                let device = Device {
-                    name: context.name()?,
-                    kind: Kind::Cuda,
-                    memory: context.total_mem()? as u64,
-                    compute_capability: Some((major as u32, minor as u32)),
-                    uuid: context.uuid()?.bytes.map(|byte| byte as u8),
-                };
-                Ok((context, device))
-            })
-        })
-        .collect()
 }
 
 pub(crate) struct Cuda {
-    contexts: Vec<Arc<CudaContext>>,
+    gpus: Vec<Gpu>,
     devices: Vec<Device>,
-    /// The newest PTX version that the driver reads.
-    ptx: (u32, u32),
+    /// Version of the driver, for example 13000.
+    version: i32,
+    options: Options,
 }
 
 impl Cuda {
     /// All GPUs that can run the profile.
-    pub fn new() -> Result<Self, ExecError> {
-        let version = driver()?;
-        let found = devices()?;
+    pub fn new(options: &Options) -> Result<Self, ExecError> {
+        let version = driver::driver()?;
+        let found = driver::devices()?;
         let (old, usable): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|(_, device)| device.compute_capability.is_none_or(|v| v < OLDEST));
         for (_, device) in &old {
@@ -127,8 +64,16 @@ impl Cuda {
         if usable.is_empty() {
             return Err(ExecError::NoDevice("every GPU is older than compute capability 8.0".into()));
         }
-        let (contexts, devices) = usable.into_iter().unzip();
-        Ok(Self { contexts, devices, ptx: newest_ptx(version) })
+        let (contexts, devices): (Vec<_>, _) = usable.into_iter().unzip();
+        let gpu = |context| {
+            guarded("open a GPU", || {
+                let pool = Arc::new(Pool::new(&context)?);
+                let processors = context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+                Ok(Gpu { pool, processors: processors.max(0) as u64 })
+            })
+        };
+        let gpus = contexts.into_iter().map(gpu).collect::<Result<_, _>>()?;
+        Ok(Self { gpus, devices, version, options: options.clone() })
     }
 }
 
@@ -159,17 +104,27 @@ impl Executor for Cuda {
     }
 
     fn prepare(&self, device: usize, program: &Program<'_>) -> Result<Box<dyn Session>, ExecError> {
-        let Some(context) = self.contexts.get(device) else {
+        let (Some(gpu), Some(found)) = (self.gpus.get(device), self.devices.get(device)) else {
             return Err(ExecError::UnknownDevice { device, count: self.devices.len() });
         };
         let checked = Checked::new(program)?;
-        let text = with_version(program.module, checked.module.version(), self.ptx);
-        let (available, _) = guarded("ask for free memory", || context.mem_get_info())?;
-        let (needed, available) = (checked.memory(), available as u64);
+        let available = guarded("ask for free memory", || gpu.pool.available())?;
+        let needed = Needs::of(&checked.plan).least();
         if needed > available {
-            return Err(ExecError::Memory { needed, available, name: self.devices[device].name.clone() });
+            return Err(ExecError::Memory { needed, available, name: found.name.clone() });
         }
-        Ok(Box::new(session::CudaSession::new(context.clone(), checked, text)?))
+        let text = with_version(program.module, checked.module.version(), newest_ptx(self.version));
+        let cubins = self.options.cubins.as_ref();
+        let cache = cubins.map(|cubins| (cubins, Key::new(program.module, found, self.version)));
+        let module = link::load(gpu.pool.context(), &text, cache)?;
+        let launches = &checked.plan.launches;
+        let functions = guarded("find the kernels", || {
+            launches.iter().map(|launch| module.load_function(&launch.kernel)).collect::<Result<Vec<_>, _>>()
+        })?;
+        let held: Vec<u64> =
+            launches.iter().zip(&functions).map(|(launch, kernel)| gpu.holds(launch, kernel)).collect();
+        let slots = slots::choose(&checked.plan, &held, available, self.options.most_in_flight);
+        Ok(Box::new(CudaSession::new(&gpu.pool, functions, checked, slots, self.options.graphs)?))
     }
 }
 

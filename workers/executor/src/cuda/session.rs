@@ -1,71 +1,101 @@
-//! One program on one GPU.
-//!
-//! Two streams and two output buffers: while the output of unit n is copied to the host, unit n + 1 computes.
+//! One program on one GPU: units go round the slots, outputs come in order.
 
-use std::collections::HashMap;
-use std::ffi::c_void;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream, DriverError, result, sys};
-use cudarc::nvrtc::Ptx;
+use cudarc::driver::{CudaFunction, DriverError, sys};
 use tessera_protocol::spec::BufferInit;
 
-use super::memory::{DeviceBytes, PinnedBytes};
-use super::{guarded, name};
+use super::driver::{guarded, name};
+use super::memory::DeviceBytes;
+use super::pool::Pool;
+use super::slots::Slots;
+use super::unit::{Shared, Slot, StartError};
 use crate::program::Checked;
-use crate::{ExecError, Session, Sink, UnitOutput};
+use crate::{ExecError, Graphs, Session, Sink, UnitOutput};
 
 /// Longest sleep between two looks at an event.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
 
 /// Everything that lives on the GPU. Never dropped while a kernel may run: see [`CudaSession::drop`].
 struct Resources {
-    functions: Vec<CudaFunction>,
-    /// By buffer of the plan. The output's second copy is in `slots`.
-    buffers: Vec<Arc<DeviceBytes>>,
-    /// Unchanged inputs of buffers that kernels may change: by buffer.
-    originals: HashMap<usize, Arc<DeviceBytes>>,
-    slots: [Slot; 2],
-    compute: Arc<CudaStream>,
-    copy: Arc<CudaStream>,
-    context: Arc<CudaContext>,
-    _module: Arc<CudaModule>,
-}
-
-/// Where the output of every second unit goes.
-struct Slot {
-    output: Arc<DeviceBytes>,
-    host: PinnedBytes,
-    computed: CudaEvent,
-    copied: CudaEvent,
+    slots: Vec<Slot>,
+    shared: Shared,
 }
 
 pub(super) struct CudaSession {
     program: Checked,
     /// `None` once they were given up.
     resources: Option<Box<Resources>>,
+    /// Units that were started and not handed on, in order, and when.
+    under_way: VecDeque<(u64, Instant)>,
+    /// What the unit that took longest took of the GPU's time; `None` before the first.
+    longest: Option<Duration>,
+    /// Whether they compute at the same time.
+    concurrent: bool,
     /// A unit faulted or hangs.
     broken: bool,
 }
 
 impl CudaSession {
-    pub fn new(context: Arc<CudaContext>, program: Checked, text: String) -> Result<Self, ExecError> {
-        let resources = guarded("prepare a GPU", || Resources::new(context, &program, text))?;
-        Ok(Self { program, resources: Some(Box::new(resources)), broken: false })
+    pub fn new(
+        pool: &Arc<Pool>,
+        functions: Vec<CudaFunction>,
+        program: Checked,
+        slots: Slots,
+        graphs: Graphs,
+    ) -> Result<Self, ExecError> {
+        let resources = guarded("prepare a GPU", || Resources::new(pool, functions, &program, slots))?;
+        let Slots { concurrent, .. } = slots;
+        let mut this =
+            Self { program, resources: None, under_way: VecDeque::new(), longest: None, concurrent, broken: false };
+        let mut resources = Box::new(resources);
+        let Resources { slots, shared, .. } = resources.as_mut();
+        for slot in slots.iter_mut().filter(|slot| slot.wants_graph(graphs)) {
+            if let Err(error) = slot.make_graph(shared, &this.program) {
+                tracing::warn!(%error, "no graphs with this driver: the steps of a unit are started one by one");
+                break;
+            }
+        }
+        tracing::debug!(slots = slots.len(), concurrent, "prepared a GPU");
+        this.resources = Some(resources);
+        Ok(this)
+    }
+
+    fn slot(&self, unit: u64) -> Result<&Slot, ExecError> {
+        let slots = &self.resources.as_ref().ok_or(ExecError::Broken)?.slots;
+        slots.get((unit % slots.len().max(1) as u64) as usize).ok_or(ExecError::Broken)
+    }
+
+    fn start(&mut self, unit: u64) -> Result<(), ExecError> {
+        let Resources { slots, shared, .. } = self.resources.as_deref_mut().ok_or(ExecError::Broken)?;
+        let i = (unit % slots.len().max(1) as u64) as usize;
+        let slot = slots.get_mut(i).ok_or(ExecError::Broken)?;
+        let started = slot.start(shared, &self.program, unit);
+        // From here on a fault may be this unit's.
+        self.under_way.push_back((unit, Instant::now()));
+        started.map_err(|error| {
+            self.broken = true;
+            match error {
+                StartError::Other(error) => error,
+                StartError::Driver(error) => self.fault(error),
+            }
+        })
     }
 
     /// Waits until the output of a unit is on the host.
     fn wait(&mut self, unit: u64) -> Result<(), ExecError> {
+        // The units before it were handed on, so the time of this one counts from now at the latest.
         let deadline = self.program.deadline();
-        let resources = self.resources.as_ref().ok_or(ExecError::Broken)?;
-        let slot = &resources.slots[(unit % 2) as usize];
         let mut nap = Duration::from_micros(5);
         loop {
-            let error = match query(&slot.copied) {
+            let error = match self.slot(unit)?.is_done() {
                 Ok(true) => return Ok(()),
                 Ok(false) if deadline.is_some_and(|deadline| Instant::now() > deadline) => {
+                    // The output of a unit that has computed may have to wait for one that does not come to its end.
+                    let unit = self.not_computed().first().copied().unwrap_or(unit);
                     ExecError::TimedOut { unit, limit: self.program.unit_time }
                 }
                 Ok(false) => {
@@ -73,168 +103,130 @@ impl CudaSession {
                     nap = (nap * 2).min(LONGEST_NAP);
                     continue;
                 }
-                Err(error) => fault(unit, error),
+                Err(error) => self.fault(error),
             };
             self.broken = true;
             return Err(error);
         }
     }
 
-    /// Waits for the output of a unit and hands it on.
-    fn deliver(&mut self, unit: u64, sink: &mut Sink<'_>) -> Result<(), ExecError> {
-        self.wait(unit)?;
-        let resources = self.resources.as_ref().ok_or(ExecError::Broken)?;
-        sink(unit, UnitOutput { bytes: resources.slots[(unit % 2) as usize].host.bytes(), gas: None })
+    /// Units on their way that have not come to the end of their last launch.
+    fn not_computed(&self) -> Vec<u64> {
+        let computed = |unit: &u64| self.slot(*unit).is_ok_and(Slot::has_computed);
+        self.under_way.iter().map(|(unit, _)| *unit).filter(|unit| !computed(unit)).collect()
     }
 
-    fn run_units(&mut self, units: Range<u64>, sink: &mut Sink<'_>) -> Result<(), ExecError> {
-        let mut before: Option<u64> = None;
-        for unit in units {
-            let resources = self.resources.as_mut().ok_or(ExecError::Broken)?;
-            let started = resources.start(&self.program, unit);
-            // The one before is waited for now, while this one computes. A fault of its kernel may also show up as a
-            // failure to start this one; then it is the first to be told.
-            if let Some(before) = before.replace(unit) {
-                self.deliver(before, sink)?;
-            }
-            if let Err(error) = started {
-                self.broken = true;
-                return Err(error);
+    /// How many units may be on their way. Units that compute at the same time may slow each other down to taking turns,
+    /// even where there is room for all. So the first goes alone, and then as many as stay within half of a unit's time
+    /// at the worst.
+    fn allowed(&self) -> usize {
+        let slots = self.in_flight();
+        match self.longest {
+            _ if !self.concurrent => slots,
+            None => 1,
+            Some(longest) => {
+                let fit = (self.program.unit_time / 2).as_nanos() / longest.as_nanos().max(1);
+                usize::try_from(fit).unwrap_or(slots).clamp(1, slots.max(1))
             }
         }
-        before.map_or(Ok(()), |last| self.deliver(last, sink))
+    }
+
+    fn run_units(&mut self, mut units: Range<u64>, sink: &mut Sink<'_>) -> Result<(), ExecError> {
+        loop {
+            while self.under_way.len() < self.allowed()
+                && let Some(unit) = units.next()
+            {
+                self.start(unit)?;
+            }
+            let Some((unit, started)) = self.under_way.front().copied() else { return Ok(()) };
+            self.wait(unit)?;
+            let took = started.elapsed() / self.under_way.len() as u32;
+            self.longest = self.longest.max(Some(took));
+            // The others compute while this output is taken.
+            sink(unit, UnitOutput { bytes: self.slot(unit)?.output(), gas: None })?;
+            self.under_way.pop_front();
+        }
+    }
+
+    /// An error that shows up after a unit was started: a kernel's, or the machine's.
+    ///
+    /// A fault makes every call fail from then on, whatever unit is asked for. So the marks in the host's memory say
+    /// which units had computed: where units compute one after the other, the first that had not is to blame; where
+    /// several compute at the same time, it is one of those that had not.
+    fn fault(&self, error: DriverError) -> ExecError {
+        use sys::cudaError_enum as E;
+        let of_kernel = matches!(
+            error.0,
+            E::CUDA_ERROR_ILLEGAL_ADDRESS
+                | E::CUDA_ERROR_MISALIGNED_ADDRESS
+                | E::CUDA_ERROR_ILLEGAL_INSTRUCTION
+                | E::CUDA_ERROR_INVALID_ADDRESS_SPACE
+                | E::CUDA_ERROR_INVALID_PC
+                | E::CUDA_ERROR_HARDWARE_STACK_ERROR
+                | E::CUDA_ERROR_LAUNCH_FAILED
+                | E::CUDA_ERROR_ASSERT
+        );
+        let mut units = self.not_computed();
+        if !self.concurrent {
+            units.truncate(1);
+        }
+        if of_kernel && !units.is_empty() {
+            ExecError::GpuFault { units, error: name(error) }
+        } else {
+            ExecError::Driver { doing: "run a unit", error: name(error) }
+        }
     }
 }
 
 impl Resources {
-    fn new(context: Arc<CudaContext>, program: &Checked, text: String) -> Result<Self, DriverError> {
-        let module = context.load_module(Ptx::from_src(text))?;
-        let functions = program
-            .plan
-            .launches
-            .iter()
-            .map(|launch| module.load_function(&launch.kernel))
-            .collect::<Result<_, _>>()?;
-        let mut inputs: HashMap<u16, Arc<DeviceBytes>> = HashMap::new();
-        let mut input = |n: u16| -> Result<Arc<DeviceBytes>, DriverError> {
-            if let Some(found) = inputs.get(&n) {
-                return Ok(found.clone());
-            }
-            let bytes = Arc::new(DeviceBytes::holding(&context, &program.inputs[usize::from(n)])?);
-            inputs.insert(n, bytes.clone());
-            Ok(bytes)
-        };
-        let (mut buffers, mut originals) = (Vec::new(), HashMap::new());
-        for (i, buffer) in program.plan.buffers.iter().enumerate() {
-            buffers.push(match buffer.init {
-                BufferInit::Input(n) => input(n)?,
-                BufferInit::Zero => Arc::new(DeviceBytes::new(&context, buffer.len as usize)?),
-                BufferInit::Copy(n) => {
-                    originals.insert(i, input(n)?);
-                    Arc::new(DeviceBytes::new(&context, buffer.len as usize)?)
-                }
-            });
-        }
-        let first = buffers[program.output()].clone();
-        let second = Arc::new(DeviceBytes::new(&context, first.len)?);
-        let slot = |output: Arc<DeviceBytes>| -> Result<Slot, DriverError> {
-            let host = PinnedBytes::new(&context, output.len)?;
-            Ok(Slot { output, host, computed: context.new_event(None)?, copied: context.new_event(None)? })
-        };
-        let slots = [slot(first)?, slot(second)?];
-        let (compute, copy) = (context.new_stream()?, context.new_stream()?);
-        Ok(Self { functions, buffers, originals, slots, compute, copy, context, _module: module })
-    }
-
-    /// Puts one unit into the streams.
-    fn start(&mut self, program: &Checked, unit: u64) -> Result<(), ExecError> {
-        let output = program.output();
-        let slot = (unit % 2) as usize;
-        let mut addresses: Vec<u64> = self.buffers.iter().map(|buffer| buffer.at).collect();
-        addresses[output] = self.slots[slot].output.at;
-        let mut arguments = Vec::with_capacity(program.plan.launches.len());
-        for launch in 0..program.plan.launches.len() {
-            arguments.push(program.arguments(launch, unit, &addresses)?);
-        }
-        let mut reported = None;
-        let started = guarded("start a unit", || {
-            self.enqueue(program, slot, &mut arguments).inspect_err(|error| reported = Some(*error))
-        });
-        // The unit's own kernel may have faulted while the rest of the unit was put into the streams.
-        started.map_err(|error| reported.map_or(error, |reported| fault(unit, reported)))
-    }
-
-    fn enqueue(&mut self, program: &Checked, slot: usize, arguments: &mut [Vec<Vec<u8>>]) -> Result<(), DriverError> {
-        let output = program.output();
-        self.context.bind_to_thread()?;
-        // The output buffer of the unit before last is free once it was copied; the host has waited for that.
-        for (i, buffer) in program.plan.buffers.iter().enumerate() {
-            let target = if i == output { &self.slots[slot].output } else { &self.buffers[i] };
-            match buffer.init {
-                BufferInit::Zero => target.fill_zero(&self.compute)?,
-                BufferInit::Copy(_) => {
-                    if let Some(original) = self.originals.get(&i) {
-                        target.copy_from(original, &self.compute)?;
-                    }
-                }
-                BufferInit::Input(_) => {}
+    fn new(
+        pool: &Arc<Pool>,
+        functions: Vec<CudaFunction>,
+        program: &Checked,
+        slots: Slots,
+    ) -> Result<Self, DriverError> {
+        let plan = &program.plan;
+        let mut inputs = HashMap::new();
+        for buffer in &plan.buffers {
+            if let BufferInit::Input(n) | BufferInit::Copy(n) = buffer.init
+                && !inputs.contains_key(&n)
+            {
+                inputs.insert(n, Arc::new(DeviceBytes::holding(pool, &program.inputs[usize::from(n)])?));
             }
         }
-        for ((launch, function), arguments) in program.plan.launches.iter().zip(&self.functions).zip(arguments) {
-            let mut pointers: Vec<*mut c_void> =
-                arguments.iter_mut().map(|argument| argument.as_mut_ptr().cast()).collect();
-            let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
-            // SAFETY: number and sizes of the arguments were checked against the kernel; the driver copies them
-            // before it returns. Buffers outlive the stream's work. What the kernel does with its pointers is
-            // confined to this process, which the caller may lose.
-            unsafe {
-                result::launch_kernel(
-                    function.cu_function(),
-                    grid,
-                    block,
-                    launch.shared_len,
-                    self.compute.cu_stream(),
-                    &mut pointers,
-                )
-            }?;
+        let set = DeviceBytes::holding(pool, &[0xff; 8])?;
+        let shared = Shared { pool: pool.clone(), functions, inputs, set };
+        let stream = || pool.context().new_stream();
+        let streams = if slots.concurrent { None } else { Some((stream()?, stream()?)) };
+        let mut made: Vec<Slot> = Vec::new();
+        for i in 0..slots.count.max(1) {
+            let slot = || {
+                let buffers = buffers(&shared, program, made.first().filter(|_| !slots.concurrent))?;
+                let (compute, copy) = match &streams {
+                    Some((compute, copy)) => (compute.clone(), Some(copy.clone())),
+                    None => (stream()?, None),
+                };
+                Slot::new(&shared, program, buffers, compute, copy)
+            };
+            match slot() {
+                Ok(slot) => made.push(slot),
+                // Somebody else has taken memory meanwhile, or there is little that can be pinned: fewer will do.
+                Err(error) if i > 0 && error.0 == sys::cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY => break,
+                Err(error) => return Err(error),
+            }
         }
-        let slot = &mut self.slots[slot];
-        slot.computed.record(&self.compute)?;
-        self.copy.wait(&slot.computed)?;
-        slot.host.copy_from(&slot.output, &self.copy)?;
-        slot.copied.record(&self.copy)
+        Ok(Self { slots: made, shared })
     }
 }
 
-/// Whether an event is complete.
-fn query(event: &CudaEvent) -> Result<bool, DriverError> {
-    // SAFETY: the event exists.
-    match unsafe { result::event::query(event.cu_event()) } {
-        Ok(()) => Ok(true),
-        Err(DriverError(sys::cudaError_enum::CUDA_ERROR_NOT_READY)) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// An error that shows up after a unit was started: the kernel's, or the machine's.
-fn fault(unit: u64, error: DriverError) -> ExecError {
-    use sys::cudaError_enum as E;
-    let of_kernel = matches!(
-        error.0,
-        E::CUDA_ERROR_ILLEGAL_ADDRESS
-            | E::CUDA_ERROR_MISALIGNED_ADDRESS
-            | E::CUDA_ERROR_ILLEGAL_INSTRUCTION
-            | E::CUDA_ERROR_INVALID_ADDRESS_SPACE
-            | E::CUDA_ERROR_INVALID_PC
-            | E::CUDA_ERROR_HARDWARE_STACK_ERROR
-            | E::CUDA_ERROR_LAUNCH_FAILED
-            | E::CUDA_ERROR_ASSERT
-    );
-    if of_kernel {
-        ExecError::GpuFault { unit, error: name(error) }
-    } else {
-        ExecError::Driver { doing: "run a unit", error: name(error) }
-    }
+/// The buffers of a slot; all but the output are those of `other` if there is one.
+fn buffers(shared: &Shared, program: &Checked, other: Option<&Slot>) -> Result<Vec<Arc<DeviceBytes>>, DriverError> {
+    let buffer = |(i, buffer): (usize, &tessera_protocol::spec::Buffer)| match (buffer.init, other) {
+        (BufferInit::Input(n), _) if shared.inputs.contains_key(&n) => Ok(shared.inputs[&n].clone()),
+        (_, Some(other)) if i != program.output() => Ok(other.buffers[i].clone()),
+        _ => Ok(Arc::new(DeviceBytes::new(&shared.pool, buffer.len as usize)?)),
+    };
+    program.plan.buffers.iter().enumerate().map(buffer).collect()
 }
 
 impl Session for CudaSession {
@@ -243,13 +235,19 @@ impl Session for CudaSession {
             return Err(ExecError::Broken);
         }
         let done = self.run_units(units, sink);
-        if done.is_err() && !self.broken {
-            // The sink refused: a unit may still be on its way, and must not meet the next run.
-            for unit in [0, 1] {
-                self.broken |= self.wait(unit).is_err();
-            }
+        // The sink refused: units may still be on their way, and must not meet the next run.
+        while !self.broken
+            && let Some((unit, _)) = self.under_way.front().copied()
+        {
+            // An error breaks the session; the one that is told is the first.
+            let _ = self.wait(unit);
+            self.under_way.pop_front();
         }
         done
+    }
+
+    fn in_flight(&self) -> usize {
+        self.resources.as_ref().map_or(0, |resources| resources.slots.len())
     }
 }
 

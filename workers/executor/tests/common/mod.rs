@@ -1,5 +1,10 @@
 //! Cases that every backend must compute with the same bits, and faults that every backend must report.
 
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
+pub mod stand_in;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,7 +45,7 @@ pub fn zero(len: u64) -> Buffer {
     Buffer { len, init: BufferInit::Zero }
 }
 
-fn input(bytes: &[u8], n: u16) -> Buffer {
+pub fn input(bytes: &[u8], n: u16) -> Buffer {
     Buffer { len: bytes.len() as u64, init: BufferInit::Input(n) }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use tessera_executor::{ExecError, Executor, Program, Session};
+use tessera_executor::{ExecError, Executor, Options, Program, Session};
 use tessera_protocol::spec::JobSpec;
 
 use super::frames::{self, Answer, FrameError, Order};
@@ -23,9 +23,9 @@ use crate::{config::Backend, device};
 ///
 /// # Errors
 /// If the worker cannot be answered.
-pub fn run(backend: Backend, unit_time: Duration) -> Result<()> {
+pub fn run(backend: Backend, options: &Options, unit_time: Duration) -> Result<()> {
     let mut out = io::stdout().lock();
-    let executor = match tessera_executor::open(backend.into()) {
+    let executor = match tessera_executor::open_with(backend.into(), options) {
         Ok(executor) => executor,
         Err(e) => {
             frames::send_blocking(&mut out, &failed(&e))?;

@@ -149,7 +149,7 @@ impl Runner {
         first: u64,
         count: u32,
         until: Instant,
-        mut output: impl FnMut(&[u8]),
+        mut output: impl FnMut(Vec<u8>),
     ) -> Result<(), ExecutionError> {
         // The child leaves `self` for as long as it is used: whoever drops this future kills it.
         let mut child = match self.child.take() {
@@ -261,7 +261,7 @@ impl Runner {
         first: u64,
         count: u32,
         until: Instant,
-        output: &mut impl FnMut(&[u8]),
+        output: &mut impl FnMut(Vec<u8>),
     ) -> Result<(), ExecutionError> {
         self.load(child, work, until).await?;
         send(child, &Order::Run { first, count }, until).await?;
@@ -270,7 +270,7 @@ impl Runner {
             let most = work.output_len.saturating_add(frames::SMALL);
             match self.answer(child, most, by, "computing a unit").await? {
                 Answer::Unit { number, output: bytes } if number == unit && bytes.len() == work.output_len => {
-                    output(&bytes)
+                    output(bytes)
                 }
                 other => return Err(unexpected(&other)),
             }

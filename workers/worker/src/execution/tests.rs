@@ -32,7 +32,7 @@ async fn run(script: &str, limits: Limits) -> (Result<(), ExecutionError>, Vec<V
     let mut runner = runner(&format!("hello; order {load}; loaded; order {run}; {script}"), limits);
     let mut outputs = Vec::new();
     let until = Instant::now() + Duration::from_secs(60);
-    let result = runner.run(&work(), 5, 2, until, |output| outputs.push(output.to_vec())).await;
+    let result = runner.run(&work(), 5, 2, until, |output| outputs.push(output)).await;
     (result, outputs, runner)
 }
 
@@ -46,7 +46,7 @@ async fn outputs_arrive_in_order_and_the_child_is_kept() {
     assert_eq!(runner.device(), Some("fake"));
     let mut second = Vec::new();
     let until = Instant::now() + Duration::from_secs(60);
-    runner.run(&work(), 5, 2, until, |output| second.push(output.to_vec())).await.unwrap();
+    runner.run(&work(), 5, 2, until, |output| second.push(output)).await.unwrap();
     assert_eq!(second, [b"ijkl", b"mnop"]);
 }
 

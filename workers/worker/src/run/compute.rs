@@ -2,17 +2,16 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tessera_protocol::{cid::Cid, commitment::LeaseHasher, lease, seal};
+use tessera_protocol::{cid::Cid, lease};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     context::Context,
     jobs::{Jobs, PrepareError},
+    sealing::Sealing,
 };
 use crate::{
-    cache::write_atomically,
     execution::{ExecutionError, Runner},
-    fault,
     journal::{LeaseId, Sealed},
 };
 
@@ -78,47 +77,20 @@ impl Computer {
             Err(e) => return Err(PrepareError::Later(e.to_string()).into()),
         };
         let count = u32::try_from(units.end - units.start).map_err(|e| PrepareError::Refused(e.to_string()))?;
-        let output_len = prepared.work.output_len;
 
         let mut runner = self.runner.lock().await;
         if Instant::now() >= until {
             return Err(ComputeError::TooLate);
         }
         let start = Instant::now();
-        let mut outputs = Vec::new();
-        runner.run(&prepared.work, units.start, count, until, |output| outputs.extend_from_slice(output)).await?;
+        let sealing = Sealing::start(self.context.me.provider.to_bytes(), count, self.context.outbox.clone())?;
+        runner.run(&prepared.work, units.start, count, until, |output| sealing.take(output)).await?;
         drop(runner);
         let took = start.elapsed();
         self.jobs.measured(&job, count, took);
-        tracing::info!(lease = %id, units = count, ?took, "computed");
-
-        fault::flip(&mut outputs);
-        let provider = self.context.me.provider.to_bytes();
-        let outbox = self.context.outbox.clone();
-        let sealing = tokio::task::spawn_blocking(move || seal_outputs(provider, outputs, output_len, &outbox));
-        sealing.await.unwrap_or_else(|e| Err(std::io::Error::other(e).into()))
+        tracing::info!(lease = %id, units = count, sealed = sealing.sealed(), ?took, "computed");
+        sealing.finish().await
     }
-}
-
-/// Hashes and seals the outputs and writes them to disk.
-fn seal_outputs(
-    provider: [u8; 32],
-    mut outputs: Vec<u8>,
-    output_len: usize,
-    outbox: &std::path::Path,
-) -> Result<Sealed, ComputeError> {
-    let mut hasher = LeaseHasher::new(provider);
-    for output in outputs.chunks(output_len.max(1)) {
-        hasher.push(output);
-    }
-    let (result_root, work_root) = hasher.roots().ok_or_else(|| std::io::Error::other("a lease without units"))?;
-    let (mut key, mut nonce) = ([0; 32], [0; 32]);
-    getrandom::fill(&mut key)?;
-    getrandom::fill(&mut nonce)?;
-    seal::apply(&key, 0, &mut outputs);
-    let cid = Cid::of(&outputs);
-    write_atomically(&outbox.join(cid.to_string()), &outputs)?;
-    Ok(Sealed { result_root, work_root, key, nonce, cid, len: outputs.len() as u64 })
 }
 
 /// Chain time `by` as a moment of this machine, less a margin of the lease's time for sealing, putting and committing.
@@ -127,29 +99,4 @@ pub fn moment(by: i64, now: i64, lease_seconds: u32) -> Instant {
     let margin = (f64::from(lease_seconds) * 0.15).min(60.0);
     let left = (by.saturating_sub(now)) as f64 - margin;
     Instant::now() + Duration::from_secs_f64(left.max(0.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sealed_outputs_open_to_what_was_hashed_and_keys_are_never_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let outputs: Vec<u8> = (0..3000u32).map(|i| i as u8).collect();
-        let seal = || seal_outputs([7; 32], outputs.clone(), 1000, dir.path()).unwrap();
-        let (one, two) = (seal(), seal());
-        assert_eq!((one.result_root, one.work_root), (two.result_root, two.work_root));
-        assert!(one.key != two.key && one.nonce != two.nonce && one.cid != two.cid);
-
-        let mut opened = std::fs::read(dir.path().join(one.cid.to_string())).unwrap();
-        assert_eq!(Cid::of(&opened), one.cid);
-        seal::apply(&one.key, 0, &mut opened);
-        assert_eq!(opened, outputs);
-        let mut hasher = LeaseHasher::new([7; 32]);
-        for output in opened.chunks(1000) {
-            hasher.push(output);
-        }
-        assert_eq!(hasher.roots(), Some((one.result_root, one.work_root)));
-    }
 }

@@ -141,7 +141,13 @@ impl Context {
         let program = own.unwrap_or_else(|| "tessera-worker".into());
         let unit_seconds = self.limits.unit.as_secs().to_string();
         let backend = self.config.executor.backend.name();
-        let arguments = ["execute", "--backend", backend, "--unit-seconds", &unit_seconds].map(str::to_owned).to_vec();
+        let mut arguments: Vec<String> =
+            ["execute", "--backend", backend, "--unit-seconds", &unit_seconds].map(str::to_owned).to_vec();
+        let data = &self.config.data;
+        if data.cubins_mib > 0 {
+            let directory = data.directory.join("cubins").to_string_lossy().into_owned();
+            arguments.extend(["--cubins".into(), directory, "--cubins-mib".into(), data.cubins_mib.to_string()]);
+        }
         Runner::new(ChildCommand { program, arguments }, self.limits)
     }
 }

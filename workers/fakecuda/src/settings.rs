@@ -1,0 +1,46 @@
+//! What the environment says about this driver, and the log that it keeps if told to.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::sync::OnceLock;
+
+/// A number from the environment.
+pub fn number<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// How many devices there are.
+pub fn devices() -> i32 {
+    number("FAKE_CUDA_DEVICES", 1)
+}
+
+/// The version that the driver claims.
+pub fn version() -> i32 {
+    number("FAKE_CUDA_VERSION", 13_000)
+}
+
+/// The newest PTX version that the driver reads.
+pub fn newest_ptx() -> (u32, u32) {
+    let version = version();
+    ((version / 1000 - 4) as u32, (version % 1000 / 10) as u32)
+}
+
+/// Memory of each device.
+pub fn memory() -> usize {
+    number("FAKE_CUDA_MEMORY", 4 << 30)
+}
+
+/// Whether the driver is to fail in this way.
+pub fn fails(what: &str) -> bool {
+    std::env::var("FAKE_CUDA_FAULTS").is_ok_and(|list| list.split(',').any(|fault| fault == what))
+}
+
+/// Appends a line to the log.
+pub fn log(line: &str) {
+    static LOG: OnceLock<Option<File>> = OnceLock::new();
+    let open = || OpenOptions::new().create(true).append(true).open(std::env::var_os("FAKE_CUDA_LOG")?).ok();
+    if let Some(mut file) = LOG.get_or_init(open).as_ref() {
+        // One write, so that lines of several threads do not mix. A test that misses a line says so.
+        let _ = file.write_all(format!("{line}\n").as_bytes());
+    }
+}

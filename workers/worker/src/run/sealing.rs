@@ -1,0 +1,184 @@
+//! Hashing and sealing the outputs of a lease, in a thread of its own: while one unit computes, those before are sealed.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+};
+
+use tessera_protocol::{
+    cid::{CHUNK_LEN, CidHasher},
+    commitment::LeaseHasher,
+    seal,
+};
+use tokio::task::JoinHandle;
+
+use super::compute::ComputeError;
+use crate::{cache::write_atomically, fault, journal::Sealed};
+
+/// A lease whose outputs are sealed as they come.
+pub struct Sealing {
+    /// Without bounds: the outputs of a lease stay in memory until the last is sealed, on this side or on the other.
+    to: mpsc::Sender<Vec<u8>>,
+    thread: JoinHandle<Result<Sealed, ComputeError>>,
+    sealed: Arc<AtomicU32>,
+}
+
+impl Sealing {
+    /// Makes ready for `units` outputs, which go to the directory `outbox` under a fresh key once all have come.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers.
+    pub fn start(provider: [u8; 32], units: u32, outbox: PathBuf) -> Result<Self, ComputeError> {
+        let mut outputs = Outputs::new(provider)?;
+        let (to, from) = mpsc::channel::<Vec<u8>>();
+        let sealed = Arc::new(AtomicU32::new(0));
+        let counter = sealed.clone();
+        let thread = tokio::task::spawn_blocking(move || {
+            for output in from {
+                outputs.push(output);
+                counter.fetch_add(1, Ordering::Release);
+            }
+            // Nobody waits for a lease that was given up half-way.
+            match counter.load(Ordering::Acquire) {
+                found if found == units => outputs.keep(&outbox),
+                found => Err(io::Error::other(format!("{found} outputs of {units} units")).into()),
+            }
+        });
+        Ok(Self { to, thread, sealed })
+    }
+
+    /// Takes the output of the next unit.
+    pub fn take(&self, output: Vec<u8>) {
+        // A thread that is gone has a reason, which `finish` tells.
+        let _ = self.to.send(output);
+    }
+
+    /// How many outputs are sealed by now.
+    #[must_use]
+    pub fn sealed(&self) -> u32 {
+        self.sealed.load(Ordering::Acquire)
+    }
+
+    /// Waits until all outputs are sealed and on disk.
+    ///
+    /// # Errors
+    /// If some are missing or the file cannot be written.
+    pub async fn finish(self) -> Result<Sealed, ComputeError> {
+        drop(self.to);
+        self.thread.await.unwrap_or_else(|e| Err(io::Error::other(e).into()))
+    }
+}
+
+/// The outputs of a lease so far.
+struct Outputs {
+    hasher: LeaseHasher,
+    key: [u8; 32],
+    nonce: [u8; 32],
+    bytes: Vec<u8>,
+    /// How many of the bytes are sealed: whole chunks.
+    sealed: usize,
+    cid: CidHasher,
+}
+
+impl Outputs {
+    fn new(provider: [u8; 32]) -> Result<Self, ComputeError> {
+        let (mut key, mut nonce) = ([0; 32], [0; 32]);
+        getrandom::fill(&mut key)?;
+        getrandom::fill(&mut nonce)?;
+        let (hasher, cid) = (LeaseHasher::new(provider), CidHasher::default());
+        Ok(Self { hasher, key, nonce, bytes: Vec::new(), sealed: 0, cid })
+    }
+
+    fn push(&mut self, mut output: Vec<u8>) {
+        if self.hasher.unit_hashes().is_empty() {
+            fault::flip(&mut output);
+        }
+        self.hasher.push(&output);
+        self.bytes.extend_from_slice(&output);
+        self.seal(self.bytes.len() / CHUNK_LEN * CHUNK_LEN);
+    }
+
+    /// Seals up to the end of a chunk, or of all.
+    fn seal(&mut self, end: usize) {
+        let part = &mut self.bytes[self.sealed..end];
+        seal::apply(&self.key, (self.sealed / CHUNK_LEN) as u64, part);
+        self.cid.update(part);
+        self.sealed = end;
+    }
+
+    /// Writes the sealed outputs to disk.
+    fn keep(mut self, outbox: &Path) -> Result<Sealed, ComputeError> {
+        self.seal(self.bytes.len());
+        let Self { hasher, key, nonce, bytes, cid, .. } = self;
+        let (result_root, work_root) = hasher.roots().ok_or_else(|| io::Error::other("a lease without units"))?;
+        let cid = cid.finish();
+        write_atomically(&outbox.join(cid.to_string()), &bytes)?;
+        Ok(Sealed { result_root, work_root, key, nonce, cid, len: bytes.len() as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tessera_protocol::cid::Cid;
+
+    use super::*;
+
+    const PROVIDER: [u8; 32] = [7; 32];
+
+    /// Hands over outputs one by one, each only when those before are sealed.
+    async fn seal(outputs: &[Vec<u8>], units: u32, outbox: &Path) -> Result<Sealed, ComputeError> {
+        let sealing = Sealing::start(PROVIDER, units, outbox.into()).unwrap();
+        for (before, output) in (0..).zip(outputs) {
+            let wait = async {
+                while sealing.sealed() < before {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            // Nothing waits for the end: the next unit may still be computing.
+            tokio::time::timeout(Duration::from_secs(60), wait).await.expect("sealed before the next one came");
+            sealing.take(output.clone());
+        }
+        sealing.finish().await
+    }
+
+    #[tokio::test]
+    async fn sealed_outputs_open_to_what_was_hashed_and_keys_are_never_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        // Below, at and above a chunk, so that chunks of the whole run across the ends of units.
+        for len in [1, 500, 1000, 1024, 1025, 5000] {
+            let outputs: Vec<Vec<u8>> = (0..5u32).map(|n| (0..len).map(|i| (n + i * 7) as u8).collect()).collect();
+            let one = seal(&outputs, 5, dir.path()).await.unwrap();
+            let two = seal(&outputs, 5, dir.path()).await.unwrap();
+            assert_eq!((one.result_root, one.work_root), (two.result_root, two.work_root));
+            assert!(one.key != two.key && one.nonce != two.nonce && one.cid != two.cid);
+
+            let mut opened = std::fs::read(dir.path().join(one.cid.to_string())).unwrap();
+            assert_eq!((Cid::of(&opened), opened.len() as u64), (one.cid, one.len));
+            seal::apply(&one.key, 0, &mut opened);
+            assert_eq!(opened, outputs.concat());
+            let mut hasher = LeaseHasher::new(PROVIDER);
+            for output in opened.chunks(len as usize) {
+                hasher.push(output);
+            }
+            assert_eq!(hasher.roots(), Some((one.result_root, one.work_root)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_is_given_up_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = seal(&[vec![1; 10]], 2, dir.path()).await.err().unwrap();
+        assert!(error.to_string().contains("1 outputs of 2 units"), "{error}");
+        let sealing = Sealing::start(PROVIDER, 1, dir.path().into()).unwrap();
+        drop(sealing.to);
+        assert!(sealing.thread.await.unwrap().is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
