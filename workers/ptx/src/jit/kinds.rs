@@ -1,0 +1,442 @@
+//! What is known of slots for the whole program: in which registers they live, whether they may hold any NaN, from which
+//! buffer an address counts, by which power of two a number can be divided.
+
+use cranelift_codegen::ir::Type;
+use cranelift_codegen::ir::types::{F32, F64, I8, I32, I64};
+
+use super::prepare::Prepared;
+use super::slots::{self, Use};
+use crate::ir::{Class, End, Place, Program, Slot, Special, Transfer, Via, What};
+use crate::memory::{OFFSET_BITS, VARIABLES};
+use crate::scalar::{Kind, Scalar};
+
+/// Log2 of the largest access: more is not asked of an alignment.
+pub(super) const MOST_ALIGN: u8 = 4;
+
+/// Where addresses come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Root {
+    /// The parameter at this offset.
+    Param(u32),
+    /// The variables of the module.
+    Variables,
+}
+
+/// What is known of a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Type of the values that hold it.
+    pub ty: Type,
+    pub constant: Option<u64>,
+    pub special: Option<Special>,
+    /// Any NaN in it stands for the canonical one.
+    pub loose: bool,
+    /// Number of the root from whose buffer's start it counts.
+    pub root: Option<usize>,
+    /// Log2 of a power of two that divides it.
+    pub align: u8,
+}
+
+/// What is known of all slots.
+#[derive(Debug)]
+pub(super) struct Kinds {
+    pub slots: Vec<Known>,
+    pub roots: Vec<Root>,
+}
+
+impl Kinds {
+    pub fn new(prepared: &Prepared, params_len: usize) -> Self {
+        let program = &prepared.program;
+        let blank = Known { ty: I32, constant: None, special: None, loose: false, root: None, align: 0 };
+        let mut kinds = Self { slots: vec![blank; program.slots.len()], roots: Vec::new() };
+        for (slot, value) in &program.constants {
+            kinds.slots[*slot as usize].constant = Some(*value);
+        }
+        for (special, slot) in &program.specials {
+            kinds.slots[*slot as usize].special = Some(*special);
+        }
+        kinds.types(program);
+        kinds.loose(program);
+        kinds.roots(program, params_len);
+        kinds.alignments(program);
+        kinds
+    }
+
+    fn of(&self, slot: Slot) -> &Known {
+        &self.slots[slot as usize]
+    }
+
+    /// Slots live in registers for floats where most of what touches them computes with floats.
+    fn types(&mut self, program: &Program) {
+        let mut votes = vec![0i32; self.slots.len()];
+        let mut copies = Vec::new();
+        for op in &program.ops {
+            match &op.what {
+                What::Scalar { f: Scalar::Mov32 | Scalar::Mov64, d, s, .. } => copies.push((*d, s[0])),
+                What::Scalar { f: Scalar::Select32 | Scalar::Select64, d, s, .. } => {
+                    copies.extend([(*d, s[0]), (*d, s[1])]);
+                }
+                What::Scalar { f, d, s, .. } => {
+                    let vote = |kind| if matches!(kind, Kind::Single | Kind::Double) { 1 } else { -1 };
+                    for (slot, kind) in s.iter().zip(f.operands()) {
+                        votes[*slot as usize] += vote(*kind);
+                    }
+                    votes[*d as usize] += vote(f.result());
+                }
+                What::Load(transfer) | What::Store(transfer) => {
+                    votes[transfer.at.base as usize] -= 1;
+                    for slot in transfer.data.iter().take(transfer.count.into()).filter(|_| transfer.size < 4) {
+                        votes[*slot as usize] -= 1;
+                    }
+                }
+                what => slots::of(what, |slot, _| votes[slot as usize] -= 1),
+            }
+        }
+        for block in &program.blocks {
+            slots::of_end(&block.end, |slot, _| {
+                votes[slot as usize] -= i32::from(!matches!(block.end, End::Collective { .. }))
+            });
+        }
+        // What only moves goes where it comes from or goes to.
+        for _ in 0..3 {
+            for (a, b) in &copies {
+                for (a, b) in [(*a as usize, *b as usize), (*b as usize, *a as usize)] {
+                    if votes[a] == 0 && self.slots[b].constant.is_none() {
+                        votes[a] = votes[b].signum();
+                    }
+                }
+            }
+        }
+        for ((known, class), votes) in self.slots.iter_mut().zip(&program.slots).zip(votes) {
+            let float = votes > 0 && known.constant.is_none() && known.special.is_none();
+            known.ty = match (class, float) {
+                (Class::Word, false) => I32,
+                (Class::Word, true) => F32,
+                (Class::Long, false) => I64,
+                (Class::Long, true) => F64,
+                (Class::Mask, _) => I8,
+            };
+        }
+    }
+
+    fn loose(&mut self, program: &Program) {
+        for known in &mut self.slots {
+            known.loose = known.ty.is_float();
+        }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut strict = |kinds: &mut Self, slot: Slot| {
+                changed |= std::mem::take(&mut kinds.slots[slot as usize].loose);
+            };
+            for op in &program.ops {
+                match &op.what {
+                    What::Scalar { f: Scalar::Mov32 | Scalar::Mov64, d, s, .. } => {
+                        if !self.is_loose(s[0]) {
+                            strict(self, *d);
+                        }
+                    }
+                    What::Scalar { f: Scalar::Select32 | Scalar::Select64, d, s, .. } => {
+                        if !self.is_loose(s[0]) || !self.is_loose(s[1]) {
+                            strict(self, *d);
+                        }
+                    }
+                    What::Scalar { f, d, .. } if f.gives_canonical_nan() => debug_assert!(self.of(*d).ty.bits() >= 32),
+                    what => slots::of(what, |slot, how| {
+                        if how == Use::Write {
+                            strict(self, slot)
+                        }
+                    }),
+                }
+            }
+            for block in &program.blocks {
+                slots::of_end(&block.end, |slot, how| {
+                    if how == Use::Write {
+                        strict(self, slot)
+                    }
+                });
+            }
+        }
+    }
+
+    /// Whether a NaN in a slot can only be the canonical one.
+    fn is_loose(&self, slot: Slot) -> bool {
+        let known = self.of(slot);
+        match known.constant {
+            // A NaN among constants is rare enough.
+            Some(bits) => !f32::from_bits(bits as u32).is_nan() && !f64::from_bits(bits).is_nan(),
+            None => known.loose,
+        }
+    }
+
+    /// Finds the addresses that count from a parameter or from the module's variables.
+    fn roots(&mut self, program: &Program, params_len: usize) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum From {
+            Nothing,
+            One(Root),
+            Many,
+        }
+        let mut from = vec![From::Nothing; self.slots.len()];
+        for (known, from) in self.slots.iter().zip(&mut from) {
+            *from = match known.constant {
+                Some(value) if value >> OFFSET_BITS == VARIABLES => From::One(Root::Variables),
+                Some(_) => From::Many,
+                None if known.special.is_some() || known.ty != I64 => From::Many,
+                None => From::Nothing,
+            };
+        }
+        let join = |a: From, b: From| match (a, b) {
+            (From::Nothing, other) | (other, From::Nothing) => other,
+            (a, b) if a == b => a,
+            _ => From::Many,
+        };
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut define = |from: &mut Vec<From>, slot: Slot, new: From| {
+                let new = join(from[slot as usize], new);
+                changed |= new != from[slot as usize];
+                from[slot as usize] = new;
+            };
+            for op in &program.ops {
+                match &op.what {
+                    What::Scalar { f, d, s, .. } if self.of(*d).ty == I64 => {
+                        let of = |i: usize| from[s[i] as usize];
+                        let new = match f {
+                            Scalar::Mov64 => of(0),
+                            Scalar::Select64 => join(of(0), of(1)),
+                            Scalar::Add64 => match (of(0), of(1)) {
+                                (From::One(Root::Variables), From::One(root)) | (From::One(root), _) => From::One(root),
+                                (_, From::One(root)) => From::One(root),
+                                (From::Nothing, _) | (_, From::Nothing) => From::Nothing,
+                                _ => From::Many,
+                            },
+                            Scalar::Sub64 if matches!(of(1), From::One(_)) => From::Many,
+                            Scalar::Sub64 => of(0),
+                            Scalar::MadWideU32 | Scalar::MadWideS32 | Scalar::Mad64 => of(2),
+                            _ => From::Many,
+                        };
+                        define(&mut from, *d, new);
+                    }
+                    What::Load(transfer) => {
+                        for (i, slot) in transfer.data.iter().take(transfer.count.into()).enumerate() {
+                            let new = match self.param(transfer, i, params_len) {
+                                Some(at) if transfer.size == 8 => From::One(Root::Param(at)),
+                                _ => From::Many,
+                            };
+                            define(&mut from, *slot, new);
+                        }
+                    }
+                    what => slots::of(what, |slot, how| {
+                        if how == Use::Write {
+                            define(&mut from, slot, From::Many)
+                        }
+                    }),
+                }
+            }
+            for block in &program.blocks {
+                slots::of_end(&block.end, |slot, how| {
+                    if how == Use::Write {
+                        define(&mut from, slot, From::Many)
+                    }
+                });
+            }
+        }
+        // Of these, only what ends in an address is worth it.
+        let root = |slot: Slot| match from[slot as usize] {
+            From::One(root) => Some(root),
+            _ => None,
+        };
+        let mut wanted = vec![false; self.slots.len()];
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut want = |wanted: &mut Vec<bool>, slot: Slot| {
+                if root(slot).is_some() {
+                    changed |= !std::mem::replace(&mut wanted[slot as usize], true);
+                }
+            };
+            for op in program.ops.iter().rev() {
+                if let Some(Place { via: Via::Generic | Via::Global, base, short: false, .. }) = slots::place(&op.what)
+                {
+                    want(&mut wanted, *base);
+                }
+                if let What::Scalar { f, d, s, .. } = &op.what
+                    && wanted[*d as usize]
+                {
+                    match f {
+                        Scalar::Mov64 | Scalar::Sub64 => want(&mut wanted, s[0]),
+                        Scalar::Select64 => s[..2].iter().for_each(|slot| want(&mut wanted, *slot)),
+                        Scalar::Add64 => {
+                            let passes = s[..2].iter().find(|slot| root(**slot) == root(*d));
+                            passes.into_iter().for_each(|slot| want(&mut wanted, *slot));
+                        }
+                        Scalar::MadWideU32 | Scalar::MadWideS32 | Scalar::Mad64 => want(&mut wanted, s[2]),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        for slot in 0..self.slots.len() {
+            if let Some(root) = root(slot as Slot).filter(|_| wanted[slot]) {
+                let number = self.roots.iter().position(|other| *other == root).unwrap_or_else(|| {
+                    self.roots.push(root);
+                    self.roots.len() - 1
+                });
+                self.slots[slot].root = Some(number);
+            }
+        }
+    }
+
+    /// The offset of the parameter that a load reads as its element `i`, if that is known.
+    pub fn param(&self, transfer: &Transfer, i: usize, params_len: usize) -> Option<u32> {
+        let (Via::Param, Some(base)) = (transfer.at.via, self.of(transfer.at.base).constant) else { return None };
+        let at = transfer.at.address(base);
+        let fits = at.checked_add(transfer.len().into()).is_some_and(|end| end <= params_len as u64);
+        (fits && at.is_multiple_of(transfer.len().into())).then(|| at as u32 + i as u32 * u32::from(transfer.size))
+    }
+
+    /// Which operand hands its root on to the result.
+    pub fn passes(&self, f: Scalar, d: Slot, s: [Slot; 3]) -> Option<usize> {
+        let root = self.of(d).root?;
+        let candidates: &[usize] = match f {
+            Scalar::Mov64 | Scalar::Sub64 => &[0],
+            Scalar::Add64 => &[0, 1],
+            Scalar::MadWideU32 | Scalar::MadWideS32 | Scalar::Mad64 => &[2],
+            _ => &[],
+        };
+        candidates.iter().copied().find(|i| self.of(s[*i]).root == Some(root))
+    }
+
+    fn alignments(&mut self, program: &Program) {
+        for (slot, known) in self.slots.iter_mut().enumerate() {
+            known.align = match known.constant {
+                // What counts from the variables has an aligned start.
+                Some(value) => (value.trailing_zeros() as u8).min(MOST_ALIGN),
+                None if known.special.is_some() || program.slots[slot] == Class::Mask => 0,
+                None => MOST_ALIGN,
+            };
+        }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut define = |kinds: &mut Self, slot: Slot, align: u8| {
+                let known = &mut kinds.slots[slot as usize];
+                if align < known.align {
+                    known.align = align;
+                    changed = true;
+                }
+            };
+            for op in &program.ops {
+                match &op.what {
+                    What::Scalar { f, d, s, .. } => {
+                        let align = self.alignment(*f, *d, *s);
+                        define(self, *d, align);
+                    }
+                    What::Load(transfer) => {
+                        for slot in transfer.data.iter().take(transfer.count.into()) {
+                            // Roots that start elsewhere than at a multiple of 16 have no limits but 0.
+                            let align = if self.of(*slot).root.is_some() { MOST_ALIGN } else { 0 };
+                            define(self, *slot, align);
+                        }
+                    }
+                    what => slots::of(what, |slot, how| {
+                        if how == Use::Write {
+                            define(self, slot, 0)
+                        }
+                    }),
+                }
+            }
+            for block in &program.blocks {
+                slots::of_end(&block.end, |slot, how| {
+                    if how == Use::Write {
+                        define(self, slot, 0)
+                    }
+                });
+            }
+        }
+    }
+
+    fn alignment(&self, f: Scalar, d: Slot, s: [Slot; 3]) -> u8 {
+        let passes = self.passes(f, d, s);
+        let root = self.of(d).root;
+        let of = |i: usize| {
+            let known = self.of(s[i]);
+            // That the parameter behind a root is aligned is only sure where accesses count from this root.
+            let trusted = known.root.is_none()
+                || known.constant.is_some()
+                || passes == Some(i)
+                || (f == Scalar::Select64 && known.root == root);
+            if trusted { known.align } else { 0 }
+        };
+        let shift = |i: usize| self.of(s[i]).constant.map_or(0, |n| if n < 32 { n as u8 } else { MOST_ALIGN });
+        let align = match f {
+            Scalar::Mov32 | Scalar::Mov64 | Scalar::ZeroExtend32 | Scalar::SignExtend32 | Scalar::Low32 => of(0),
+            Scalar::Neg32 | Scalar::Neg64 => of(0),
+            Scalar::Select32 | Scalar::Select64 | Scalar::Add32 | Scalar::Add64 | Scalar::Sub32 | Scalar::Sub64 => {
+                of(0).min(of(1))
+            }
+            Scalar::Or32 | Scalar::Or64 | Scalar::Xor32 | Scalar::Xor64 => of(0).min(of(1)),
+            Scalar::And32 | Scalar::And64 => of(0).max(of(1)),
+            Scalar::Mul32 | Scalar::Mul64 | Scalar::MulWideU32 | Scalar::MulWideS32 => of(0) + of(1),
+            Scalar::Mad32 | Scalar::Mad64 | Scalar::MadWideU32 | Scalar::MadWideS32 => (of(0) + of(1)).min(of(2)),
+            Scalar::Shl32 | Scalar::Shl64 => of(0) + shift(1),
+            _ => 0,
+        };
+        align.min(MOST_ALIGN)
+    }
+}
+
+impl Scalar {
+    /// Whether it gives a float that, where it is a NaN, is the canonical one; only for operations whose machine code may
+    /// give another instead.
+    fn gives_canonical_nan(self) -> bool {
+        use Scalar as S;
+        matches!(
+            self,
+            S::AddF32
+                | S::SubF32
+                | S::MulF32
+                | S::FmaF32
+                | S::DivF32
+                | S::RcpF32
+                | S::SqrtF32
+                | S::NegF32
+                | S::AbsF32
+                | S::MinF32
+                | S::MaxF32
+                | S::NearestF32
+                | S::TruncF32
+                | S::FloorF32
+                | S::CeilF32
+                | S::SaturateF32
+                | S::F32FromU32
+                | S::F32FromS32
+                | S::F32FromU64
+                | S::F32FromS64
+                | S::F32FromF64
+                | S::AddF64
+                | S::SubF64
+                | S::MulF64
+                | S::FmaF64
+                | S::DivF64
+                | S::RcpF64
+                | S::SqrtF64
+                | S::NegF64
+                | S::AbsF64
+                | S::MinF64
+                | S::MaxF64
+                | S::NearestF64
+                | S::TruncF64
+                | S::FloorF64
+                | S::CeilF64
+                | S::SaturateF64
+                | S::F64FromU32
+                | S::F64FromS32
+                | S::F64FromU64
+                | S::F64FromS64
+                | S::F64FromF32
+        )
+    }
+}
