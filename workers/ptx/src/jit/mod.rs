@@ -15,6 +15,8 @@ mod flow;
 mod kinds;
 mod prepare;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod translate;
 
 use std::ops::Range;

@@ -15,6 +15,8 @@ pub use launch::{Launch, Limits, Stats};
 pub(crate) use schedule::{Engine, Stopped};
 #[cfg(jit)]
 pub(crate) use threads::{Shape, State, Threads};
+#[cfg(all(jit, test))]
+pub(crate) use {interpreter::Interpreter as Plainly, observer::Nobody as Unobserved};
 
 use crate::error::Fault;
 use crate::memory::Memory;
