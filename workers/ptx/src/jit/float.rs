@@ -223,7 +223,7 @@ impl Translator<'_, '_> {
         let top = match (most, signed) {
             (None, _) => 1u64 << (ty.bits() - 1),
             (Some(most), true) => !most,
-            (Some(most), false) => (most + 1) / 2,
+            (Some(most), false) => most ^ most >> 1,
         };
         let top = self.number(ty, top);
         let is_nan = self.b.ins().fcmp(FloatCC::Unordered, a, a);

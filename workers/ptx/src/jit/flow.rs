@@ -91,8 +91,6 @@ impl Flow {
                 let block = &program.blocks[at];
                 let mut now = Set::new(slots);
                 self.successors[at].iter().for_each(|next| now.add(&live[*next as usize]));
-                // A collective under way may leave a result alone, so what it writes counts as read too where it has lanes
-                // that do not take part: those wait elsewhere. So plain writes end the life of what was there.
                 slots::of_end(&block.end, |slot, how| {
                     if how == Use::Write {
                         now.remove(slot)

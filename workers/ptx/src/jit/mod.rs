@@ -2,12 +2,14 @@
 //! other, and does what the interpreter does: the same bits, the same gas, the same faults.
 //!
 //! Slots become values of Cranelift (`translate.rs`); what is known of each is worked out for the whole program before
-//! (`kinds.rs`). An address that comes from a parameter counts from the start of its buffer, so that an access costs one
+//! (`kinds.rs`, `addresses.rs`). An address that comes from a parameter counts from the start of its buffer, so that an access costs one
 //! comparison (`access.rs`). What is rare, faults above all, is left to functions that the interpreter uses too
 //! (`context.rs`). A thread that waits keeps what it will still need in its frame (`control.rs`).
 
 mod access;
+mod addresses;
 mod arithmetic;
+mod bitfield;
 mod context;
 mod control;
 mod float;
