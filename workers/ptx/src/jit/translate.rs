@@ -260,6 +260,9 @@ impl<'a, 'b> Translator<'a, 'b> {
             None if found.is_float() != known.ty.is_float() => {
                 self.b.ins().bitcast(known.ty, MemFlagsData::new(), value)
             }
+            // A word in the slot of a predicate, or the other way round: only lowering gone wrong could ask for more.
+            None if found.bits() < known.ty.bits() => self.b.ins().uextend(known.ty, value),
+            None if found.bits() > known.ty.bits() => self.b.ins().ireduce(known.ty, value),
             None => value,
         };
         self.set_raw(slot, value);
