@@ -160,6 +160,22 @@ impl Collective {
         (reads, writes)
     }
 
+    /// Changes the names of its slots.
+    #[cfg(jit)]
+    pub fn rename(&mut self, name: &mut impl FnMut(&mut Slot)) {
+        match self {
+            Self::Sync => {}
+            Self::Shuffle { d, mask, a, b, c, .. } => [d, mask, a, b, c].into_iter().for_each(name),
+            Self::Ballot { d, p, .. }
+            | Self::All { d, p, .. }
+            | Self::Any { d, p, .. }
+            | Self::Uniform { d, p, .. } => [d, p].into_iter().for_each(name),
+            Self::MatchAny { d, a } | Self::Reduce { d, a, .. } => [d, a].into_iter().for_each(name),
+            Self::MatchAll { d, mask, a } => [d, mask, a].into_iter().for_each(name),
+            Self::Mma { d, a, b, c, .. } => d.iter_mut().chain(a).chain(b).chain(c).for_each(name),
+        }
+    }
+
     /// Executes for the lanes of a mask, all of which are here.
     pub fn run(&self, warp: &mut Warp<'_>, active: u32) -> Result<(), (u32, FaultKind)> {
         match *self {

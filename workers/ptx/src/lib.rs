@@ -63,6 +63,8 @@ mod check;
 mod collective;
 mod error;
 mod ir;
+#[cfg(jit)]
+mod jit;
 mod lexer;
 mod lower;
 mod machine;

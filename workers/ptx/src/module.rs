@@ -24,6 +24,9 @@ pub struct Kernel {
     max_threads: Option<[u32; 3]>,
     required_threads: Option<[u32; 3]>,
     program: Result<Program, Error>,
+    /// Machine code, once somebody asked for it.
+    #[cfg(jit)]
+    compiled: std::sync::OnceLock<Option<crate::jit::Compiled>>,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -101,6 +104,13 @@ impl Kernel {
     pub(crate) fn program(&self) -> Result<&Program, &Error> {
         self.program.as_ref()
     }
+
+    /// The kernel as machine code, if there is a compiler that takes it. The first call compiles it.
+    #[cfg(jit)]
+    pub(crate) fn compiled(&self) -> Option<&crate::jit::Compiled> {
+        let program = self.program.as_ref().ok()?;
+        self.compiled.get_or_init(|| crate::jit::Compiled::new(program, self.params_len)).as_ref()
+    }
 }
 
 /// A module of PTX.
@@ -144,6 +154,8 @@ impl Module {
                 max_threads: function.max_threads,
                 required_threads: function.required_threads,
                 program: lower::lower(&ast, &layout, function),
+                #[cfg(jit)]
+                compiled: std::sync::OnceLock::new(),
             });
         }
         Ok(Self { ast, layout, kernels })

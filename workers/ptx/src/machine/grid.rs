@@ -75,17 +75,17 @@ impl<'a> Grid<'a> {
         Ok(Self { program, kernel, memory, launch, limits, shared_len, blocks, chunk })
     }
 
-    /// Runs all blocks; `engine` makes one for each thread of the host.
-    pub fn run<E: Engine>(&self, engine: impl Fn() -> E + Sync) -> Result<Counts, Fault> {
+    /// Runs all blocks; `engine` makes one for each thread of the host. `program`: the kernel's, as the engine sees it.
+    pub fn run<E: Engine>(&self, program: &Program, engine: impl Fn() -> E + Sync) -> Result<Counts, Fault> {
         let chunks = self.blocks.div_ceil(self.chunk);
         let progress = Progress { end: AtomicU64::new(chunks), ..Progress::default() };
         let tasks = (rayon::current_num_threads() as u64).min(chunks);
         if tasks <= 1 {
-            self.work(engine(), &progress);
+            self.work(program, engine(), &progress);
         } else {
             rayon::scope(|scope| {
                 for _ in 0..tasks {
-                    scope.spawn(|_| self.work(engine(), &progress));
+                    scope.spawn(|_| self.work(program, engine(), &progress));
                 }
             });
         }
@@ -97,11 +97,11 @@ impl<'a> Grid<'a> {
     }
 
     /// Runs chunks until none is left.
-    fn work<E: Engine>(&self, mut engine: E, progress: &Progress) {
+    fn work<E: Engine>(&self, program: &Program, mut engine: E, progress: &Progress) {
         let meter = Meter::new(self.limits.cancel, self.limits.deadline);
         let mut host =
             Host { memory: self.memory, params: self.launch.params, shared: vec![0; self.shared_len], meter };
-        let mut threads = Threads::new(self.program, self.launch.threads());
+        let mut threads = Threads::new(program, self.launch.threads());
         loop {
             let chunk = progress.next.fetch_add(1, Relaxed);
             if chunk >= progress.end.load(Relaxed) {
@@ -110,7 +110,7 @@ impl<'a> Grid<'a> {
             let mut counts = Counts::default();
             let mut fault = None;
             for block in chunk * self.chunk..((chunk + 1) * self.chunk).min(self.blocks) {
-                let done = self.block(block, counts.gas, &mut engine, &mut host, &mut threads);
+                let done = self.block(program, block, counts.gas, &mut engine, &mut host, &mut threads);
                 counts.gas = counts.gas.saturating_add(host.meter.gas);
                 if let Err(stopped) = done {
                     fault = Some((block, stopped));
@@ -125,6 +125,7 @@ impl<'a> Grid<'a> {
     /// Runs one block. `spent`: gas of the blocks before it in its chunk.
     fn block<E: Engine>(
         &self,
+        program: &Program,
         block: u64,
         spent: u64,
         engine: &mut E,
@@ -134,7 +135,7 @@ impl<'a> Grid<'a> {
         host.meter.start(self.limits.gas.map_or(u64::MAX, |limit| limit.saturating_sub(spent)));
         engine.start(block);
         let shape = Shape { grid: self.launch.grid, threads: self.launch.block, block: self.launch.coordinates(block) };
-        schedule::block(self.program, engine, host, threads, &shape)
+        schedule::block(program, engine, host, threads, &shape)
     }
 
     /// Adds what a chunk took, once all chunks before it have ended.

@@ -8,7 +8,15 @@ mod observer;
 mod schedule;
 mod threads;
 
+#[cfg(jit)]
+pub(crate) use host::{Host, Meter};
 pub use launch::{Launch, Limits, Stats};
+#[cfg(jit)]
+pub(crate) use schedule::{Engine, Stopped};
+#[cfg(jit)]
+pub(crate) use threads::{Shape, State, Threads};
+#[cfg(all(jit, test))]
+pub(crate) use {interpreter::Interpreter as Plainly, observer::Nobody as Unobserved};
 
 use crate::error::Fault;
 use crate::memory::Memory;
@@ -16,7 +24,8 @@ use crate::module::Kernel;
 use interpreter::Interpreter as Plain;
 use observer::Nobody;
 
-/// Runs kernels as fast as this machine can.
+/// Runs kernels as fast as this machine can: as compiled code where there is a compiler for it, else as [`Interpreter`]
+/// does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Machine;
 
@@ -33,6 +42,13 @@ impl Machine {
         launch: &Launch<'_>,
         limits: Limits<'_>,
     ) -> Result<Stats, Fault> {
+        #[cfg(jit)]
+        if let Some(compiled) = kernel.compiled() {
+            let grid = grid::Grid::new(memory, kernel, launch, limits)?;
+            let launched = compiled.launch(memory, launch.params);
+            let stats = grid.run(compiled.program(), || crate::jit::Native(&launched))?;
+            return Ok(Stats { gas: stats.gas, instructions: None });
+        }
         Interpreter.launch(memory, kernel, launch, limits)
     }
 }
@@ -55,7 +71,7 @@ impl Interpreter {
     ) -> Result<Stats, Fault> {
         let grid = grid::Grid::new(memory, kernel, launch, limits)?;
         let program = grid.program;
-        let stats = grid.run(|| Plain { program, observer: Nobody })?;
+        let stats = grid.run(program, || Plain { program, observer: Nobody })?;
         Ok(Stats { gas: stats.gas, instructions: Some(stats.instructions) })
     }
 }

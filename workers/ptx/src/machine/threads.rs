@@ -2,8 +2,9 @@
 
 use crate::ir::{Program, Special};
 
-/// Where a thread stands.
+/// Where a thread stands. Compiled code reads and writes it: the variant as a u32, then the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, u32)]
 pub(crate) enum State {
     /// To go on with this block of code.
     Ready(u32),

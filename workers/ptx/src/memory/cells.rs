@@ -68,6 +68,13 @@ impl Cells {
         inside.then(|| self.words.as_ptr().cast_mut().cast::<u8>().wrapping_add(offset))
     }
 
+    /// Where they lie, and how many there are.
+    #[cfg(jit)]
+    pub fn span(&self) -> (*mut u8, usize) {
+        // The words are atomics, so writing through a shared reference to them is allowed.
+        (self.words.as_ptr().cast_mut().cast(), self.len)
+    }
+
     #[inline(always)]
     pub fn load<T: Cell>(&self, offset: usize) -> Option<T> {
         // SAFETY: `at` gives aligned pointers inside `words`, which are only accessed atomically.

@@ -140,6 +140,19 @@ impl Memory {
         self.buffers.get(number as usize)?.as_ref()
     }
 
+    /// The address of every number's buffer, and for those there are: where it lies on the host, its length, and whether
+    /// kernels may write to it.
+    #[cfg(jit)]
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (u64, Option<(*mut u8, usize, bool)>)> + '_ {
+        self.buffers.iter().enumerate().map(|(number, buffer)| {
+            let span = buffer.as_ref().map(|buffer| {
+                let (host, len) = buffer.cells.span();
+                (host, len, buffer.access == Access::ReadWrite)
+            });
+            ((number as u64) << OFFSET_BITS, span)
+        })
+    }
+
     /// Loads one element.
     #[inline]
     pub(crate) fn load<T: Cell>(&self, address: u64) -> Result<T, FaultKind> {

@@ -10,6 +10,9 @@
 mod float;
 mod integer;
 
+#[cfg(jit)]
+pub(crate) use float::{NAN32, NAN64};
+
 use float::{double, single};
 use integer as int;
 
