@@ -101,17 +101,19 @@ fn saturating_integers() {
     lanewise("add.sat.s32 %r9, %r1, %r2;", TWO, "u32", &pairs(WORDS), |a, b, _| clamp(int(a) + int(b)));
     lanewise("sub.sat.s32 %r9, %r1, %r2;", TWO, "u32", &pairs(WORDS), |a, b, _| clamp(int(a) - int(b)));
     lanewise("mad.hi.sat.s32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &triples(WORDS), |a, b, c| {
-        clamp((int(a) * int(b) >> 32) + int(c))
+        clamp(((int(a) * int(b)) >> 32) + int(c))
     });
     let low = |x: u32| i64::from(x << 8 >> 8);
     let signed = |x: u32| i64::from((x << 8) as i32 >> 8);
-    lanewise("mul24.hi.u32 %r9, %r1, %r2;", TWO, "u32", &pairs(WORDS), |a, b, _| (low(a) * low(b) >> 16) as u32);
-    lanewise("mul24.hi.s32 %r9, %r1, %r2;", TWO, "u32", &pairs(WORDS), |a, b, _| (signed(a) * signed(b) >> 16) as u32);
+    lanewise("mul24.hi.u32 %r9, %r1, %r2;", TWO, "u32", &pairs(WORDS), |a, b, _| ((low(a) * low(b)) >> 16) as u32);
+    lanewise("mul24.hi.s32 %r9, %r1, %r2;", TWO, "u32", &pairs(WORDS), |a, b, _| {
+        ((signed(a) * signed(b)) >> 16) as u32
+    });
     lanewise("mad24.hi.u32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &triples(WORDS), |a, b, c: u32| {
-        ((low(a) * low(b) >> 16) as u32).wrapping_add(c)
+        (((low(a) * low(b)) >> 16) as u32).wrapping_add(c)
     });
     lanewise("mad24.hi.sat.s32 %r9, %r1, %r2, %r3;", ["u32"; 3], "u32", &triples(WORDS), |a, b, c| {
-        clamp(i64::from((signed(a) * signed(b) >> 16) as i32) + int(c))
+        clamp(i64::from(((signed(a) * signed(b)) >> 16) as i32) + int(c))
     });
     let halves = ["u16"; 3];
     lanewise(
@@ -119,7 +121,7 @@ fn saturating_integers() {
         halves,
         "u16",
         &triples(common::HALVES),
-        |a: u16, b: u16, c: u16| ((i32::from(a as i16) * i32::from(b as i16) >> 16) as u16).wrapping_add(c),
+        |a: u16, b: u16, c: u16| (((i32::from(a as i16) * i32::from(b as i16)) >> 16) as u16).wrapping_add(c),
     );
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Tile {
     pub tall: bool,
     /// The sum goes over eight registers, else over four.
     pub deep: bool,
-    /// Results are limited to what 32 bits hold, else they wrap.
+    /// The exact sum is limited to what 32 bits hold, once; else it wraps.
     pub saturate: bool,
 }
 

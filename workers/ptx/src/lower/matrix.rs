@@ -31,7 +31,7 @@ fn tile(ins: &Instruction) -> Option<Tile> {
         _ => return None,
     };
     let saturate = ins.has("satfinite");
-    (ins.has("row") && ins.has("col") && k % elements == 0).then_some(Tile { product, tall, deep, saturate })
+    (ins.has("row") && ins.has("col") && k.is_multiple_of(elements)).then_some(Tile { product, tall, deep, saturate })
 }
 
 impl Builder<'_> {

@@ -270,7 +270,7 @@ fn quotient(x: Exact, y: Exact) -> Exact {
         (z.significand << by, z.exponent - by as i32)
     };
     let ((dividend, up), (divisor, down)) = (lift(x, 126), lift(y, 53));
-    let significand = dividend / divisor | u128::from(!dividend.is_multiple_of(divisor));
+    let significand = (dividend / divisor) | u128::from(!dividend.is_multiple_of(divisor));
     Exact { negative: x.negative != y.negative, significand, exponent: up - down }
 }
 

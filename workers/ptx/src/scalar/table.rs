@@ -51,8 +51,8 @@ scalars! {
     MadWideS32(a: u32, b: u32, c: u64) -> u64 { ((i64::from(a as i32) * i64::from(b as i32)) as u64).wrapping_add(c) }
     Mul24U(a: u32, b: u32) -> u32 { (a & 0xff_ffff).wrapping_mul(b & 0xff_ffff) }
     Mul24S(a: u32, b: u32) -> u32 { (((a as i32) << 8 >> 8).wrapping_mul((b as i32) << 8 >> 8)) as u32 }
-    Mul24HighU(a: u32, b: u32) -> u32 { (u64::from(a & 0xff_ffff) * u64::from(b & 0xff_ffff) >> 16) as u32 }
-    Mul24HighS(a: u32, b: u32) -> u32 { (i64::from((a as i32) << 8 >> 8) * i64::from((b as i32) << 8 >> 8) >> 16) as u32 }
+    Mul24HighU(a: u32, b: u32) -> u32 { ((u64::from(a & 0xff_ffff) * u64::from(b & 0xff_ffff)) >> 16) as u32 }
+    Mul24HighS(a: u32, b: u32) -> u32 { ((i64::from((a as i32) << 8 >> 8) * i64::from((b as i32) << 8 >> 8)) >> 16) as u32 }
     AddSaturate(a: u32, b: u32) -> u32 { (a as i32).saturating_add(b as i32) as u32 }
     SubSaturate(a: u32, b: u32) -> u32 { (a as i32).saturating_sub(b as i32) as u32 }
     MinU32(a: u32, b: u32) -> u32 { a.min(b) }

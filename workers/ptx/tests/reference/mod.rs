@@ -221,7 +221,7 @@ impl Format {
     /// Numbers that sit on edges: zeros, ends of the denormals, powers of two and their neighbours, the largest, infinity, NaN.
     pub fn edges(self) -> Vec<u64> {
         let least = 1 << self.fraction;
-        let one = self.infinity() / 2 & !(least - 1);
+        let one = (self.infinity() / 2) & !(least - 1);
         let fields =
             [one, one + 3 * least, one - 2 * least, one + u64::from(self.fraction) * least, self.infinity() - least];
         let mut edges = vec![0, 1, 2, 3, least - 1, least, least + 1, least / 2, self.infinity() - 1, self.infinity()];
@@ -235,10 +235,10 @@ impl Format {
     /// Any number, often one near 1 so that sums cancel.
     pub fn random(self, random: &mut Random) -> u64 {
         let bits = random.next() & (self.sign_bit() | self.nan());
-        if random.next() % 3 == 0 {
+        if random.next().is_multiple_of(3) {
             return bits;
         }
-        let one = self.infinity() / 2 >> self.fraction;
+        let one = (self.infinity() / 2) >> self.fraction;
         let field = one + random.next() % (2 * u64::from(self.fraction)) - u64::from(self.fraction).min(one - 1);
         (bits & (self.sign_bit() | ((1 << self.fraction) - 1))) | field << self.fraction
     }
