@@ -20,6 +20,8 @@ pub(super) mod status {
     pub const INDEX: i32 = 4;
     /// The register's number is the first value.
     pub const UNWRITTEN: i32 = 5;
+    /// A condition that the kernel asserts does not hold.
+    pub const ASSERTION: i32 = 6;
 }
 
 /// A buffer as compiled code sees it.
@@ -164,6 +166,7 @@ impl Context {
     pub fn stopped(&mut self, program: &Program) -> Stopped {
         let kind = match self.status {
             status::TRAP => FaultKind::Trap,
+            status::ASSERTION => FaultKind::Assertion,
             status::DIVISION => FaultKind::DivisionByZero,
             status::INDEX => FaultKind::BranchIndex { index: self.values[0] as u32, targets: self.values[1] as u32 },
             status::UNWRITTEN => {

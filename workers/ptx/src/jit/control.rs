@@ -354,6 +354,7 @@ impl Translator<'_, '_> {
             end @ End::Barrier { next, .. } => self.wait(State::Barrier(at), end, *next),
             end @ End::Collective { next, .. } => self.wait(State::Collective(at), end, *next),
             End::Trap => self.fault(status::TRAP, block.line),
+            End::Assert => self.fault(status::ASSERTION, block.line),
         }
     }
 

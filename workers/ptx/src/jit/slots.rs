@@ -72,14 +72,18 @@ pub(super) fn of_end(end: &End, mut see: impl FnMut(Slot, Use)) {
         }
     };
     match end {
-        End::Jump(_) | End::Exit | End::Trap => {}
+        End::Jump(_) | End::Exit | End::Trap | End::Assert => {}
         End::Branch { guard, .. } => see(guard.slot, Use::Read),
         End::Switch { index, .. } => see(*index, Use::Read),
         End::Call { link, .. } => see(*link, Use::Write),
         End::Return { link } => see(*link, Use::Read),
-        End::Barrier { id, count, .. } => {
+        End::Barrier { id, count, reduction, .. } => {
             see(*id, Use::Read);
             see(*count, Use::Read);
+            if let Some(reduction) = reduction {
+                see(reduction.p, Use::Read);
+                see(reduction.d, Use::Write);
+            }
         }
         End::Collective { what, members, .. } => {
             see(*members, Use::Read);
@@ -98,13 +102,17 @@ pub(super) fn rename_end(end: &mut End, name: &mut impl FnMut(&mut Slot)) {
         }
     };
     match end {
-        End::Jump(_) | End::Exit | End::Trap => {}
+        End::Jump(_) | End::Exit | End::Trap | End::Assert => {}
         End::Branch { guard, .. } => name(&mut guard.slot),
         End::Switch { index, .. } => name(index),
         End::Call { link, .. } | End::Return { link } => name(link),
-        End::Barrier { id, count, .. } => {
+        End::Barrier { id, count, reduction, .. } => {
             name(id);
             name(count);
+            if let Some(reduction) = reduction {
+                name(&mut reduction.p);
+                name(&mut reduction.d);
+            }
         }
         End::Collective { what, members, .. } => {
             name(members);
@@ -130,6 +138,6 @@ pub(super) fn successors(end: &End, returns: impl FnOnce(Slot) -> Vec<u32>) -> V
         End::Call { target, .. } => vec![*target],
         End::Return { link } => returns(*link),
         End::Barrier { next, .. } | End::Collective { next, .. } => vec![*next],
-        End::Exit | End::Trap => vec![],
+        End::Exit | End::Trap | End::Assert => vec![],
     }
 }
