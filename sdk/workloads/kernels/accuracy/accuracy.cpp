@@ -166,7 +166,10 @@ template <class F> u64 measure(F f, u64 every, unsigned threads) {
                     float x = signs & 1 ? -a : a, y = signs & 2 ? -b : b;
                     all.compare(f.found(x, y), f.exact(x, y), x, y);
                 }
-    const char *inputs = two ? (every == 1 ? "2^28 pairs" : "some pairs") : every == 1 ? "all floats" : "some floats";
+    std::string inputs = two ? "2^28 pairs" : "all floats";
+    if (every > 1) {
+        inputs = two ? "2^28 / " + std::to_string(every) + " pairs" : "one float in " + std::to_string(every);
+    }
     auto place = [&](const float *at) {
         char text[64];
         std::snprintf(text, sizeof text, two ? "%.9g, %.9g" : "%.9g", at[0], at[1]);
@@ -177,7 +180,7 @@ template <class F> u64 measure(F f, u64 every, unsigned threads) {
     char number[32];
     std::snprintf(number, sizeof number, "%.3f", all.denormal);
     if (denormal.empty()) denormal = number;
-    std::printf("| `%s` | %.3f | %s | %s | %llu | %s |\n", f.name, all.normal, worst.c_str(), denormal.c_str(), all.wrong, inputs);
+    std::printf("| `%s` | %.3f | %s | %s | %llu | %s |\n", f.name, all.normal, worst.c_str(), denormal.c_str(), all.wrong, inputs.c_str());
     if (all.wrong) std::printf("wrong first at %s\n", place(all.wrong_at).c_str());
     std::fflush(stdout);
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();

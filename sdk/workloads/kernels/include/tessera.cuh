@@ -5,7 +5,8 @@
 //   * compile with --fmad=false --ftz=false --prec-div=true --prec-sqrt=true; write t_fma where a fused operation is meant;
 //   * never call a function of the CUDA math library;
 //   * sum in fixed point (fixed.cuh) or in a fixed order (reduce.cuh): else the result depends on which thread is first.
-// A NaN has the bits 0x7fffffff. Conversion of a float to an integer saturates and maps NaN to 0.
+// A NaN has the bits 0x7fffffff. Conversion of a float to an integer saturates and maps NaN to 0, or to 2^63 where the
+// integer has 64 bits.
 //
 // The same text compiles as host C++ (g++ -std=c++17 -ffp-contract=off), whole kernels with barriers and shared memory
 // included: see host.cuh. docs/kernel-library.md lists the functions and their measured errors.

@@ -28,6 +28,7 @@ T_FN float t_abs(float a) { return fabsf(a); }
 T_FN float t_floor(float a) { return floorf(a); }
 T_FN i32 t_to_i32(float a) { return __float2int_rz(a); }
 T_FN i32 t_round_i32(float a) { return __float2int_rn(a); }
+// Of a NaN, conversions to 64 bits make 2^63, those to 32 bits 0.
 T_FN i64 t_to_i64(float a) { return __float2ll_rz(a); }
 T_FN u64 t_to_u64(float a) { return __float2ull_rz(a); }
 T_FN u32 t_bits(float a) { return __float_as_uint(a); }
@@ -70,11 +71,13 @@ T_FN i32 t_to_i32(float a) {
     return a >= 2147483648.0f ? 0x7fffffff : a < -2147483648.0f ? -0x7fffffff - 1 : (i32)a;
 }
 T_FN i32 t_round_i32(float a) { return t_to_i32(__builtin_rintf(a)); }
-T_FN u64 t_to_u64(float a) { return !(a > 0.0f) ? 0ull : a >= 18446744073709551616.0f ? ~0ull : (u64)a; }
+T_FN u64 t_to_u64(float a) {
+    if (a != a) return 1ull << 63;
+    return a <= 0.0f ? 0ull : a >= 18446744073709551616.0f ? ~0ull : (u64)a;
+}
 T_FN i64 t_to_i64(float a) {
-    if (a != a) return 0;
-    return a >= 9223372036854775808.0f ? 0x7fffffffffffffffll
-           : a < -9223372036854775808.0f ? -0x7fffffffffffffffll - 1 : (i64)a;
+    if (a != a || a < -9223372036854775808.0f) return -0x7fffffffffffffffll - 1;
+    return a >= 9223372036854775808.0f ? 0x7fffffffffffffffll : (i64)a;
 }
 T_FN u32 t_mul_hi(u32 a, u32 b) { return (u32)(((u64)a * b) >> 32); }
 T_FN u64 t_mul_hi(u64 a, u64 b) { return (u64)(((unsigned __int128)a * b) >> 64); }

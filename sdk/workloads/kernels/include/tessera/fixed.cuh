@@ -17,7 +17,7 @@ T_FN i64 t_fixed_signed(float x, float one) {
     float scaled = x * one;
     // Above 2^23 every float is whole; below, adding 1.5 * 2^23 rounds.
     if (t_abs(scaled) < 4194304.0f) scaled = (scaled + 12582912.0f) - 12582912.0f;
-    return t_to_i64(scaled);
+    return x == x ? t_to_i64(scaled) : 0;
 }
 
 // Adds to a sum in memory that other threads add to as well.

@@ -6,8 +6,8 @@
 // x = quarter * pi / 2 + high + low, for large finite x: the product with 2 / pi, of which only the bits around the point
 // count (Payne and Hanek).
 T_FN u32 t_reduce_large(float x, float *high, float *low) {
-    // 1 / (2 pi) to 192 bits.
-    static const u32 digits[6] = {0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u, 0x4f10e410u};
+    // 1 / (2 pi). Infinity and NaN, whose result does not count, read the last word.
+    static const u32 digits[7] = {0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u, 0x4f10e410u, 0x7f9458eau};
     u32 bits = t_bits(x), mantissa = (bits << 8) | 0x80000000u;
     u32 exponent = ((bits >> 23) & 0xffu) - 126u, word = exponent >> 5, shift = exponent & 31u;
     u32 a = word ? digits[word - 1u] : 0u, b = digits[word], c = digits[word + 1u];
