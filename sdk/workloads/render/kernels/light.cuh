@@ -80,7 +80,7 @@ T_FN bool sample_light(const Scene *scene, Vec p, float choice, float u, float v
         Vec x, y;
         frame(a, &x, &y);
         float z = t_fma(u, light->p - 1.0f, 1.0f), r = t_sqrt(t_max(t_fma(-z, z, 1.0f), 0.0f)), sine, cosine;
-        t_sincos(T_TWO_PI * v, &sine, &cosine);
+        t_sincos_near(T_TWO_PI * v, &sine, &cosine);
         out->direction = mad(x, r * cosine, mad(y, r * sine, a * z));
         out->distance = 1e30f;
         out->density = scene->sun_density;

@@ -66,7 +66,7 @@ T_FN Vec evaluate(const Surface *s, Vec light, float *density) {
 // A direction from one of the lobes.
 T_FN Vec scatter(const Surface *s, float lobe, float u, float v) {
     float sine, cosine;
-    t_sincos(T_TWO_PI * u, &sine, &cosine);
+    t_sincos_near(T_TWO_PI * u, &sine, &cosine);
     Vec local;
     if (lobe < s->specular) {
         // Visible normals of GGX as a spherical cap (Dupuy and Benyoub 2023), then a mirror reflection.

@@ -1,7 +1,6 @@
 // Kernels of the executor's test suite. Built with
 //   --fmad=false --ftz=false --prec-div=true --prec-sqrt=true --std=c++17 -arch=compute_80
-typedef unsigned int u32;
-typedef unsigned long long u64;
+#include "tessera.cuh"
 
 extern "C" __global__ void saxpy(const float *x, const float *y, float *out, float a, u32 n) {
     u32 i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -23,7 +22,7 @@ extern "C" __global__ void block_sums(const float *x, float *sums) {
 
 // The second step: one block adds the sums and divides by their number, in dynamic shared memory.
 extern "C" __global__ void mean_of_sums(const float *sums, float *mean, u32 count) {
-    extern __shared__ float gathered[];
+    T_DYNAMIC_SHARED(float, gathered);
     if (threadIdx.x < count) gathered[threadIdx.x] = sums[threadIdx.x];
     __syncthreads();
     if (threadIdx.x == 0) {

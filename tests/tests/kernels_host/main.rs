@@ -1,0 +1,143 @@
+//! Kernels as ordinary host C++ against the CPU machine that runs their PTX: every byte of every output must be the same.
+//!
+//! g++ is needed (`scripts/setup` installs it); clang++ is used as well where there is one, and its absence is reported.
+//! What `scripts/build-kernels` committed is what the machine runs; what `scripts/build-host-kernels` compiles is the
+//! text it was made from.
+
+mod host;
+mod machine;
+mod program;
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use program::Program;
+use tessera_render::{
+    Camera, CameraChoice, Environment, EnvironmentChoice, Material, Scene, Settings, Triangle, Vec3, prepare, vec3,
+};
+
+/// Runs units on the machine and with all compilers, and compares. Returns what the machine gave.
+fn compare(program: &Program, units: Range<u64>) -> Vec<Vec<u8>> {
+    let expected = machine::run(program, units.clone());
+    assert!(expected.iter().any(|output| output.iter().any(|byte| *byte != 0)), "{}: all zero", program.name);
+    for compiler in host::compilers() {
+        let found = host::Build::new(&compiler, program).run(program, units.clone());
+        assert_eq!(found.len(), expected.len(), "{} by {compiler}: units", program.name);
+        for (unit, (found, expected)) in units.clone().zip(found.iter().zip(&expected)) {
+            if let Some(at) = (0..expected.len()).find(|at| found.get(*at) != expected.get(*at)) {
+                let at = at & !3;
+                panic!(
+                    "{} by {compiler}, unit {unit}: bytes {at}.. are {:02x?}, the machine gives {:02x?}",
+                    program.name,
+                    &found[at..(at + 4).min(found.len())],
+                    &expected[at..(at + 4).min(expected.len())]
+                );
+            }
+        }
+    }
+    expected
+}
+
+fn example(name: &str, most_times: u64) -> Program {
+    Program::read(&program::kernels().join("examples").join(name), most_times)
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+#[test]
+fn every_function_of_the_library() {
+    let program = Program::read(&program::kernels().join("tests/host"), u64::MAX);
+    let outputs = compare(&program, 0..1);
+    let wrong = word(&outputs[0], 586_448);
+    assert_eq!(wrong, 0, "{} float and {} integer products differ from the plain sum", wrong & 0xffff, wrong >> 16);
+    // The lanes of a warp agree, and so do the threads of a block of 96.
+    let own = |thread: usize, field: usize| &outputs[0][524_288 + thread * 64 + field * 8..][..8];
+    for thread in 0..4 * 96 {
+        for field in 0..8 {
+            let first = if field < 3 { thread / 32 * 32 } else { thread / 96 * 96 };
+            assert_eq!(own(thread, field), own(first, field), "thread {thread}, field {field}");
+        }
+    }
+    assert_ne!(own(0, 0), own(32, 0), "warps differ");
+}
+
+#[test]
+fn options() {
+    // A put on one share, and a call on a basket.
+    compare(&example("options", u64::MAX), 6..8);
+}
+
+#[test]
+fn nbody() {
+    compare(&example("nbody", 6), 0..2);
+}
+
+#[test]
+fn reaction() {
+    compare(&example("reaction", 4), 4..6);
+}
+
+#[test]
+fn palette() {
+    compare(&example("palette", 5), 0..5);
+}
+
+#[test]
+fn render() {
+    let diffuse = |base: f32| Material { base: Vec3::splat(base), metallic: 0.0, ..Material::default() };
+    let mut scene = Scene { materials: vec![diffuse(0.7), diffuse(0.2), diffuse(0.0)], ..Scene::default() };
+    scene.materials[1].metallic = 1.0;
+    scene.materials[1].roughness = 0.3;
+    scene.materials[2].emissive = vec3(9.0, 8.0, 7.0);
+    let mut square = |centre: Vec3, u: Vec3, v: Vec3, material: u32| {
+        let normal = u.cross(v).unit().expect("the sides are not parallel");
+        let [a, b, c, d] = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)].map(|(x, y)| centre + u * x + v * y);
+        scene.triangles.extend([[a, b, c], [a, c, d]].map(|positions| Triangle {
+            positions,
+            normals: [normal; 3],
+            uvs: [[0.0; 2]; 3],
+            material,
+        }));
+    };
+    square(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0);
+    square(vec3(0.5, 0.6, -0.5), vec3(0.5, 0.1, 0.0), vec3(0.0, 0.5, -0.1), 1);
+    square(vec3(0.0, 2.5, 0.0), vec3(0.4, 0.0, 0.0), vec3(0.0, 0.0, 0.4), 2);
+    let camera =
+        Camera::look_at(vec3(0.0, 1.2, 4.0), vec3(0.0, 0.6, 0.0), 0.8).expect("a camera that looks at something");
+    let settings = Settings {
+        width: 45,
+        height: 30,
+        samples: 8,
+        samples_per_unit: 4,
+        tile: 16,
+        camera: CameraChoice::Given(camera),
+        environment: EnvironmentChoice::Given(Environment::uniform(vec3(0.2, 0.3, 0.5))),
+        ..Settings::default()
+    };
+    let job = prepare(&scene, &settings).expect("a valid job");
+    let program = Program {
+        name: "render".into(),
+        source: program::kernels().join("../render/kernels/render.cu"),
+        module: String::from_utf8(job.blobs[0].1.clone()).expect("PTX is text"),
+        plan: job.spec.plan.clone(),
+        inputs: job.blobs[1..].iter().map(|(_, bytes)| bytes.clone()).collect(),
+        units: job.spec.units,
+    };
+    compare(&program, 0..program.units);
+}
+
+/// All units of the examples, as their plans say; keeps the outputs for the scripts that draw the pictures.
+#[test]
+#[ignore = "takes minutes: for the results that the examples show"]
+fn examples_in_full() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    for name in ["options", "palette", "nbody", "reaction"] {
+        let program = example(name, u64::MAX);
+        let outputs = compare(&program, 0..program.units);
+        let file = folder.join(name).with_extension("bin");
+        std::fs::write(&file, outputs.concat()).expect("a folder that can be written");
+        println!("{}", file.display());
+    }
+}
