@@ -1,6 +1,7 @@
 //! NVRTC, loaded from where it is found when it is needed.
 
 use std::{
+    error::Error as _,
     ffi::{CStr, CString, c_char, c_int},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -46,7 +47,8 @@ impl Nvrtc {
         for place in places() {
             match Self::open(&place) {
                 Ok(found) => return Ok(LOADED.get_or_init(|| found)),
-                Err(error) => looked.push(error.to_string()),
+                // What the loader says stands in the cause.
+                Err(error) => looked.push(error.source().map_or_else(|| error.to_string(), ToString::to_string)),
             }
         }
         Err(KernelsError::NoCompiler { looked: looked.join("; ") })
