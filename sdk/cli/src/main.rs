@@ -3,9 +3,12 @@
 
 mod children;
 mod commands;
+mod here;
 mod network;
 mod options;
 mod output;
+mod outputs;
+mod posting;
 mod progress;
 mod views;
 
@@ -14,7 +17,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use commands::{demo, job, localnet, market, provider, render, store};
+use commands::{demo, estimate, job, localnet, market, module, provider, render, run, store, verify};
 use options::Options;
 
 /// A marketplace on Solana where strangers' GPUs compute and are paid for results that anyone can check bit for bit.
@@ -36,6 +39,15 @@ enum Command {
     Market(market::Command),
     /// Render a glTF scene
     Render(render::Args),
+    /// Look at GPU programs
+    #[command(subcommand)]
+    Module(module::Command),
+    /// Run kernels of your own: post the job of a plan, follow it, write its outputs
+    Run(run::Args),
+    /// Run some units of a plan on this machine, and say what all of them would cost; no money moves
+    Estimate(estimate::Args),
+    /// Compute units of a job again on this machine, and compare with what was paid for
+    Verify(verify::Args),
     /// Look after jobs
     #[command(subcommand)]
     Job(job::Command),
@@ -74,6 +86,10 @@ fn main() -> ExitCode {
             Command::Localnet(args) => localnet::run(args).await,
             Command::Market(command) => market::run(options, command).await,
             Command::Render(args) => render::run(options, args).await,
+            Command::Module(command) => module::run(options, command),
+            Command::Run(args) => run::run(options, args).await,
+            Command::Estimate(args) => estimate::run(options, args).await,
+            Command::Verify(args) => verify::run(options, args).await,
             Command::Job(command) => job::run(options, command).await,
             Command::Provider(command) => provider::run(options, command).await,
             Command::Store(command) => store::run(options, command).await,
@@ -113,6 +129,34 @@ mod tests {
     fn global_options_may_follow_the_command() {
         let cli = Cli::parse_from(["tessera", "job", "list", "-u", "localhost", "--json"]);
         assert!(cli.options.json);
+    }
+
+    #[test]
+    fn kernels_of_ones_own_have_their_commands() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        let job = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+        for line in [
+            "tessera run plan.toml --in a=b.bin --in c=d=e --out dir --price 0.5 --replicas 3 --yes",
+            "tessera estimate plan.toml --units 1,2,3",
+            "tessera estimate plan.toml --sample 5 --price 0.1 --json",
+            "tessera estimate plan.toml --all",
+            "tessera module check k.cu --ptx k.ptx --json",
+            &format!("tessera verify {job} 1 2 3 --outputs dir"),
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        for (line, word) in [
+            ("tessera run plan.toml", "--out"),
+            ("tessera run plan.toml --out dir --in a", "NAME=FILE"),
+            ("tessera run plan.toml --out dir --in =a", "NAME=FILE"),
+            ("tessera estimate plan.toml --all --units 1", "cannot be used with"),
+            ("tessera estimate plan.toml --sample 0", "0"),
+            ("tessera verify somewhere", "somewhere"),
+            ("tessera module check", "FILE"),
+        ] {
+            let error = parse(line).map(drop).unwrap_err().to_string();
+            assert!(error.contains(word), "{line} should speak of {word}: {error}");
+        }
     }
 
     #[test]

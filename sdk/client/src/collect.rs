@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use solana_pubkey::Pubkey;
-use tessera_protocol::{cid::Cid, commitment, seal, spec::JobSpec};
+use tessera_protocol::{cid::Cid, commitment, hash::Digest, seal, spec::JobSpec};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -29,6 +29,8 @@ pub struct LeaseOutput {
     pub provider: Pubkey,
     /// Number of the first unit.
     pub first_unit: u64,
+    /// Root over the hashes of the units, as the chain has it.
+    pub result_root: Digest,
     /// Outputs in unit order.
     pub outputs: Vec<Bytes>,
 }
@@ -198,12 +200,13 @@ impl Tessera {
 }
 
 /// Fetches, opens and checks the outputs of a lease.
-async fn open(store: &StoreClient, spec: &JobSpec, event: &LeaseSettled) -> Result<LeaseOutput, Error> {
+pub(crate) async fn open(store: &StoreClient, spec: &JobSpec, event: &LeaseSettled) -> Result<LeaseOutput, Error> {
     let too_long = || StoreError::TooLong { cid: Cid(event.sealed), limit: u64::MAX };
     let len = spec.output_len().checked_mul(u64::from(event.units)).ok_or_else(too_long)?;
     let sealed = store.get(&Cid(event.sealed), len).await?;
     let outputs = unseal(sealed, spec.output_len(), event).map_err(Error::Invalid)?;
-    Ok(LeaseOutput { index: event.index, provider: event.provider, first_unit: event.first_unit, outputs })
+    let LeaseSettled { index, provider, first_unit, result_root, .. } = *event;
+    Ok(LeaseOutput { index, provider, first_unit, result_root, outputs })
 }
 
 /// The outputs in a sealed blob; the reason if they are not what the providers agreed on.

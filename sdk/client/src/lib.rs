@@ -24,6 +24,7 @@ mod rpc;
 pub mod send;
 pub mod store;
 pub mod token;
+pub mod verify;
 pub mod watch;
 
 use std::sync::{Arc, Mutex};
@@ -38,6 +39,7 @@ pub use program::tessera::{accounts, events as program_events, types};
 pub use read::{Account, Job, JobFilter};
 pub use send::Receipt;
 pub use store::{StoreClient, StoreError};
+pub use verify::{Difference, SettledLease, UnitProof, first_difference};
 pub use watch::{JobUpdate, MarketUpdate};
 
 /// The program's address.

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod faults;
+mod kernels;
 mod network;
 mod pictures;
 mod rendering;

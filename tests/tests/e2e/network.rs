@@ -112,7 +112,8 @@ impl Network {
         self.env.get(name).unwrap_or_else(|| panic!("tessera localnet gave no {name}"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file in the folder of this network.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -226,7 +227,8 @@ impl Rendering {
 }
 
 impl Process {
-    fn start(name: &str, mut command: Command, log: &Path) -> Self {
+    /// Starts a process that writes what it says to a file.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> Self {
         let log_file = File::options().create(true).append(true).open(log).unwrap();
         command.stdout(log_file.try_clone().unwrap());
         Self::start_with_output(name, command, log)
@@ -271,7 +273,8 @@ impl Process {
         self.wait(PATIENCE);
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-s", name, &pid]).status();
     }
@@ -307,7 +310,7 @@ fn run(mut command: Command) {
 }
 
 /// A binary of the workspace, beside this test's own directory.
-fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let path = this.parent().unwrap().parent().unwrap().join(name);
     assert!(path.is_file(), "{} is missing; run `cargo build --workspace --bins` first", path.display());

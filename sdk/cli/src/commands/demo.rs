@@ -18,11 +18,12 @@ use tempfile::TempDir;
 use tessera_migrate::amount::base_units;
 use tessera_sdk::StoreClient;
 
-use super::render::{self, Picture, Size, Terms};
+use super::render::{self, Picture, Size};
 use crate::{
     network::{self, DECIMALS, Network, Node, Plan, SOL, TOKEN},
     options::Options,
     output::{print, table},
+    posting::{self, Terms},
 };
 use accounting::{Audit, Costs, Holdings};
 
@@ -180,7 +181,7 @@ async fn work(
     let files = render::collect(tessera, &posted.job, &spec, &store, &stem).await?;
     stages.done("render and collect", &mut since);
 
-    render::close(tessera, &wallet, &posted.job).await?;
+    posting::close(tessera, &wallet, &posted.job).await?;
     stages.done("last payments and closing", &mut since);
 
     let ledger = tessera.ledger(&posted.job).await?;

@@ -1,12 +1,16 @@
 //! One module per command.
 
 pub mod demo;
+pub mod estimate;
 pub mod job;
 pub mod localnet;
 pub mod market;
+pub mod module;
 pub mod provider;
 pub mod render;
+pub mod run;
 pub mod store;
+pub mod verify;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -11,38 +10,24 @@ use bytes::Bytes;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-use tessera_migrate::amount::{base_units, tokens};
-use tessera_protocol::{
-    cid::Cid,
-    constants::MAX_LEASES,
-    routing::Requirements,
-    spec::{JobSpec, MAX_SPEC_LEN},
-};
+use tessera_migrate::amount::tokens;
+use tessera_protocol::spec::JobSpec;
 use tessera_render::{CameraChoice, EnvironmentChoice, Exposure, Merge, PreparedJob, Scene, Settings};
-use tessera_sdk::{Account, Event, JobTerms, Posted, StoreClient, Tessera, accounts};
-use tokio::time::{Instant, sleep};
+use tessera_sdk::{JobTerms, Posted, StoreClient, Tessera};
 
 use crate::{
     options::Options,
     output::{line, print},
+    posting::{Deal, Offer, close},
     progress::Progress,
 };
-
-/// How long the last replicas may take to be paid after the outputs are there.
-const LAST_PAY: Duration = Duration::from_secs(90);
 
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
     pub picture: Picture,
     #[command(flatten)]
-    pub terms: Terms,
-    /// Tokens that one replica of one unit pays
-    #[arg(long, value_name = "TOKENS", required_unless_present = "resume")]
-    price: Option<String>,
-    /// URL of the store; providers must reach it under the same address
-    #[arg(long, value_name = "URL", env = "TESSERA_STORE")]
-    store: Option<String>,
+    offer: Offer,
     /// Go on with a job that was posted before: only collect and merge
     #[arg(long, value_name = "JOB")]
     resume: Option<Pubkey>,
@@ -93,29 +78,6 @@ pub struct Picture {
     /// Where the picture goes: X writes X.png and X.exr [default: the name of the scene]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-/// What is offered to providers besides the price.
-#[derive(clap::Args, Debug)]
-pub struct Terms {
-    /// Providers that must agree on each lease
-    #[arg(long, default_value_t = 2)]
-    pub replicas: u8,
-    /// Units in a lease [default: from the number of units]
-    #[arg(long)]
-    units_per_lease: Option<u32>,
-    /// Seconds that a provider has from claim to commit
-    #[arg(long, default_value_t = 600)]
-    lease_seconds: u32,
-    /// Seconds from now to the job's deadline
-    #[arg(long, default_value_t = 86_400)]
-    deadline_seconds: u32,
-    /// Device memory that providers must have, in MiB
-    #[arg(long, default_value_t = 0)]
-    memory_mib: u32,
-    /// Hardware class that providers must have: 0 CPU, else compute capability times ten
-    #[arg(long, default_value_t = 0)]
-    class: u8,
 }
 
 /// Size of a picture, where nothing else is asked for.
@@ -174,27 +136,6 @@ impl Picture {
         let known = path.extension().is_some_and(|extension| extension == "png" || extension == "exr");
         Ok(if known { path.with_extension("") } else { path })
     }
-}
-
-impl Terms {
-    /// The terms of a job of `units` that pays `price_per_unit` base units.
-    pub fn of(&self, units: u64, price_per_unit: u64, store_url: &str) -> JobTerms {
-        JobTerms {
-            price_per_unit,
-            replicas: self.replicas,
-            units_per_lease: self.units_per_lease.unwrap_or_else(|| units_per_lease(units)),
-            lease_seconds: self.lease_seconds,
-            deadline_seconds: self.deadline_seconds,
-            requirements: Requirements { memory_mib: self.memory_mib, class: self.class, regions: 0 },
-            store_url: store_url.to_owned(),
-        }
-    }
-}
-
-/// Enough leases to keep many providers busy, few enough that transactions cost little; never more than a job may have.
-fn units_per_lease(units: u64) -> u32 {
-    let wanted = units.div_ceil(64).clamp(1, 16);
-    u32::try_from(wanted.max(units.div_ceil(u64::from(MAX_LEASES)))).unwrap_or(u32::MAX)
 }
 
 /// Posts a prepared job.
@@ -263,35 +204,16 @@ fn write(merge: &Merge, frame: u32, stem: &Path) -> Result<[PathBuf; 2], Box<dyn
     Ok(files)
 }
 
-/// Waits until every provider of a job whose leases have settled is paid, then closes it: the rest goes back to the wallet.
-pub async fn close(tessera: &Tessera, payer: &Keypair, job: &Pubkey) -> Result<()> {
-    let give_up = Instant::now() + LAST_PAY;
-    loop {
-        match tessera.job(job).await? {
-            None => return Ok(()),
-            Some(found) if found.is_complete() && found.owed == 0 => break,
-            Some(_) if Instant::now() > give_up => {
-                bail!(
-                    "not every provider was paid within {} s; close the job later with `tessera job close {job}`",
-                    LAST_PAY.as_secs()
-                )
-            }
-            Some(_) => sleep(Duration::from_millis(500)).await,
-        }
-    }
-    match tessera.close_job(payer, job).await {
-        // Somebody else was faster, as anybody may be.
-        Err(_) if tessera.job(job).await?.is_none() => Ok(()),
-        closed => closed.map(drop).context("cannot close the job"),
-    }
-}
-
 pub async fn run(options: &Options, args: Args) -> Result<()> {
     let tessera = options.connect().await?;
     let stem = args.picture.stem()?;
     let wallet = options.wallet()?;
     let (job, spec, store) = match args.resume {
-        Some(job) => resume(&tessera, &job, args.store.as_deref()).await?,
+        Some(job) => {
+            let found = tessera.job_spec(&job, args.offer.store.as_deref()).await;
+            let (spec, store) = found.context("cannot go on with the job")?;
+            (job, spec, store)
+        }
         None => begin(options, &tessera, &wallet, &args).await?,
     };
     let files = collect(&tessera, &job, &spec, &store, &stem).await;
@@ -314,52 +236,13 @@ async fn begin(
     wallet: &Keypair,
     args: &Args,
 ) -> Result<(Pubkey, JobSpec, StoreClient)> {
-    let url = args.store.as_deref().context("which store? give --store URL or set TESSERA_STORE")?;
-    let store = StoreClient::new(url)?;
-    let market: Account<accounts::Market> = options.market(tessera).await?;
-    let decimals = tessera.mint(&market.mint).await?.decimals;
-    let price = base_units(args.price.as_deref().context("at what price? give --price TOKENS")?, decimals)?;
+    let store = StoreClient::new(args.offer.store()?)?;
     let prepared = args.picture.prepare(SIZE).await?;
-    let terms = args.terms.of(prepared.spec.units, price, url);
-    let (spec, posted) = post(tessera, wallet, &market.address, prepared, terms).await?;
+    let Deal { market, decimals, terms, .. } = args.offer.deal(options, tessera, prepared.spec.units).await?;
+    let (spec, posted) = post(tessera, wallet, &market, prepared, terms).await?;
     if !options.json {
         let (job, deposited) = (posted.job, tokens(posted.deposited, decimals));
         line(&format!("job {job}: {} units, {deposited} tokens in escrow from {}", spec.units, wallet.pubkey()))?;
     }
     Ok((posted.job, spec, store))
-}
-
-/// Finds specification and store of a job that was posted before.
-async fn resume(tessera: &Tessera, job: &Pubkey, store: Option<&str>) -> Result<(Pubkey, JobSpec, StoreClient)> {
-    let (spec, url) = match tessera.job(job).await? {
-        Some(found) => (Cid(found.spec), store.map_or_else(|| found.store_url(), str::to_owned)),
-        None => {
-            let history = tessera.history(job).await?;
-            let posted = history.iter().find_map(|recorded| match &recorded.event {
-                Event::JobPosted(posted) => Some(Cid(posted.spec)),
-                _ => None,
-            });
-            let spec =
-                posted.with_context(|| format!("there is and was no job at {job}; check the address and --url"))?;
-            (spec, store.context("the job is closed; give the --store that it used")?.to_owned())
-        }
-    };
-    let store = StoreClient::new(&url)?;
-    let bytes = store.get(&spec, MAX_SPEC_LEN as u64).await.context("cannot get the job's specification")?;
-    Ok((*job, JobSpec::decode(&bytes)?, store))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leases_are_neither_too_many_nor_too_few() {
-        assert_eq!(units_per_lease(1), 1);
-        assert_eq!(units_per_lease(240), 4);
-        assert_eq!(units_per_lease(100_000), 16);
-        for units in [1, 64, 1 << 20, 1 << 21, 1 << 31] {
-            assert!(tessera_protocol::lease::count(units, units_per_lease(units)) <= u64::from(MAX_LEASES));
-        }
-    }
 }

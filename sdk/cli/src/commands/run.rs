@@ -1,0 +1,194 @@
+//! `tessera run`.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use tessera_kernels::PreparedJob;
+use tessera_migrate::amount::tokens;
+use tessera_protocol::{cid::Cid, commitment::result_root};
+use tessera_sdk::{JobFilter, StoreClient, Tessera, pda};
+
+use super::estimate::{Planned, spread, try_units};
+use crate::{
+    commands::asked_to_stop,
+    options::Options,
+    output::{line, print},
+    outputs::{Note, Outputs},
+    posting::{Offer, close, confirm},
+    progress::Progress,
+};
+
+/// Limit of a unit's gas, in terms of the most that a unit of the sample spent. Units differ, and one above the limit is
+/// never paid for.
+const GAS_MARGIN: u64 = 4;
+
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    planned: Planned,
+    #[command(flatten)]
+    offer: Offer,
+    /// Folder for the outputs, one file for each unit; the same command goes on where an earlier one was stopped
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Units to run here before the job is posted, to learn how much gas one needs; not used if the plan has unit_gas
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    sample: u64,
+    /// Post without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Leave the job open instead of closing it when all outputs are there
+    #[arg(long)]
+    keep_open: bool,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<()> {
+    tokio::select! {
+        done = work(options, &args) => done,
+        asked = asked_to_stop() => asked.and_then(|()| {
+            bail!("stopped; a job that was posted goes on without this program, and the same command collects its outputs")
+        }),
+    }
+}
+
+async fn work(options: &Options, args: &Args) -> Result<()> {
+    let tessera = options.connect().await?;
+    let wallet = options.wallet()?;
+    let mut prepared = args.planned.prepare().await?;
+    let outputs = Outputs::create(&args.out)?;
+    let (job, store) = match begun(&tessera, &wallet, &mut prepared, &outputs).await? {
+        Some((job, store)) => (job, store),
+        None => post(options, args, &tessera, &wallet, &mut prepared, &outputs).await?,
+    };
+    let collected = collect(&tessera, &job, &prepared, &store, &outputs).await;
+    let collected = collected
+        .with_context(|| format!("job {job} goes on without this program; the same command collects its outputs"))?;
+    if !args.keep_open {
+        // The outputs are there, which is what was asked for.
+        if let Err(error) = close(&tessera, &wallet, &job).await {
+            eprintln!("warning: {error:#}");
+        }
+    }
+    let units = prepared.spec.units;
+    let (dir, last) = (outputs.dir(), Outputs::name(units - 1));
+    let result = serde_json::json!({ "job": job.to_string(), "outputs": dir, "units": units, "collected": collected });
+    print(options.json, &result, |_| {
+        format!("{units} outputs in {}: {} to {last}, of which {collected} are new", dir.display(), Outputs::name(0))
+    })
+}
+
+/// The job that this folder belongs to, if it was posted. `prepared` becomes exactly what was posted.
+async fn begun(
+    tessera: &Tessera,
+    wallet: &Keypair,
+    prepared: &mut PreparedJob,
+    outputs: &Outputs,
+) -> Result<Option<(Pubkey, StoreClient)>> {
+    let Some(note) = outputs.note()? else { return Ok(None) };
+    let mut spec = prepared.spec.clone();
+    if spec.unit_gas == 0 {
+        spec.unit_gas = note.unit_gas;
+    }
+    let cid = Cid::of(&spec.encode()?);
+    if cid.to_string() != note.spec {
+        bail!(
+            "{} holds the outputs of another job: plan, module or inputs have changed since; give another --out, or remove the folder",
+            outputs.dir().display()
+        );
+    }
+    let address = |text: &str| text.parse::<Pubkey>().with_context(|| format!("job.json: {text:?} is no address"));
+    let job = match &note.job {
+        Some(job) => Some(address(job)?),
+        // This program was stopped between posting and writing that down.
+        None if note.wallet == wallet.pubkey().to_string() => {
+            let jobs = tessera.jobs(&address(&note.market)?, JobFilter::Wallet(wallet.pubkey())).await?;
+            let found = jobs.into_iter().find(|job| job.number >= note.number && job.spec == cid.0);
+            found.map(|job| job.address)
+        }
+        None => None,
+    };
+    let Some(job) = job else { return Ok(None) };
+    prepared.spec = spec;
+    let store = StoreClient::new(&note.store)?;
+    outputs.keep(&Note { job: Some(job.to_string()), ..note })?;
+    Ok(Some((job, store)))
+}
+
+/// Tries some units here, shows the cost, and posts.
+async fn post(
+    options: &Options,
+    args: &Args,
+    tessera: &Tessera,
+    wallet: &Keypair,
+    prepared: &mut PreparedJob,
+    outputs: &Outputs,
+) -> Result<(Pubkey, StoreClient)> {
+    let units = prepared.spec.units;
+    let deal = args.offer.deal(options, tessera, units).await?;
+    let store = StoreClient::new(args.offer.store()?)?;
+    let asked = if prepared.spec.unit_gas == 0 { args.sample } else { 0 };
+    // Also where nothing is tried, this finds what providers would refuse.
+    let (tried, _) = try_units(prepared, &spread(asked, units)).await?;
+    if let Some(most) = tried.iter().map(|unit| unit.gas).max() {
+        prepared.spec.unit_gas = most.saturating_mul(GAS_MARGIN).max(1);
+    }
+    let cost = deal.cost(units);
+    if !options.json {
+        line(&format!("{}: at most {} gas a unit; {cost}", prepared.name, prepared.spec.unit_gas))?;
+    }
+    if !args.yes {
+        confirm("post the job?").await?;
+    }
+    let client = tessera.client(&pda::client(&deal.market, &wallet.pubkey())).await?;
+    let mut note = Note {
+        job: None,
+        market: deal.market.to_string(),
+        wallet: wallet.pubkey().to_string(),
+        number: client.map_or(0, |client| client.next_job),
+        spec: Cid::of(&prepared.spec.encode()?).to_string(),
+        unit_gas: prepared.spec.unit_gas,
+        store: args.offer.store()?.to_owned(),
+    };
+    // Before the money moves, so that it never moves twice.
+    outputs.keep(&note)?;
+    let posted = tessera.post_job(wallet, &deal.market, &prepared.spec, prepared.blobs(), deal.terms).await;
+    let posted = posted.context("cannot post the job")?;
+    note.job = Some(posted.job.to_string());
+    outputs.keep(&note)?;
+    if !options.json {
+        let deposited = tokens(posted.deposited, deal.decimals);
+        line(&format!("job {}: {deposited} tokens in escrow from {}", posted.job, wallet.pubkey()))?;
+    }
+    Ok((posted.job, store))
+}
+
+/// Collects the outputs that are not there yet, each checked against the root that was paid for; returns how many.
+async fn collect(
+    tessera: &Tessera,
+    job: &Pubkey,
+    prepared: &PreparedJob,
+    store: &StoreClient,
+    outputs: &Outputs,
+) -> Result<u64> {
+    let mut done = HashSet::new();
+    let mut progress = Progress::new("computing", prepared.spec.units);
+    for lease in tessera.settled(job).await? {
+        let hashes = outputs.hashes(lease.units.clone());
+        if hashes.and_then(result_root) == Some(lease.result_root) {
+            done.insert(lease.index);
+            progress.add(lease.units.end - lease.units.start);
+        }
+    }
+    let collected = tessera.collect(job, &prepared.spec, store, &done, |lease| {
+        for (unit, output) in lease.units() {
+            outputs.put(unit, output)?;
+        }
+        progress.note(format!("lease {}", lease.index));
+        progress.add(lease.outputs.len() as u64);
+        Ok(())
+    });
+    Ok(collected.await.context("cannot collect the outputs")?.units)
+}
