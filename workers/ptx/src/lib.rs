@@ -77,3 +77,4 @@ pub use error::{Error, Fault, FaultKind, Space};
 pub use machine::{Interpreter, Launch, Limits, Machine, Stats};
 pub use memory::{Access, Memory};
 pub use module::{Kernel, Module, Param};
+pub use opcode::{OpcodeInfo, opcodes};

@@ -359,6 +359,29 @@ pub(crate) static OPCODES: &[Opcode] = &[
     op("xor", Kind::Xor, LOGIC, &[], Float::Exact, (1, 2)),
 ];
 
+/// What the table says of one opcode, for those who list or test all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpcodeInfo {
+    /// Its name without modifiers.
+    pub name: &'static str,
+    /// Names of the types that it takes.
+    pub types: Vec<String>,
+    /// Modifiers other than types.
+    pub modifiers: &'static [&'static str],
+    /// Why the profile refuses every form; `None` if it does not.
+    pub refused: Option<&'static str>,
+}
+
+/// All opcodes, in the order of their names.
+pub fn opcodes() -> impl Iterator<Item = OpcodeInfo> {
+    OPCODES.iter().map(|op| OpcodeInfo {
+        name: op.name,
+        types: op.types.iter().map(|ty| format!("{ty:?}").to_lowercase()).collect(),
+        modifiers: op.modifiers,
+        refused: op.refused,
+    })
+}
+
 /// The row of an opcode, by its name without modifiers.
 pub(crate) fn find(name: &str) -> Option<&'static Opcode> {
     OPCODES.binary_search_by(|op| op.name.cmp(name)).ok().map(|at| &OPCODES[at])
