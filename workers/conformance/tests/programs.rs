@@ -8,6 +8,7 @@ use tessera_conformance::instructions;
 use tessera_conformance::pattern::forms;
 use tessera_conformance::program::{Case, Purpose};
 use tessera_conformance::work::{Engine, Outcome};
+use tessera_executor::{Backend, Device, ExecError, Executor, Program, Session, open};
 use tessera_ptx::opcodes;
 
 /// How many programs the test `executors_agree` runs; without it, as many as it can in some seconds.
@@ -144,5 +145,49 @@ fn a_number_is_a_program() {
     for seed in [0, 1, 77, u64::MAX] {
         let [a, b] = [Purpose::Engines, Purpose::Engines].map(|purpose| Case::new(seed, purpose).work());
         assert_eq!((a.text, a.input, a.grid, a.block, a.gas), (b.text, b.input, b.grid, b.block, b.gas));
+    }
+}
+
+/// An executor with a mistake: it takes one instruction for another.
+struct Mistaken {
+    right: Box<dyn Executor>,
+    mistake: [&'static str; 2],
+}
+
+impl Executor for Mistaken {
+    fn devices(&self) -> &[Device] {
+        self.right.devices()
+    }
+
+    fn prepare(&self, device: usize, program: &Program<'_>) -> Result<Box<dyn Session>, ExecError> {
+        let module = program.module.replace(self.mistake[0], self.mistake[1]);
+        self.right.prepare(device, &Program { module: &module, ..*program })
+    }
+}
+
+#[test]
+fn mistakes_are_found_and_made_small() {
+    let mistakes = [
+        ["min.s32", "max.s32"],
+        ["rzi.s32.f32", "rmi.s32.f32"],
+        ["setp.ltu.f32", "setp.lt.f32"],
+        ["ld.shared.s8", "ld.shared.u8"],
+        ["min.u32 %m", "max.u32 %m"],
+        ["shfl.sync.bfly", "shfl.sync.down"],
+        ["bfind.shiftamt", "bfind"],
+    ];
+    for mistake in mistakes {
+        let wrong = Mistaken { right: open(Backend::Cpu).unwrap(), mistake };
+        let has = |seed: &u64| Case::new(*seed, Purpose::Devices).work().text.contains(mistake[0]);
+        let found = (0..20_000).filter(has).take(60).find_map(|seed| {
+            let range = seed..seed + 1;
+            compare(range, Purpose::Devices, Engine::Interpreter, Engine::Device(&wrong, 0), |_| {}).differences.pop()
+        });
+        let found = found.unwrap_or_else(|| panic!("nobody finds that {} becomes {}", mistake[0], mistake[1]));
+        let text = found.smallest.work().text;
+        let random = text.split("// the random part").nth(1).and_then(|rest| rest.split("// the results").next());
+        // The instruction may stand in a function that the kernel calls.
+        assert!(text.contains(mistake[0]) && random.is_some_and(|text| text.lines().count() < 40), "{found}");
+        assert!(found.to_string().contains(&format!("seed {}", found.seed)));
     }
 }
