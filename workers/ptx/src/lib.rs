@@ -80,3 +80,4 @@ pub use machine::{Interpreter, Launch, Limits, Machine, Stats};
 pub use memory::{Access, Memory};
 pub use module::{Kernel, Module, Param};
 pub use opcode::page::profile_tables;
+pub use opcode::{OpcodeInfo, opcodes};

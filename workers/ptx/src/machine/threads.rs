@@ -30,6 +30,8 @@ pub(crate) struct Threads {
     pub local_stride: usize,
     local_len: usize,
     slots: usize,
+    /// The slots of a thread that starts: constants, and zero where nothing was written yet.
+    fresh: Vec<u64>,
 }
 
 impl Threads {
@@ -45,11 +47,10 @@ impl Threads {
             local_stride,
             local_len,
             slots,
+            fresh: vec![0; slots],
         };
-        for frame in threads.frames.chunks_mut(slots.max(1)) {
-            for (slot, value) in &program.constants {
-                frame[*slot as usize] = *value;
-            }
+        for (slot, value) in &program.constants {
+            threads.fresh[*slot as usize] = *value;
         }
         threads
     }
@@ -80,16 +81,14 @@ impl Threads {
         &mut self.frames[first..end]
     }
 
-    /// Gives a thread its special registers, zeroed local memory and no written registers.
+    /// Gives a thread its special registers; its other registers and its local memory are zero.
     pub fn enter(&mut self, program: &Program, thread: usize, shape: &Shape) {
-        let (frame, local) = self.of(thread);
+        let frame = &mut self.frames[thread * self.stride..][..self.slots];
+        frame.copy_from_slice(&self.fresh);
         for (special, slot) in &program.specials {
             frame[*slot as usize] = u64::from(shape.special(*special, thread));
         }
-        for flag in &program.flags {
-            frame[*flag as usize] = 0;
-        }
-        local.fill(0);
+        self.local[thread * self.local_stride..][..self.local_len].fill(0);
     }
 }
 

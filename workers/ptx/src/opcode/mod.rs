@@ -16,7 +16,7 @@ pub(crate) mod page;
 mod special;
 mod warp;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use crate::ast::{Instruction, Type};
@@ -253,6 +253,33 @@ pub(crate) fn find(text: &str) -> Option<&'static Opcode> {
         }
         name = &name[..name.rfind('.')?];
     }
+}
+
+/// What the table says of one opcode, for those who list or test all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpcodeInfo {
+    /// Its name, with those modifiers that make it another instruction.
+    pub name: &'static str,
+    /// Names of the types that some form takes.
+    pub types: Vec<String>,
+    /// Modifiers other than types that some form takes.
+    pub modifiers: Vec<&'static str>,
+    /// Why the profile refuses every form; `None` if it does not.
+    pub refused: Option<&'static str>,
+}
+
+/// All opcodes, by family.
+pub fn opcodes() -> impl Iterator<Item = OpcodeInfo> {
+    FAMILIES.iter().flat_map(|(_, rows)| rows.iter()).map(|row| {
+        let types: BTreeSet<Type> = row.forms.iter().flat_map(|form| form.types).copied().collect();
+        let modifiers: BTreeSet<&str> = row.forms.iter().flat_map(|form| form.modifiers).copied().collect();
+        OpcodeInfo {
+            name: row.name,
+            types: types.into_iter().map(|ty| format!("{ty:?}").to_lowercase()).collect(),
+            modifiers: modifiers.into_iter().collect(),
+            refused: row.refused,
+        }
+    })
 }
 
 #[cfg(test)]
