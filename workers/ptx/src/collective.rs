@@ -160,6 +160,12 @@ impl Collective {
         (reads, writes)
     }
 
+    /// Whether what a lane did before is ordered before what the others do afterwards. Shuffles, votes and the like wait for
+    /// each other but order no memory.
+    pub fn orders_memory(&self) -> bool {
+        matches!(self, Self::Sync)
+    }
+
     /// Executes for the lanes of a mask, all of which are here.
     pub fn run(&self, warp: &mut Warp<'_>, active: u32) -> Result<(), (u32, FaultKind)> {
         match *self {

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::builder::Builder;
+use super::unwritten;
 use crate::ast::{Function, Instruction, Operand, Statement, Type, VarId};
 use crate::collective::Collective;
 use crate::error::{Error, Space};
@@ -57,7 +58,7 @@ impl<'a> Builder<'a> {
             self.body(function, link, &callees)?;
             callees.insert(&function.name, Callee { entry, link });
         }
-        Ok(self.finish(entry))
+        Ok(unwritten::watch(self.finish(entry)))
     }
 
     /// The kernel and the functions that it reaches, each after those it calls.

@@ -8,6 +8,7 @@ mod convert;
 mod flow;
 mod layout;
 mod memory;
+mod unwritten;
 
 pub(crate) use layout::Layout;
 

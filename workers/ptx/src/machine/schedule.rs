@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::host::Host;
 use super::threads::{Shape, State, Threads};
-use crate::collective::{LANES, Warp};
+use crate::collective::{Collective, LANES, Warp};
 use crate::error::FaultKind;
 use crate::ir::{End, NO_SLOT, Program};
 
@@ -33,11 +33,20 @@ pub(crate) trait Engine {
     /// A block of the grid starts.
     fn start(&mut self, _block: u64) {}
 
-    /// These threads met at a barrier.
-    fn met(&mut self, _threads: &[usize]) {}
+    /// These threads met at a barrier. `all`: no other is left.
+    fn met(&mut self, _threads: &[usize], _all: bool) {}
 
-    /// Lanes of the warp that starts with thread `first` met.
-    fn met_in_warp(&mut self, _first: usize, _lanes: u32) {}
+    /// Lanes of the warp that starts with thread `first` executed an instruction together. `all`: no other is left.
+    fn together(
+        &mut self,
+        _what: &Collective,
+        _line: u32,
+        _threads: &mut Threads,
+        _first: usize,
+        _lanes: u32,
+        _all: bool,
+    ) {
+    }
 }
 
 /// Runs one block to its end.
@@ -130,7 +139,7 @@ fn collectives(
                 continue;
             }
             what.run(&mut view, here).map_err(|(lane, kind)| stopped(lane, kind))?;
-            engine.met_in_warp(first, here);
+            engine.together(what, block.line, threads, first, here, here == live);
             lanes(here).for_each(|lane| threads.states[first + lane] = State::Ready(*next));
             moved = true;
         }
@@ -175,7 +184,7 @@ fn barriers(program: &Program, engine: &mut impl Engine, threads: &mut Threads) 
             continue;
         }
         opened = true;
-        engine.met(&there);
+        engine.met(&there, there.len() == live);
         for thread in there {
             if let State::Barrier(at) = threads.states[thread]
                 && let End::Barrier { next, .. } = program.blocks[at as usize].end

@@ -175,6 +175,9 @@ impl Parser<'_> {
                 return Err(Error::Limit { line, what: "the number of registers", found: total, limit: MAX_REGISTERS });
             }
             self.registers.resize(total as usize, ty);
+            if count != Some(0) {
+                self.register_names.push((first as u32, name.clone(), count.is_some()));
+            }
             if let Some(scope) = self.scopes.last_mut() {
                 match count {
                     Some(count) => {

@@ -37,6 +37,7 @@ pub(crate) struct Parser<'a> {
     /// The module's scope first.
     scopes: Vec<Scope>,
     registers: Vec<Type>,
+    register_names: Vec<(u32, String, bool)>,
     /// Bytes of all variables so far.
     variable_bytes: u64,
 }
@@ -52,6 +53,7 @@ pub(crate) fn parse(text: &str) -> Result<Ast> {
         ast: Ast::default(),
         scopes: vec![Scope::default()],
         registers: Vec::new(),
+        register_names: Vec::new(),
         variable_bytes: 0,
     };
     parser.module()?;
@@ -195,6 +197,7 @@ impl<'a> Parser<'a> {
         self.at += 1;
         self.scopes.push(Scope::default());
         self.registers.clear();
+        self.register_names.clear();
         let returns = if !entry && self.take('(') { self.parameters()? } else { Vec::new() };
         let name = self.word("the name of a function")?.to_string();
         let params = if self.take('(') { self.parameters()? } else { Vec::new() };
@@ -237,9 +240,19 @@ impl<'a> Parser<'a> {
                 return Err(Error::Name { line, name, problem: "is defined twice" });
             }
             let registers = std::mem::take(&mut self.registers);
-            let function =
-                Function { name, entry, params, returns, registers, body, max_threads, required_threads, line };
-            self.ast.functions.push(function);
+            let register_names = std::mem::take(&mut self.register_names);
+            self.ast.functions.push(Function {
+                name,
+                entry,
+                params,
+                returns,
+                registers,
+                register_names,
+                body,
+                max_threads,
+                required_threads,
+                line,
+            });
         }
         Ok(())
     }

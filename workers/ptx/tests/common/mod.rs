@@ -45,8 +45,9 @@ impl Run<'_> {
     pub fn stats(&self) -> Result<(Vec<u8>, Stats), Fault> {
         let text = module_text(self.before, self.body);
         let module = Module::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let plain =
-            self.in_one(&module, |memory, kernel, launch, limits| Interpreter.launch(memory, kernel, launch, limits));
+        let plain = self.in_one(&module, |memory, kernel, launch, limits| {
+            Interpreter::new().launch(memory, kernel, launch, limits)
+        });
         let fast =
             self.in_one(&module, |memory, kernel, launch, limits| Machine.launch(memory, kernel, launch, limits));
         match (&plain, &fast) {
