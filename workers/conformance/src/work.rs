@@ -155,7 +155,7 @@ impl Engine<'_> {
         let limits = Limits { gas: Some(work.gas), ..Limits::default() };
         let done = match self {
             Self::Machine => Machine.launch(&mut memory, kernel, &launch, limits),
-            _ => Interpreter.launch(&mut memory, kernel, &launch, limits),
+            _ => Interpreter::new().launch(&mut memory, kernel, &launch, limits),
         };
         match done {
             Ok(stats) => {

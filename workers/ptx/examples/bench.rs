@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use tessera_ptx::{Access, Interpreter, Launch, Limits, Machine, Memory, Module};
+use tessera_ptx::{Access, Checks, Interpreter, Launch, Limits, Machine, Memory, Module};
 
 /// Launches of compiled code that are timed together: systems count processor time in steps of some milliseconds.
 const REPEATS: u32 = 20;
@@ -67,8 +67,12 @@ fn run(module: &Module, memory: &mut Memory, name: &str, blocks: u32, values: &[
     let params = kernel.pack(values)?;
     let launch = Launch { grid: [blocks, 1, 1], block: [128, 1, 1], shared_len: 0, params: &params };
     let before = processor_seconds();
-    let stats = Interpreter.launch(memory, kernel, &launch, Limits::default()).map_err(|e| e.to_string())?;
+    let stats = Interpreter::new().launch(memory, kernel, &launch, Limits::default()).map_err(|e| e.to_string())?;
     let plain = processor_seconds() - before;
+    let before = processor_seconds();
+    let checked = Interpreter::new().with_checks(Checks::ALL);
+    checked.launch(memory, kernel, &launch, Limits::default()).map_err(|e| e.to_string())?;
+    let slow = processor_seconds() - before;
     // Once to compile it, then often enough for the clock to tell.
     Machine.launch(memory, kernel, &launch, Limits::default()).map_err(|e| e.to_string())?;
     let before = processor_seconds();
@@ -78,7 +82,7 @@ fn run(module: &Module, memory: &mut Memory, name: &str, blocks: u32, values: &[
     let fast = (processor_seconds() - before) / f64::from(REPEATS);
     let millions = stats.instructions.unwrap_or_default() as f64 / 1e6;
     println!(
-        "{name:8} {millions:7.1} M instructions: interpreter {plain:.3} s, {:5.0} M/s; compiled {fast:.4} s, {:5.0} M/s",
+        "{name:8} {millions:7.1} M instructions: interpreter {plain:.3} s, {:5.0} M/s, with checks {slow:.3} s; compiled {fast:.4} s, {:5.0} M/s",
         millions / plain,
         millions / fast
     );

@@ -286,12 +286,26 @@ pub(crate) struct Function {
     pub returns: Vec<VarId>,
     /// Types of its registers.
     pub registers: Vec<Type>,
+    /// Declarations of registers: the first one, the name, and whether a number follows it (`%r<4>`).
+    pub register_names: Vec<(u32, String, bool)>,
     pub body: Vec<Statement>,
     /// Most threads of a block in x, y, z (`.maxntid`).
     pub max_threads: Option<[u32; 3]>,
     /// Exact threads of a block in x, y, z (`.reqntid`).
     pub required_threads: Option<[u32; 3]>,
     pub line: u32,
+}
+
+impl Function {
+    /// A register as the text names it.
+    pub fn register_name(&self, id: RegId) -> String {
+        let after = self.register_names.partition_point(|(first, ..)| *first <= id.0);
+        match after.checked_sub(1).and_then(|at| self.register_names.get(at)) {
+            Some((first, name, true)) => format!("{name}{}", id.0 - first),
+            Some((_, name, false)) => name.clone(),
+            None => String::new(),
+        }
+    }
 }
 
 /// Something outside instructions that the profile refuses, seen while reading.

@@ -138,6 +138,61 @@ impl fmt::Display for Space {
     }
 }
 
+/// How memory is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// It is read.
+    Read,
+    /// It is written.
+    Write,
+    /// It is changed by an atomic.
+    Atomic,
+}
+
+/// One of two accesses that race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Toucher {
+    /// Block index in x, y, z.
+    pub block: [u32; 3],
+    /// Thread index in x, y, z.
+    pub thread: [u32; 3],
+    /// Line of the module.
+    pub line: u32,
+    /// What it does.
+    pub touch: Touch,
+}
+
+impl fmt::Display for Toucher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let touch = match self.touch {
+            Touch::Read => "read",
+            Touch::Write => "write",
+            Touch::Atomic => "atomic",
+        };
+        write!(f, "{touch} at line {} by block {:?}, thread {:?}", self.line, self.block, self.thread)
+    }
+}
+
+/// Two accesses of the same bytes whose order nothing fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Race {
+    /// Space of the accesses.
+    pub space: Space,
+    /// Where they meet.
+    pub address: u64,
+    /// The access that comes first if blocks and threads run one after the other.
+    pub first: Toucher,
+    /// The other one.
+    pub second: Toucher,
+}
+
+impl fmt::Display for Race {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { space, address, first, second } = self;
+        write!(f, "race in {space} memory at {address:#x}: nothing orders the {first}, and the {second}")
+    }
+}
+
 /// What happened in a launch that stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultKind {
@@ -172,6 +227,17 @@ pub enum FaultKind {
     UnwrittenRegister {
         /// Its name.
         name: String,
+    },
+    /// Two accesses of the same memory that nothing orders, at least one of which writes.
+    #[error("{0}")]
+    Race(Box<Race>),
+    /// Shared or local memory that is read and was not written.
+    #[error("{space} memory at {address:#x} is read before it is written")]
+    UnwrittenMemory {
+        /// The space.
+        space: Space,
+        /// The first byte that was not written.
+        address: u64,
     },
     /// An integer division by zero, whose result PTX leaves open.
     #[error("integer division by zero")]

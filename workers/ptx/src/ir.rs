@@ -310,6 +310,8 @@ pub(crate) struct Program {
     pub flags: Vec<Slot>,
     /// Names of the registers that [`What::Check`] speaks of.
     pub registers: Vec<alloc::string::String>,
+    /// Slots that are registers of the text, ascending, with their names.
+    pub names: Vec<(Slot, Box<str>)>,
     /// Static shared memory of a block in bytes.
     pub shared_len: usize,
     /// Local memory of a thread in bytes.

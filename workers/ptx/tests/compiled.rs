@@ -159,7 +159,7 @@ fn addresses_of_every_origin() {
         let stats = if fast {
             Machine.launch(&mut memory, kernel, &launch, Limits::default())
         } else {
-            Interpreter.launch(&mut memory, kernel, &launch, Limits::default())
+            Interpreter::new().launch(&mut memory, kernel, &launch, Limits::default())
         };
         let mut bytes = vec![0; 2048];
         memory.read(out, &mut bytes).unwrap();

@@ -170,6 +170,12 @@ impl Collective {
         (reads, writes)
     }
 
+    /// Whether what a lane did before is ordered before what the others do afterwards. Shuffles, votes and the like wait for
+    /// each other but order no memory.
+    pub fn orders_memory(&self) -> bool {
+        matches!(self, Self::Sync)
+    }
+
     /// Changes the names of its slots.
     #[cfg(jit)]
     pub fn rename(&mut self, name: &mut impl FnMut(&mut Slot)) {

@@ -29,6 +29,7 @@ impl Draft {
             slots: Vec::new(),
             constants: Vec::new(),
             specials: Vec::new(),
+            names: Vec::new(),
             flags: Vec::new(),
             registers: Vec::new(),
             shared_len: 0,

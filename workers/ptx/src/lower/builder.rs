@@ -41,6 +41,8 @@ pub(super) struct Builder<'a> {
     /// The function at work.
     pub function: &'a Function,
     registers: Vec<u32>,
+    /// Slots of registers with their names.
+    names: Vec<(Slot, Box<str>)>,
     /// The carry flag of the function.
     carry: Option<u32>,
     /// For the instruction at work.
@@ -57,6 +59,7 @@ impl<'a> Builder<'a> {
             params: Vec::new(),
             returns: Vec::new(),
             registers: Vec::new(),
+            register_names: Vec::new(),
             body: Vec::new(),
             max_threads: None,
             required_threads: None,
@@ -77,6 +80,7 @@ impl<'a> Builder<'a> {
             addresses: BTreeMap::new(),
             function,
             registers: Vec::new(),
+            names: Vec::new(),
             carry: None,
             guard: None,
             line: 0,
@@ -104,6 +108,7 @@ impl<'a> Builder<'a> {
             specials: self.specials.into_iter().collect(),
             flags: Vec::new(),
             registers: Vec::new(),
+            names: self.names,
             shared_len: self.shared.len as usize,
             local_len: self.local.len.next_multiple_of(16) as usize,
         }
@@ -147,7 +152,9 @@ impl<'a> Builder<'a> {
 
     pub fn register(&mut self, id: RegId) -> u32 {
         if self.registers[id.0 as usize] == u32::MAX {
-            self.registers[id.0 as usize] = self.fresh(class(self.register_type(id)));
+            let slot = self.fresh(class(self.register_type(id)));
+            self.registers[id.0 as usize] = slot;
+            self.names.push((slot, self.function.register_name(id).into()));
         }
         self.registers[id.0 as usize]
     }
@@ -158,6 +165,7 @@ impl<'a> Builder<'a> {
         }
         let slot = self.fresh(Class::Mask);
         self.carry = Some(slot);
+        self.names.push((slot, "CC.CF".into()));
         slot
     }
 

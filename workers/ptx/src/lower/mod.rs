@@ -16,8 +16,10 @@ mod matrix;
 mod memory;
 mod moves;
 mod special;
+mod unwritten;
 
 pub(crate) use layout::Layout;
+pub(crate) use unwritten::watch;
 
 use crate::ast::{Ast, Function};
 use crate::error::Error;

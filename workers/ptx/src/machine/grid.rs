@@ -61,13 +61,7 @@ impl<'a> Grid<'a> {
         launch: &'a Launch<'a>,
         limits: Limits<'a>,
     ) -> Result<Self, Fault> {
-        let refuse = |reason: String| Fault {
-            kernel: kernel.name().to_string(),
-            block: [0; 3],
-            thread: None,
-            line: 0,
-            kind: FaultKind::Launch(reason),
-        };
+        let refuse = |reason| refusal(kernel, reason);
         let program = kernel.program().map_err(|error| refuse(error.to_string()))?;
         let shared_len = launch.check(kernel, program).map_err(refuse)?;
         let blocks = launch.blocks();
@@ -75,20 +69,48 @@ impl<'a> Grid<'a> {
         Ok(Self { program, kernel, memory, launch, limits, shared_len, blocks, chunk })
     }
 
+    /// Threads of the host that share the blocks.
+    pub fn tasks(&self) -> u64 {
+        (rayon::current_num_threads() as u64).min(self.blocks.div_ceil(self.chunk))
+    }
+
     /// Runs all blocks; `engine` makes one for each thread of the host. `program`: the kernel's, as the engine sees it.
     pub fn run<E: Engine>(&self, program: &Program, engine: impl Fn() -> E + Sync) -> Result<Counts, Fault> {
-        let chunks = self.blocks.div_ceil(self.chunk);
-        let progress = Progress { end: AtomicU64::new(chunks), ..Progress::default() };
-        let tasks = (rayon::current_num_threads() as u64).min(chunks);
-        if tasks <= 1 {
-            self.work(program, engine(), &progress);
-        } else {
-            rayon::scope(|scope| {
-                for _ in 0..tasks {
-                    scope.spawn(|_| self.work(program, engine(), &progress));
-                }
-            });
+        if self.tasks() <= 1 {
+            return self.run_alone(program, engine());
         }
+        let progress = self.progress();
+        rayon::scope(|scope| {
+            for _ in 0..self.tasks() {
+                scope.spawn(|_| self.work(program, engine(), &progress));
+            }
+        });
+        self.result(progress)
+    }
+
+    /// Runs all blocks, one after the other.
+    pub fn run_alone(&self, program: &Program, engine: impl Engine) -> Result<Counts, Fault> {
+        let progress = self.progress();
+        self.work(program, engine, &progress);
+        self.result(progress)
+    }
+
+    /// Runs one block alone.
+    pub fn run_one(&self, program: &Program, block: [u32; 3], mut engine: impl Engine) -> Result<Counts, Fault> {
+        let [x, y, z] = block.map(u64::from);
+        let [width, height, _] = self.launch.grid.map(u64::from);
+        let block = x + width * (y + height * z);
+        let (mut host, mut threads) = self.room(program);
+        let done = self.block(program, block, 0, &mut engine, &mut host, &mut threads);
+        done.map_err(|stopped| self.fault(block, stopped))?;
+        Ok(Counts { gas: host.meter.gas, instructions: host.meter.instructions })
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { end: AtomicU64::new(self.blocks.div_ceil(self.chunk)), ..Progress::default() }
+    }
+
+    fn result(&self, progress: Progress) -> Result<Counts, Fault> {
         let done = progress.done.into_inner().unwrap_or_else(PoisonError::into_inner);
         match done.fault {
             Some((block, stopped)) => Err(self.fault(block, stopped)),
@@ -96,12 +118,16 @@ impl<'a> Grid<'a> {
         }
     }
 
+    /// What a thread of the host needs to run blocks.
+    fn room(&self, program: &Program) -> (Host<'a>, Threads) {
+        let meter = Meter::new(self.limits.cancel, self.limits.deadline);
+        let host = Host { memory: self.memory, params: self.launch.params, shared: vec![0; self.shared_len], meter };
+        (host, Threads::new(program, self.launch.threads()))
+    }
+
     /// Runs chunks until none is left.
     fn work<E: Engine>(&self, program: &Program, mut engine: E, progress: &Progress) {
-        let meter = Meter::new(self.limits.cancel, self.limits.deadline);
-        let mut host =
-            Host { memory: self.memory, params: self.launch.params, shared: vec![0; self.shared_len], meter };
-        let mut threads = Threads::new(program, self.launch.threads());
+        let (mut host, mut threads) = self.room(program);
         loop {
             let chunk = progress.next.fetch_add(1, Relaxed);
             if chunk >= progress.end.load(Relaxed) {
@@ -175,4 +201,10 @@ impl<'a> Grid<'a> {
             kind: stopped.kind,
         }
     }
+}
+
+/// Says that a launch does not fit its kernel.
+pub(super) fn refusal(kernel: &Kernel, reason: String) -> Fault {
+    let name = kernel.name().to_string();
+    Fault { kernel: name, block: [0; 3], thread: None, line: 0, kind: FaultKind::Launch(reason) }
 }

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::host::{Host, resolve};
-use super::observer::{Observer, Touch};
+use super::observer::Observer;
 use super::schedule::{Engine, Stopped};
 use super::threads::{Shape, State, Threads};
-use crate::error::{FaultKind, Space};
+use crate::collective::{Collective, LANES};
+use crate::error::{FaultKind, Space, Touch};
 use crate::ir::{End, NO_SLOT, Op, Place, Program, Transfer, What};
 
 pub(crate) struct Interpreter<'a, O> {
@@ -39,16 +40,24 @@ impl<O: Observer> Engine for Interpreter<'_, O> {
         self.observer.start(block);
     }
 
-    fn met(&mut self, threads: &[usize]) {
-        self.observer.met(threads);
+    fn met(&mut self, threads: &[usize], all: bool) {
+        self.observer.met(threads, all);
     }
 
     fn read_shared(&mut self, thread: usize, line: u32, address: u64, len: u32) -> Result<(), FaultKind> {
         self.observer.access(thread as u32, line, Space::Shared, address, len, Touch::Read)
     }
 
-    fn met_in_warp(&mut self, first: usize, lanes: u32) {
-        self.observer.met_in_warp(first, lanes);
+    fn together(&mut self, what: &Collective, line: u32, threads: &mut Threads, first: usize, lanes: u32, all: bool) {
+        if what.orders_memory() {
+            self.observer.met_in_warp(first, lanes, all);
+        }
+        if O::TRACES {
+            for lane in (0..LANES).filter(|lane| lanes >> lane & 1 != 0) {
+                let thread = first + lane;
+                self.observer.together(thread as u32, line, &what.slots().1, threads.frame(thread));
+            }
+        }
     }
 }
 
@@ -185,11 +194,11 @@ impl<O: Observer> Run<'_, '_, O> {
         for (slot, value) in transfer.data.into_iter().zip(&mut values).take(transfer.count.into()) {
             *value = self.get(slot);
         }
-        self.host.store(transfer, address, values, self.local)?;
-        self.observe(&transfer.at, address, transfer.len(), Touch::Write, line)
+        self.observe(&transfer.at, address, transfer.len(), Touch::Write, line)?;
+        self.host.store(transfer, address, values, self.local)
     }
 
-    /// Tells the observer of an access that the memory allowed.
+    /// Tells the observer of an access.
     #[inline(always)]
     fn observe(&mut self, place: &Place, address: u64, len: u32, touch: Touch, line: u32) -> Result<(), FaultKind> {
         if !O::OBSERVES {

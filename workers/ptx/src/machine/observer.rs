@@ -1,15 +1,7 @@
 //! What may watch the interpreter: checks of memory, traces.
 
-use crate::error::{FaultKind, Space};
-use crate::ir::Op;
-
-/// How memory is touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Touch {
-    Read,
-    Write,
-    Atomic,
-}
+use crate::error::{FaultKind, Space, Touch};
+use crate::ir::{Op, Slot};
 
 /// Watches the threads of one block of the grid after the other.
 pub(crate) trait Observer {
@@ -21,7 +13,8 @@ pub(crate) trait Observer {
     /// A block of the grid starts.
     fn start(&mut self, _block: u64) {}
 
-    /// A thread touches memory that exists. Local addresses are the thread's own.
+    /// A thread touches memory: has read it, or is about to change it. A change may still turn out to be impossible, which
+    /// ends the launch. Local addresses are the thread's own.
     fn access(
         &mut self,
         _thread: u32,
@@ -37,14 +30,17 @@ pub(crate) trait Observer {
     /// A thread copied bytes of its local memory.
     fn copied(&mut self, _thread: u32, _to: u64, _from: u64, _len: u32) {}
 
-    /// These threads met at a barrier: what any of them did before, all of them see now.
-    fn met(&mut self, _threads: &[usize]) {}
+    /// These threads met at a barrier: what any of them did before, all of them see now. `all`: no other is left.
+    fn met(&mut self, _threads: &[usize], _all: bool) {}
 
-    /// The same for lanes of the warp that starts with thread `first`, at a warp instruction.
-    fn met_in_warp(&mut self, _first: usize, _lanes: u32) {}
+    /// The same for lanes of the warp that starts with thread `first`.
+    fn met_in_warp(&mut self, _first: usize, _lanes: u32, _all: bool) {}
 
     /// A thread executed an operation; its slots hold the results.
     fn step(&mut self, _thread: u32, _op: &Op, _slots: &[u64]) {}
+
+    /// A thread took part in an instruction of its warp, which wrote these slots.
+    fn together(&mut self, _thread: u32, _line: u32, _results: &[Slot], _slots: &[u64]) {}
 }
 
 /// Watches nothing.

@@ -33,16 +33,25 @@ pub(crate) trait Engine {
     /// A block of the grid starts.
     fn start(&mut self, _block: u64) {}
 
-    /// These threads met at a barrier.
-    fn met(&mut self, _threads: &[usize]) {}
+    /// These threads met at a barrier. `all`: no other is left.
+    fn met(&mut self, _threads: &[usize], _all: bool) {}
 
     /// A thread reads shared memory in an instruction of its warp.
     fn read_shared(&mut self, _thread: usize, _line: u32, _address: u64, _len: u32) -> Result<(), FaultKind> {
         Ok(())
     }
 
-    /// Lanes of the warp that starts with thread `first` met.
-    fn met_in_warp(&mut self, _first: usize, _lanes: u32) {}
+    /// Lanes of the warp that starts with thread `first` executed an instruction together. `all`: no other is left.
+    fn together(
+        &mut self,
+        _what: &Collective,
+        _line: u32,
+        _threads: &mut Threads,
+        _first: usize,
+        _lanes: u32,
+        _all: bool,
+    ) {
+    }
 }
 
 /// Runs one block to its end.
@@ -139,7 +148,7 @@ fn collectives(
                 engine.read_shared(first + lane, block.line, address, ROW as u32)
             });
             rows.and_then(|rows| what.run(&mut view, here, &rows)).map_err(|(lane, kind)| stopped(lane, kind))?;
-            engine.met_in_warp(first, here);
+            engine.together(what, block.line, threads, first, here, here == live);
             lanes(here).for_each(|lane| threads.states[first + lane] = State::Ready(*next));
             moved = true;
         }
@@ -237,7 +246,7 @@ fn barriers(program: &Program, engine: &mut impl Engine, threads: &mut Threads) 
             continue;
         }
         opened = true;
-        engine.met(&there);
+        engine.met(&there, there.len() == live);
         reduce(program, threads, &there);
         for thread in there {
             if let State::Barrier(at) = threads.states[thread]

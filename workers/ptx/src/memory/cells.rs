@@ -60,6 +60,10 @@ impl Cells {
         Self { words: (0..len.div_ceil(8)).map(|_| AtomicU64::new(0)).collect(), len }
     }
 
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// A pointer to an element, if it lies inside and is aligned.
     #[inline(always)]
     fn at<T: Cell>(&self, offset: usize) -> Option<*mut u8> {

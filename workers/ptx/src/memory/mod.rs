@@ -134,6 +134,11 @@ impl Memory {
         Ok((&buffer.cells, (address & (MAX_LEN - 1)) as usize))
     }
 
+    /// Numbers of buffers are below this one.
+    pub(crate) fn count(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// The buffer with this number.
     #[inline(always)]
     pub(crate) fn buffer(&self, number: u64) -> Option<&Buffer> {

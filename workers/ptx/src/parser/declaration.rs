@@ -248,6 +248,9 @@ impl Parser<'_> {
             }
         }
         self.registers.resize(total as usize, ty);
+        if new > 0 {
+            self.register_names.push((first as u32, name.clone(), count.is_some()));
+        }
         let registers = Registers { first: first as u32, width, count: count.unwrap_or(1) as u32 };
         if let Some(scope) = self.scopes.last_mut() {
             let names = if count.is_some() { &mut scope.ranges } else { &mut scope.registers };

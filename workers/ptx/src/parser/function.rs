@@ -29,6 +29,7 @@ impl Parser<'_> {
         self.at += 1;
         self.scopes.push(Scope::default());
         self.registers.clear();
+        self.register_names.clear();
         if self.peek() == Kind::Word(".attribute") {
             self.attribute()?;
         }
@@ -55,10 +56,22 @@ impl Parser<'_> {
         }
         passing::bind(&mut body, &params.registers, &returns.registers);
         let registers = std::mem::take(&mut self.registers);
+        let register_names = std::mem::take(&mut self.register_names);
         self.registers_before += registers.len() as u64;
         let Directives { max_threads, required_threads } = directives;
         let (params, returns) = (params.ids, returns.ids);
-        let function = Function { name, entry, params, returns, registers, body, max_threads, required_threads, line };
+        let function = Function {
+            name,
+            entry,
+            params,
+            returns,
+            registers,
+            register_names,
+            body,
+            max_threads,
+            required_threads,
+            line,
+        };
         self.ast.functions.push(function);
         Ok(())
     }

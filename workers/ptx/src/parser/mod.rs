@@ -57,6 +57,7 @@ pub(crate) struct Parser<'a> {
     registers: Vec<Type>,
     /// Registers of the functions before.
     registers_before: u64,
+    register_names: Vec<(u32, String, bool)>,
     /// Bytes of all variables so far.
     variable_bytes: u64,
     /// Names of the functions that have a body.
@@ -86,6 +87,7 @@ impl<'a> Parser<'a> {
             ast: Ast::default(),
             scopes: vec![Scope::default()],
             registers: Vec::new(),
+            register_names: Vec::new(),
             registers_before: 0,
             variable_bytes: 0,
             defined: HashSet::new(),

@@ -1,7 +1,7 @@
 //! Builds kernels around a few instructions and runs them.
 #![allow(dead_code)] // Each test file uses a part of it.
 
-use tessera_ptx::{Access, Fault, Interpreter, Kernel, Launch, Limits, Machine, Memory, Module, Stats};
+use tessera_ptx::{Access, Checks, Fault, Interpreter, Kernel, Launch, Limits, Machine, Memory, Module, Stats};
 
 /// A module with this body: `in0`, `in1`, `in2`, `out` are parameters with addresses.
 pub fn module_text(before: &str, body: &str) -> String {
@@ -23,6 +23,8 @@ pub struct Run<'a> {
     pub block: [u32; 3],
     pub shared_len: u32,
     pub gas: Option<u64>,
+    /// With checks only the interpreter runs.
+    pub checks: Checks,
 }
 
 impl Default for Run<'_> {
@@ -36,6 +38,7 @@ impl Default for Run<'_> {
             block: [32, 1, 1],
             shared_len: 0,
             gas: None,
+            checks: Checks::NONE,
         }
     }
 }
@@ -45,8 +48,12 @@ impl Run<'_> {
     pub fn stats(&self) -> Result<(Vec<u8>, Stats), Fault> {
         let text = module_text(self.before, self.body);
         let module = Module::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let plain =
-            self.in_one(&module, |memory, kernel, launch, limits| Interpreter.launch(memory, kernel, launch, limits));
+        let plain = self.in_one(&module, |memory, kernel, launch, limits| {
+            Interpreter::new().with_checks(self.checks).launch(memory, kernel, launch, limits)
+        });
+        if self.checks != Checks::NONE {
+            return plain;
+        }
         let fast =
             self.in_one(&module, |memory, kernel, launch, limits| Machine.launch(memory, kernel, launch, limits));
         match (&plain, &fast) {
