@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All headers under a folder.
+/// All headers under a folder, but for the one that runs kernels as host C++.
 fn collect(folder: &Path, headers: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     if !folder.is_dir() {
         return Ok(());
@@ -47,7 +47,7 @@ fn collect(folder: &Path, headers: &mut Vec<PathBuf>) -> Result<(), Box<dyn Erro
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, headers)?;
-        } else if path.extension().is_some_and(|extension| extension == "cuh" || extension == "h") {
+        } else if path.extension().is_some_and(|extension| extension == "cuh") && !path.ends_with("host.cuh") {
             headers.push(path);
         }
     }

@@ -187,7 +187,7 @@ fn reasons() {
         ("atom.global.add.f32 %f1, [%rd1], %f2;", "order"),
         ("red.global.add.noftz.f16 [%rd1], %rs1;", "order"),
         ("atom.global.cas.b16 %rs1, [%rd1], %rs2, %rs3;", "32 or 64 bits"),
-        ("bar.arrive 0, 64;", "only .sync and .red"),
+        ("bar.arrive 0, 64;", "split barriers"),
         ("mma.sync.aligned.m16n8k8.row.col.s32.s8.s8.s32 {%r1}, {%r2}, {%r3}, {%r4};", "shape"),
     ] {
         let module = Module::parse(&common::module_text("", body)).unwrap();

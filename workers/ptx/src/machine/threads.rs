@@ -39,20 +39,20 @@ impl Threads {
     pub fn new(program: &Program, count: usize) -> Self {
         let (slots, local_len) = (program.slots.len(), program.local_len);
         let (frames, stride, local_stride) = if program.waits() { (count, slots, local_len) } else { (1, 0, 0) };
-        let mut threads = Self {
+        let mut fresh = vec![0; slots];
+        for (slot, value) in &program.constants {
+            fresh[*slot as usize] = *value;
+        }
+        Self {
             states: vec![State::Exited; count],
-            frames: vec![0; frames * slots],
+            frames: fresh.repeat(frames),
             stride,
             local: vec![0; frames * local_len],
             local_stride,
             local_len,
             slots,
-            fresh: vec![0; slots],
-        };
-        for (slot, value) in &program.constants {
-            threads.fresh[*slot as usize] = *value;
+            fresh,
         }
-        threads
     }
 
     /// All threads stand at the first block of code.
