@@ -20,6 +20,9 @@ struct Case<'a> {
 
 const CASE: Case<'static> = Case { before: "", body: "", grid: 1, block: 64 };
 
+/// Block, thread, line of the body and kind of an access.
+type Side = (u32, u32, u32, Touch);
+
 impl Case<'_> {
     fn line(&self) -> u32 {
         module_text(self.before, PLACE).lines().count() as u32 - 3
@@ -53,8 +56,8 @@ impl Case<'_> {
         self.run().unwrap_or_else(|fault| panic!("{fault}\n{}", self.body))
     }
 
-    /// The space; block, thread, line of the body and kind of the two accesses.
-    fn race(&self) -> (Space, (u32, u32, u32, Touch), (u32, u32, u32, Touch)) {
+    /// The space and the two accesses.
+    fn race(&self) -> (Space, Side, Side) {
         let fault = self.run().expect_err(self.body);
         let FaultKind::Race(race) = &fault.kind else { panic!("{fault}\n{}", self.body) };
         let side = |side: tessera_ptx::Toucher| (side.block[0], side.thread[0], side.line - self.line(), side.touch);
