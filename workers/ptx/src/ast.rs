@@ -73,6 +73,12 @@ impl Type {
         matches!(self, Self::F16 | Self::F16x2 | Self::Bf16 | Self::Bf16x2 | Self::F32 | Self::F64)
     }
 
+    /// Whether a value is two floating-point numbers of 16 bits.
+    #[must_use]
+    pub fn is_pair(self) -> bool {
+        matches!(self, Self::F16x2 | Self::Bf16x2)
+    }
+
     /// Whether values are signed integers.
     #[must_use]
     pub fn is_signed(self) -> bool {

@@ -84,7 +84,8 @@ fn read_registers(function: &Function) -> HashSet<RegId> {
         }
         // Stores and the like have no destination: their first operand is read too.
         let kind = opcode::find(ins.name()).map(|op| op.kind);
-        let first_is_read = matches!(kind, Some(Kind::St | Kind::Red | Kind::Bar | Kind::Brx | Kind::Call));
+        let first_is_read =
+            matches!(kind, Some(Kind::St | Kind::Red | Kind::Bar | Kind::Brx | Kind::Call | Kind::CpAsync));
         for operand in ins.operands.iter().skip(usize::from(!first_is_read)) {
             collect(operand, &mut read);
         }

@@ -179,6 +179,9 @@ pub enum FaultKind {
     /// The kernel gave up (`trap`).
     #[error("trap")]
     Trap,
+    /// A condition that the kernel asserts does not hold (`__assertfail`).
+    #[error("an assertion of the kernel failed")]
+    Assertion,
     /// An index outside the targets of an indirect branch.
     #[error("branch index {index} outside {targets} targets")]
     BranchIndex {

@@ -214,6 +214,26 @@ pub(crate) struct Block {
     pub line: u32,
 }
 
+/// What a barrier computes from the predicates of the threads that meet there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// For how many it holds.
+    Count,
+    /// Whether it holds for all.
+    All,
+    /// Whether it holds for any.
+    Any,
+}
+
+/// A barrier that computes something: it reads slot `p` and writes slot `d` of every thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reduction {
+    pub by: Join,
+    pub p: Slot,
+    pub negated: bool,
+    pub d: Slot,
+}
+
 /// How a block ends. Numbers are blocks unless they are said to be slots.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
@@ -244,6 +264,8 @@ pub(crate) enum End {
         id: Slot,
         /// Slot of how many threads take part, or [`NO_SLOT`] for all of the block.
         count: Slot,
+        /// What else the threads learn.
+        reduction: Option<Reduction>,
         next: u32,
     },
     Collective {
@@ -253,6 +275,8 @@ pub(crate) enum End {
         next: u32,
     },
     Trap,
+    /// A condition that the kernel asserts does not hold.
+    Assert,
 }
 
 impl End {
@@ -265,7 +289,7 @@ impl End {
             Self::Switch { targets, .. } => targets.iter().any(|target| *target <= from),
             Self::Call { target, .. } => *target <= from,
             Self::Return { .. } => true,
-            Self::Exit | Self::Barrier { .. } | Self::Collective { .. } | Self::Trap => false,
+            Self::Exit | Self::Barrier { .. } | Self::Collective { .. } | Self::Trap | Self::Assert => false,
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     Bfe,
     Bfi,
     Bfind,
+    Bmsk,
     Bra,
     Brev,
     Brx,
@@ -23,6 +24,7 @@ pub(crate) enum Kind {
     Clz,
     Cnot,
     Copysign,
+    CpAsync,
     Cvt,
     Cvta,
     Div,
@@ -31,7 +33,9 @@ pub(crate) enum Kind {
     Exit,
     Fence,
     Fma,
+    Fns,
     Ld,
+    Ldmatrix,
     Lop3,
     Mad,
     Mad24,
@@ -57,6 +61,7 @@ pub(crate) enum Kind {
     Ret,
     Sad,
     Selp,
+    Set,
     Setp,
     Shf,
     Shfl,
@@ -67,6 +72,7 @@ pub(crate) enum Kind {
     St,
     Sub,
     SubCarry,
+    Szext,
     Testp,
     Trap,
     Vote,
@@ -186,7 +192,6 @@ const APPROXIMATE: &str = "its result differs between GPUs: use a polynomial of 
 const TEXTURE: &str = "textures and surfaces filter with a precision of their own: read from buffers";
 const MATRIX: &str = "float tensor cores add in an order of their own";
 const NEWER: &str = "needs a newer GPU than sm_80";
-const ASYNC: &str = "asynchronous copies are not in the profile yet";
 const HALF: &str = "16-bit floating point is not in the profile yet";
 
 /// The table, by name.
@@ -199,6 +204,7 @@ pub(crate) static OPCODES: &[Opcode] = &[
     op("add", Kind::Add, NUM, &["rn", "cc"], Float::Rounded, (1, 2)),
     op("addc", Kind::AddCarry, WORD, &["cc"], Float::Exact, (1, 2)),
     op("and", Kind::And, LOGIC, &[], Float::Exact, (1, 2)),
+    op("applypriority", Kind::Nop, &[], &["global"], Float::Exact, (1, 1)),
     op(
         "atom",
         Kind::Atom,
@@ -230,6 +236,7 @@ pub(crate) static OPCODES: &[Opcode] = &[
     op("bfe", Kind::Bfe, WORD, &[], Float::Exact, (2, 4)),
     op("bfi", Kind::Bfi, BITS, &[], Float::Exact, (2, 4)),
     op("bfind", Kind::Bfind, WORD, &["shiftamt"], Float::Exact, (2, 4)),
+    op("bmsk", Kind::Bmsk, &[B32], &["clamp", "wrap"], Float::Exact, (1, 1)),
     op("bra", Kind::Bra, &[], &["uni"], Float::Exact, (1, 1)),
     op("brev", Kind::Brev, BITS, &[], Float::Exact, (2, 4)),
     op("brx", Kind::Brx, &[], &["idx", "uni"], Float::Exact, (4, 4)),
@@ -238,7 +245,14 @@ pub(crate) static OPCODES: &[Opcode] = &[
     op("cnot", Kind::Cnot, BITS, &[], Float::Exact, (1, 2)),
     op("copysign", Kind::Copysign, REAL, &[], Float::Exact, (1, 2)),
     no("cos", APPROXIMATE),
-    no("cp", ASYNC),
+    op(
+        "cp",
+        Kind::CpAsync,
+        &[],
+        &["async", "ca", "cg", "shared", "shared::cta", "global", "commit_group", "wait_group", "wait_all"],
+        Float::Exact,
+        (16, 16),
+    ),
     op("cvt", Kind::Cvt, CVT, &["rn", "rni", "rzi", "rmi", "rpi", "sat"], Float::Exact, (2, 4)),
     op(
         "cvta",
@@ -256,9 +270,17 @@ pub(crate) static OPCODES: &[Opcode] = &[
     op("exit", Kind::Exit, &[], &[], Float::Exact, (1, 1)),
     op("fence", Kind::Fence, &[], &["acq_rel", "sc", "cta", "gpu", "sys"], Float::Exact, (4, 4)),
     op("fma", Kind::Fma, REAL, &["rn"], Float::Rounded, (1, 2)),
+    op("fns", Kind::Fns, &[B32], &[], Float::Exact, (16, 16)),
     no("isspacep", "pointer values may only be used as addresses"),
     op("ld", Kind::Ld, MEM, LOAD, Float::Exact, (4, 4)),
-    no("ldmatrix", "is not in the profile yet: load fragments with ld.shared"),
+    op(
+        "ldmatrix",
+        Kind::Ldmatrix,
+        &[B16],
+        &["sync", "aligned", "m8n8", "x1", "x2", "x4", "trans", "shared", "shared::cta"],
+        Float::Exact,
+        (16, 16),
+    ),
     op("ldu", Kind::Ld, MEM, LOAD, Float::Exact, (4, 4)),
     no("lg2", APPROXIMATE),
     op("lop3", Kind::Lop3, &[B32], &[], Float::Exact, (1, 1)),
@@ -273,20 +295,21 @@ pub(crate) static OPCODES: &[Opcode] = &[
         "mma",
         Kind::Mma,
         &[S32, S8, U8],
-        &["sync", "aligned", "m16n8k16", "m16n8k32", "row", "col"],
+        &["sync", "aligned", "m8n8k16", "m16n8k16", "m16n8k32", "row", "col", "satfinite"],
         Float::Refused(MATRIX),
         (16, 16),
     ),
     op("mov", Kind::Mov, MOVE, &[], Float::Exact, (1, 1)),
     op("mul", Kind::Mul, NUM, &["rn", "lo", "hi", "wide"], Float::Rounded, (1, 4)),
     op("mul24", Kind::Mul24, &[U32, S32], &["lo"], Float::Exact, (1, 1)),
-    no("nanosleep", "depends on time"),
+    op("nanosleep", Kind::Nop, &[U32], &[], Float::Exact, (1, 1)),
     op("neg", Kind::Neg, SIGNED, &[], Float::Exact, (1, 2)),
     op("not", Kind::Not, LOGIC, &[], Float::Exact, (1, 2)),
     op("or", Kind::Or, LOGIC, &[], Float::Exact, (1, 2)),
     op("pmevent", Kind::Nop, &[], &["mask"], Float::Exact, (1, 1)),
     op("popc", Kind::Popc, BITS, &[], Float::Exact, (2, 4)),
     op("prefetch", Kind::Nop, &[], &["global", "local", "L1", "L2"], Float::Exact, (1, 1)),
+    op("prefetchu", Kind::Nop, &[], &["L1"], Float::Exact, (1, 1)),
     op("prmt", Kind::Prmt, &[B32], &[], Float::Exact, (2, 2)),
     op("rcp", Kind::Rcp, REAL, &["rn"], Float::Rounded, (16, 32)),
     op(
@@ -326,7 +349,7 @@ pub(crate) static OPCODES: &[Opcode] = &[
     no("rsqrt", APPROXIMATE),
     op("sad", Kind::Sad, INT, &[], Float::Exact, (1, 2)),
     op("selp", Kind::Selp, ALL, &[], Float::Exact, (1, 1)),
-    no("set", "is not in the profile: use setp and selp"),
+    op("set", Kind::Set, ALL, COMPARE, Float::Exact, (1, 2)),
     op("setp", Kind::Setp, ALL, COMPARE, Float::Exact, (1, 2)),
     op("shf", Kind::Shf, &[B32], &["l", "r", "wrap", "clamp"], Float::Exact, (1, 1)),
     op("shfl", Kind::Shfl, &[B32], &["sync", "up", "down", "bfly", "idx"], Float::Exact, (4, 4)),
@@ -341,6 +364,7 @@ pub(crate) static OPCODES: &[Opcode] = &[
     no("suld", TEXTURE),
     no("sured", TEXTURE),
     no("sust", TEXTURE),
+    op("szext", Kind::Szext, &[U32, S32], &["clamp", "wrap"], Float::Exact, (1, 1)),
     no("tanh", APPROXIMATE),
     op(
         "testp",
@@ -404,7 +428,18 @@ pub(crate) fn refused_modifier(modifier: &str) -> Option<&'static str> {
 }
 
 /// Special registers of the profile, without `%` and component.
-const ALLOWED_SPECIAL: &[&str] = &["tid", "ntid", "ctaid", "nctaid", "laneid"];
+const ALLOWED_SPECIAL: &[&str] = &[
+    "tid",
+    "ntid",
+    "ctaid",
+    "nctaid",
+    "laneid",
+    "lanemask_eq",
+    "lanemask_le",
+    "lanemask_lt",
+    "lanemask_ge",
+    "lanemask_gt",
+];
 /// Special registers that exist but may not be used, and why.
 const REFUSED_SPECIAL: &[(&str, &str)] = &[
     ("clock", "clocks depend on time"),
@@ -416,7 +451,6 @@ const REFUSED_SPECIAL: &[(&str, &str)] = &[
     ("gridid", "it depends on what ran before"),
     ("pm", "counters depend on the GPU"),
     ("envreg", "it depends on the driver"),
-    ("lanemask", "it is not in the profile: compute it from %laneid"),
     ("total_smem_size", "it depends on the GPU"),
     ("dynamic_smem_size", "it is not in the profile: pass it as a parameter"),
     ("aggr_smem_size", "it depends on the GPU"),

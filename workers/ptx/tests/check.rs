@@ -77,7 +77,6 @@ fn special_registers() {
         ("%warpid", "where a warp runs"),
         ("%nwarpid", "the GPU"),
         ("%gridid", "ran before"),
-        ("%lanemask_lt", "%laneid"),
         ("%dynamic_smem_size", "parameter"),
         ("%envreg3", "driver"),
     ] {
@@ -92,10 +91,8 @@ fn textures_tensors_and_newer_things() {
         refused(&format!("{name} {{%f1, %f2, %f3, %f1}}, [%rd1, {{%f1, %f2}}];"), "textures");
     }
     refused("wmma.load.a.sync.aligned.row.m16n16k16.f16 {%r1}, [%rd1], %r2;", "float tensor cores");
-    refused("cp.async.ca.shared.global [%r1], [%rd1], 16;", "asynchronous");
     refused("elect.sync _|%p1, -1;", "newer GPU");
     refused("add.rn.f16 %rs1, %rs2, %rs3;", "16-bit floating point");
-    refused("nanosleep.u32 100;", "time");
     refused("activemask.b32 %r1;", "not reproducible");
     refused("isspacep.shared %p1, %rd1;", "addresses");
     let matrix = "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f1, %f2, %f3, %f1}, {%r1, %r2, %r3, %r1}, {%r1, %r2}, {%f1, %f2, %f3, %f1};";
@@ -112,7 +109,7 @@ fn polling_unknown_and_partial() {
     refused("shfl.down.b32 %r1, %r2, 1, 31;", ".sync");
     refused("mul.u32 %r1, %r2, %r3;", "`.lo`, `.hi` or `.wide`");
     refused("mov.u32 %r1, %rd1;", "register of type B64");
-    refused("cvt.f32.u32 %f1, %r1;", "only with .rn");
+    refused("cvt.f32.u32 %f1, %r1;", "a rounding mode such as .rn");
     refused("call %rd1, (%r1), TABLE;", "direct calls");
 }
 

@@ -1,4 +1,4 @@
-//! Lowers arithmetic, logic, comparisons and selections.
+//! Lowers arithmetic on integers, and hands on what else works on registers alone.
 
 use super::builder::{Builder, class};
 use crate::ast::{Instruction, Type};
@@ -21,9 +21,17 @@ enum Sum {
 impl Builder<'_> {
     /// Lowers an instruction that is neither memory, nor control flow, nor a conversion.
     pub(super) fn arithmetic(&mut self, ins: &Instruction, kind: Kind) -> Result<()> {
-        use Type::{B16, B32, B64, F32, F64, Pred, S16, S32, S64, U16, U32, U64};
+        use Type::{F32, F64, S16, S32, S64, U16, U32, U64};
         let Some(ty) = ins.types().next() else { return Err(ins.unsupported("a type is missing")) };
+        if ty.is_float() && !matches!(kind, Kind::Selp | Kind::Slct | Kind::Set | Kind::Setp | Kind::Testp) {
+            return self.float(ins, kind, ty);
+        }
         match (kind, ty) {
+            (Kind::Add, S32) if ins.has("sat") => self.apply(Scalar::AddSaturate, ins, ty),
+            (Kind::Sub, S32) if ins.has("sat") => self.apply(Scalar::SubSaturate, ins, ty),
+            (Kind::Add | Kind::Sub | Kind::Mul, _) if ins.has("sat") => {
+                Err(ins.unsupported(".sat is for s32 and floating point"))
+            }
             (Kind::Add, _) if ins.has("cc") => self.with_carry(ins, ty, None, Sum::Add),
             (Kind::Sub, _) if ins.has("cc") => self.with_carry(ins, ty, None, Sum::Sub),
             (Kind::AddCarry, _) => self.with_carry(ins, ty, None, Sum::AddCarry),
@@ -34,58 +42,23 @@ impl Builder<'_> {
             (Kind::Add, U16 | S16) => self.apply_narrow(Scalar::Add32, ins, ty),
             (Kind::Add, U32 | S32) => self.apply(Scalar::Add32, ins, ty),
             (Kind::Add, U64 | S64) => self.apply(Scalar::Add64, ins, ty),
-            (Kind::Add, F32) => self.apply(Scalar::AddF32, ins, ty),
-            (Kind::Add, F64) => self.apply(Scalar::AddF64, ins, ty),
             (Kind::Sub, U16 | S16) => self.apply_narrow(Scalar::Sub32, ins, ty),
             (Kind::Sub, U32 | S32) => self.apply(Scalar::Sub32, ins, ty),
             (Kind::Sub, U64 | S64) => self.apply(Scalar::Sub64, ins, ty),
-            (Kind::Sub, F32) => self.apply(Scalar::SubF32, ins, ty),
-            (Kind::Sub, F64) => self.apply(Scalar::SubF64, ins, ty),
 
-            (Kind::Mul, F32) => self.apply(Scalar::MulF32, ins, ty),
-            (Kind::Mul, F64) => self.apply(Scalar::MulF64, ins, ty),
             (Kind::Mul, _) => self.multiply(ins, ty),
-            (Kind::Mad, F32) | (Kind::Fma, F32) => self.apply(Scalar::FmaF32, ins, ty),
-            (Kind::Mad, F64) | (Kind::Fma, F64) => self.apply(Scalar::FmaF64, ins, ty),
             (Kind::Mad, _) => self.multiply_add(ins, ty),
-            (Kind::Mul24, U32) => self.apply(Scalar::Mul24U, ins, ty),
-            (Kind::Mul24, S32) => self.apply(Scalar::Mul24S, ins, ty),
-            (Kind::Mad24, U32 | S32) => {
-                self.expect(ins, 4)?;
-                let a = self.source(ins, &ins.operands[1], Class::Word, ty)?;
-                let b = self.source(ins, &ins.operands[2], Class::Word, ty)?;
-                let c = self.source(ins, &ins.operands[3], Class::Word, ty)?;
-                let d = self.target(ins, &ins.operands[0], Class::Word)?;
-                let product = self.scratch(Class::Word);
-                if ty == S32 {
-                    self.emit(Scalar::Mul24S, product, [a, b, 0]);
-                } else {
-                    self.emit(Scalar::Mul24U, product, [a, b, 0]);
-                }
-                self.emit(Scalar::Add32, d, [product, c, 0]);
-                Ok(())
-            }
+            (Kind::Mul24, U32 | S32) => self.apply(product24(ins, ty), ins, ty),
+            (Kind::Mad24, U32 | S32) => self.multiply_add24(ins, ty),
 
-            (Kind::Div, F32) => self.apply(Scalar::DivF32, ins, ty),
-            (Kind::Div, F64) => self.apply(Scalar::DivF64, ins, ty),
             (Kind::Div | Kind::Rem, _) => self.division(ins, ty, kind == Kind::Rem),
-            (Kind::Rcp, F32) => self.apply(Scalar::RcpF32, ins, ty),
-            (Kind::Rcp, F64) => self.apply(Scalar::RcpF64, ins, ty),
-            (Kind::Sqrt, F32) => self.apply(Scalar::SqrtF32, ins, ty),
-            (Kind::Sqrt, F64) => self.apply(Scalar::SqrtF64, ins, ty),
 
             (Kind::Neg, S16) => self.apply_narrow(Scalar::Neg32, ins, ty),
             (Kind::Neg, S32) => self.apply(Scalar::Neg32, ins, ty),
             (Kind::Neg, S64) => self.apply(Scalar::Neg64, ins, ty),
-            (Kind::Neg, F32) => self.apply(Scalar::NegF32, ins, ty),
-            (Kind::Neg, F64) => self.apply(Scalar::NegF64, ins, ty),
             (Kind::Abs, S16) => self.apply_narrow(Scalar::Abs32, ins, ty),
             (Kind::Abs, S32) => self.apply(Scalar::Abs32, ins, ty),
             (Kind::Abs, S64) => self.apply(Scalar::Abs64, ins, ty),
-            (Kind::Abs, F32) => self.apply(Scalar::AbsF32, ins, ty),
-            (Kind::Abs, F64) => self.apply(Scalar::AbsF64, ins, ty),
-            (Kind::Copysign, F32) => self.apply(Scalar::CopysignF32, ins, ty),
-            (Kind::Copysign, F64) => self.apply(Scalar::CopysignF64, ins, ty),
 
             (Kind::Min, U16) => self.apply_narrow(Scalar::MinU32, ins, ty),
             (Kind::Min, S16) => self.apply_narrow(Scalar::MinS32, ins, ty),
@@ -93,16 +66,12 @@ impl Builder<'_> {
             (Kind::Min, S32) => self.apply(Scalar::MinS32, ins, ty),
             (Kind::Min, U64) => self.apply(Scalar::MinU64, ins, ty),
             (Kind::Min, S64) => self.apply(Scalar::MinS64, ins, ty),
-            (Kind::Min, F32) => self.apply(Scalar::MinF32, ins, ty),
-            (Kind::Min, F64) => self.apply(Scalar::MinF64, ins, ty),
             (Kind::Max, U16) => self.apply_narrow(Scalar::MaxU32, ins, ty),
             (Kind::Max, S16) => self.apply_narrow(Scalar::MaxS32, ins, ty),
             (Kind::Max, U32) => self.apply(Scalar::MaxU32, ins, ty),
             (Kind::Max, S32) => self.apply(Scalar::MaxS32, ins, ty),
             (Kind::Max, U64) => self.apply(Scalar::MaxU64, ins, ty),
             (Kind::Max, S64) => self.apply(Scalar::MaxS64, ins, ty),
-            (Kind::Max, F32) => self.apply(Scalar::MaxF32, ins, ty),
-            (Kind::Max, F64) => self.apply(Scalar::MaxF64, ins, ty),
             (Kind::Sad, U16) => self.apply_narrow(Scalar::SadU32, ins, ty),
             (Kind::Sad, S16) => self.apply_narrow(Scalar::SadS32, ins, ty),
             (Kind::Sad, U32) => self.apply(Scalar::SadU32, ins, ty),
@@ -110,87 +79,16 @@ impl Builder<'_> {
             (Kind::Sad, U64) => self.apply(Scalar::SadU64, ins, ty),
             (Kind::Sad, S64) => self.apply(Scalar::SadS64, ins, ty),
 
-            (Kind::And, Pred) => self.mask_logic(ins, Scalar::AndP),
-            (Kind::Or, Pred) => self.mask_logic(ins, Scalar::OrP),
-            (Kind::Xor, Pred) => self.mask_logic(ins, Scalar::XorP),
-            (Kind::Not, Pred) => self.mask_logic(ins, Scalar::NotP),
-            (Kind::And, B16 | B32) => self.apply(Scalar::And32, ins, ty),
-            (Kind::And, B64) => self.apply(Scalar::And64, ins, ty),
-            (Kind::Or, B16 | B32) => self.apply(Scalar::Or32, ins, ty),
-            (Kind::Or, B64) => self.apply(Scalar::Or64, ins, ty),
-            (Kind::Xor, B16 | B32) => self.apply(Scalar::Xor32, ins, ty),
-            (Kind::Xor, B64) => self.apply(Scalar::Xor64, ins, ty),
-            (Kind::Not, B16) => self.apply_narrow(Scalar::Not32, ins, ty),
-            (Kind::Not, B32) => self.apply(Scalar::Not32, ins, ty),
-            (Kind::Not, B64) => self.apply(Scalar::Not64, ins, ty),
-            (Kind::Cnot, B16 | B32) => self.apply(Scalar::Cnot32, ins, ty),
-            (Kind::Cnot, B64) => self.apply(Scalar::Cnot64, ins, ty),
-            (Kind::Shl | Kind::Shr, B16 | U16 | S16) => self.narrow_shift(ins, ty, kind == Kind::Shl),
-            (Kind::Shl, B32) => self.apply(Scalar::Shl32, ins, ty),
-            (Kind::Shl, B64) => self.apply(Scalar::Shl64, ins, ty),
-            (Kind::Shr, B32 | U32) => self.apply(Scalar::ShrU32, ins, ty),
-            (Kind::Shr, S32) => self.apply(Scalar::ShrS32, ins, ty),
-            (Kind::Shr, B64 | U64) => self.apply(Scalar::ShrU64, ins, ty),
-            (Kind::Shr, S64) => self.apply(Scalar::ShrS64, ins, ty),
-
-            (Kind::Popc, B32) => self.apply(Scalar::Popc32, ins, ty),
-            (Kind::Popc, B64) => self.apply(Scalar::Popc64, ins, ty),
-            (Kind::Clz, B32) => self.apply(Scalar::Clz32, ins, ty),
-            (Kind::Clz, B64) => self.apply(Scalar::Clz64, ins, ty),
-            (Kind::Brev, B32) => self.apply(Scalar::Brev32, ins, ty),
-            (Kind::Brev, B64) => self.apply(Scalar::Brev64, ins, ty),
-            (Kind::Bfind, U32) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftU32, ins, ty),
-            (Kind::Bfind, S32) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftS32, ins, ty),
-            (Kind::Bfind, U64) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftU64, ins, ty),
-            (Kind::Bfind, S64) if ins.has("shiftamt") => self.apply(Scalar::BfindShiftS64, ins, ty),
-            (Kind::Bfind, U32) => self.apply(Scalar::BfindU32, ins, ty),
-            (Kind::Bfind, S32) => self.apply(Scalar::BfindS32, ins, ty),
-            (Kind::Bfind, U64) => self.apply(Scalar::BfindU64, ins, ty),
-            (Kind::Bfind, S64) => self.apply(Scalar::BfindS64, ins, ty),
-            (Kind::Bfe, U32) => self.apply(Scalar::BfeU32, ins, ty),
-            (Kind::Bfe, S32) => self.apply(Scalar::BfeS32, ins, ty),
-            (Kind::Bfe, U64) => self.apply(Scalar::BfeU64, ins, ty),
-            (Kind::Bfe, S64) => self.apply(Scalar::BfeS64, ins, ty),
-            (Kind::Bfi, B32 | B64) => self.insert_bits(ins, ty),
-            (Kind::Prmt, B32) => self.apply(Scalar::Prmt, ins, ty),
-            (Kind::Lop3, B32) => {
-                self.expect(ins, 5)?;
-                let table = self.number(ins, &ins.operands[4], U32)? as u32;
-                let mut sources = [0; 3];
-                for (source, operand) in sources.iter_mut().zip(&ins.operands[1..4]) {
-                    *source = self.source(ins, operand, Class::Word, ty)?;
-                }
-                let d = self.target(ins, &ins.operands[0], Class::Word)?;
-                self.emit_imm(Scalar::Lop3, d, sources, table);
-                Ok(())
-            }
-            (Kind::Shf, B32) => match (ins.has("l"), ins.has("clamp")) {
-                (true, false) => self.apply(Scalar::ShfLeftWrap, ins, ty),
-                (true, true) => self.apply(Scalar::ShfLeftClamp, ins, ty),
-                (false, false) => self.apply(Scalar::ShfRightWrap, ins, ty),
-                (false, true) => self.apply(Scalar::ShfRightClamp, ins, ty),
-            },
-            (Kind::Dp4a | Kind::Dp2a, U32 | S32) => self.dot(ins, kind == Kind::Dp4a),
-
             (Kind::Selp, _) => match class(ty) {
                 Class::Long => self.apply(Scalar::Select64, ins, ty),
                 _ => self.apply(Scalar::Select32, ins, ty),
             },
             (Kind::Slct, _) => self.select_by_sign(ins, ty),
             (Kind::Setp, _) => self.compare(ins, ty),
+            (Kind::Set, _) => self.set(ins),
             (Kind::Testp, F32 | F64) => self.test(ins, ty),
-            _ => Err(ins.unsupported("not in this combination of types and modifiers")),
+            _ => self.bits(ins, kind, ty),
         }
-    }
-
-    fn mask_logic(&mut self, ins: &Instruction, f: Scalar) -> Result<()> {
-        let sources = if ins.name() == "not" { 1 } else { 2 };
-        self.expect(ins, sources + 1)?;
-        let a = self.source(ins, &ins.operands[1], Class::Mask, Type::Pred)?;
-        let b = if sources == 2 { self.source(ins, &ins.operands[2], Class::Mask, Type::Pred)? } else { a };
-        let d = self.target(ins, &ins.operands[0], Class::Mask)?;
-        self.emit(f, d, [a, b, 0]);
-        Ok(())
     }
 
     fn multiply(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
@@ -261,15 +159,43 @@ impl Builder<'_> {
                 let product = self.product(ins, ty)?;
                 let c = self.source(ins, &ins.operands[3], class, ty)?;
                 let d = self.target(ins, &ins.operands[0], class)?;
-                if class == Class::Long {
-                    self.emit(Scalar::Add64, d, [product, c, 0]);
-                } else {
-                    self.emit(Scalar::Add32, d, [product, c, 0]);
+                match (class, ins.has("sat")) {
+                    (Class::Long, _) => self.emit(Scalar::Add64, d, [product, c, 0]),
+                    (_, false) => self.emit(Scalar::Add32, d, [product, c, 0]),
+                    (_, true) => self.emit(Scalar::AddSaturate, d, [product, c, 0]),
                 }
+                Ok(())
+            }
+            U16 | S16 if ins.has("hi") => {
+                self.expect(ins, 4)?;
+                let a = self.narrow(ins, &ins.operands[1], ty)?;
+                let b = self.narrow(ins, &ins.operands[2], ty)?;
+                let c = self.source(ins, &ins.operands[3], Class::Word, ty)?;
+                let d = self.target(ins, &ins.operands[0], Class::Word)?;
+                let product = self.scratch(Class::Word);
+                self.emit(Scalar::Mul32, product, [a, b, 0]);
+                self.emit(Scalar::High16, product, [product, 0, 0]);
+                self.emit(Scalar::Add32, d, [product, c, 0]);
+                self.emit(Scalar::ZeroExtend16, d, [d, 0, 0]);
                 Ok(())
             }
             _ => Err(ins.unsupported("`.lo`, `.hi` or `.wide` is expected")),
         }
+    }
+
+    fn multiply_add24(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
+        self.expect(ins, 4)?;
+        let mut sources = [0; 3];
+        for (source, operand) in sources.iter_mut().zip(&ins.operands[1..]) {
+            *source = self.source(ins, operand, Class::Word, ty)?;
+        }
+        let [a, b, c] = sources;
+        let d = self.target(ins, &ins.operands[0], Class::Word)?;
+        let product = self.scratch(Class::Word);
+        self.emit(product24(ins, ty), product, [a, b, 0]);
+        let sum = if ins.has("sat") { Scalar::AddSaturate } else { Scalar::Add32 };
+        self.emit(sum, d, [product, c, 0]);
+        Ok(())
     }
 
     /// The low or the high half of a product of operands 1 and 2, in a scratch slot.
@@ -355,56 +281,14 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
 
-    fn narrow_shift(&mut self, ins: &Instruction, ty: Type, left: bool) -> Result<()> {
-        self.expect(ins, 3)?;
-        let a = self.narrow(ins, &ins.operands[1], ty)?;
-        let b = self.source(ins, &ins.operands[2], Class::Word, Type::U32)?;
-        let d = self.target(ins, &ins.operands[0], Class::Word)?;
-        match (left, ty.is_signed()) {
-            (true, _) => self.emit(Scalar::Shl32, d, [a, b, 0]),
-            (false, true) => self.emit(Scalar::ShrS32, d, [a, b, 0]),
-            (false, false) => self.emit(Scalar::ShrU32, d, [a, b, 0]),
-        }
-        self.emit(Scalar::ZeroExtend16, d, [d, 0, 0]);
-        Ok(())
-    }
-
-    fn insert_bits(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
-        self.expect(ins, 5)?;
-        let class = class(ty);
-        let a = self.source(ins, &ins.operands[1], class, ty)?;
-        let b = self.source(ins, &ins.operands[2], class, ty)?;
-        let position = self.source(ins, &ins.operands[3], Class::Word, Type::U32)?;
-        let len = self.source(ins, &ins.operands[4], Class::Word, Type::U32)?;
-        let d = self.target(ins, &ins.operands[0], class)?;
-        let both = self.scratch(Class::Word);
-        self.emit(Scalar::PackBytes, both, [position, len, 0]);
-        if class == Class::Long {
-            self.emit(Scalar::Bfi64, d, [a, b, both]);
-        } else {
-            self.emit(Scalar::Bfi32, d, [a, b, both]);
-        }
-        Ok(())
-    }
-
-    fn dot(&mut self, ins: &Instruction, four: bool) -> Result<()> {
-        let signs: Vec<bool> = ins.types().map(Type::is_signed).collect();
-        let [a, b] = signs[..] else { return Err(ins.unsupported("two types are expected")) };
-        let ty = if a || b { Type::S32 } else { Type::U32 };
-        match (four, ins.has("hi"), a, b) {
-            (true, _, false, false) => self.apply(Scalar::Dp4aUU, ins, ty),
-            (true, _, false, true) => self.apply(Scalar::Dp4aUS, ins, ty),
-            (true, _, true, false) => self.apply(Scalar::Dp4aSU, ins, ty),
-            (true, _, true, true) => self.apply(Scalar::Dp4aSS, ins, ty),
-            (false, false, false, false) => self.apply(Scalar::Dp2aLowUU, ins, ty),
-            (false, false, false, true) => self.apply(Scalar::Dp2aLowUS, ins, ty),
-            (false, false, true, false) => self.apply(Scalar::Dp2aLowSU, ins, ty),
-            (false, false, true, true) => self.apply(Scalar::Dp2aLowSS, ins, ty),
-            (false, true, false, false) => self.apply(Scalar::Dp2aHighUU, ins, ty),
-            (false, true, false, true) => self.apply(Scalar::Dp2aHighUS, ins, ty),
-            (false, true, true, false) => self.apply(Scalar::Dp2aHighSU, ins, ty),
-            (false, true, true, true) => self.apply(Scalar::Dp2aHighSS, ins, ty),
-        }
+/// The product of 24-bit numbers: bits 31 to 0, or 47 to 16.
+fn product24(ins: &Instruction, ty: Type) -> Scalar {
+    match (ty.is_signed(), ins.has("hi")) {
+        (false, false) => Scalar::Mul24U,
+        (false, true) => Scalar::Mul24HighU,
+        (true, false) => Scalar::Mul24S,
+        (true, true) => Scalar::Mul24HighS,
     }
 }

@@ -6,7 +6,7 @@ use super::layout::{Area, Layout};
 use crate::ast::{Ast, Function, Instruction, Operand, RegId, Type, VarId};
 use crate::error::{Error, Space};
 use crate::ir::{Block, Class, End, Guard, Op, Program, Slot, Special, What};
-use crate::scalar::{Kind, Scalar};
+use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -20,15 +20,6 @@ pub(crate) fn class(ty: Type) -> Class {
         Type::Pred => Class::Mask,
         _ if ty.len() == 8 => Class::Long,
         _ => Class::Word,
-    }
-}
-
-/// The class of the slots that hold a kind of value.
-fn class_of(kind: Kind) -> Class {
-    match kind {
-        Kind::Word | Kind::Single => Class::Word,
-        Kind::Long | Kind::Double => Class::Long,
-        Kind::Mask => Class::Mask,
     }
 }
 
@@ -189,7 +180,10 @@ impl<'a> Builder<'a> {
         self.constant(value, Class::Long)
     }
 
-    fn special(&mut self, name: &str, ins: &Instruction) -> Result<u32> {
+    pub fn special(&mut self, name: &str, ins: &Instruction) -> Result<u32> {
+        if let Some(mask) = name.strip_prefix("lanemask_") {
+            return self.lane_mask(mask, ins);
+        }
         let special = Special::parse(name).ok_or_else(|| ins.unsupported(format!("%{name} is not in the profile")))?;
         if let Some(slot) = self.specials.get(&special) {
             return Ok(*slot);
@@ -321,6 +315,10 @@ impl<'a> Builder<'a> {
 
     /// The bits of a number as a value of a type.
     pub fn number(&self, ins: &Instruction, operand: &Operand, ty: Type) -> Result<u64> {
+        let half = ty.is_float() && !matches!(ty, Type::F32 | Type::F64);
+        if half && matches!(operand, Operand::Single(_) | Operand::Double(_)) {
+            return Err(ins.unsupported("a 16-bit float is written as its bits, as 0x3C00 for 1.0"));
+        }
         let bits = match *operand {
             Operand::Int(value) => match ty {
                 Type::F32 => u64::from((value as i64 as f32).to_bits()),
@@ -351,52 +349,5 @@ impl<'a> Builder<'a> {
             }
             _ => Err(ins.unsupported("a register is expected as destination")),
         }
-    }
-
-    /// Adds an instruction whose operands are those of the operation.
-    pub fn apply(&mut self, f: Scalar, ins: &Instruction, ty: Type) -> Result<()> {
-        let kinds = f.operands();
-        self.expect(ins, kinds.len() + 1)?;
-        let mut sources = [0; 3];
-        for (i, class) in kinds.iter().map(|kind| class_of(*kind)).enumerate() {
-            // Shift amounts and the like are u32 beside operands of another type.
-            let ty = if class == Class::Word && ty.len() == 8 { Type::U32 } else { ty };
-            sources[i] = self.source(ins, &ins.operands[i + 1], class, ty)?;
-        }
-        let d = self.target(ins, &ins.operands[0], class_of(f.result()))?;
-        self.emit(f, d, sources);
-        Ok(())
-    }
-
-    /// As [`Builder::apply`] for 16-bit operands: sources are extended first, the result is cut.
-    pub fn apply_narrow(&mut self, f: Scalar, ins: &Instruction, ty: Type) -> Result<()> {
-        self.expect(ins, f.operands().len() + 1)?;
-        let mut sources = [0; 3];
-        for (source, operand) in sources.iter_mut().zip(&ins.operands[1..]) {
-            *source = self.narrow(ins, operand, ty)?;
-        }
-        let d = self.target(ins, &ins.operands[0], Class::Word)?;
-        self.emit(f, d, sources);
-        self.emit(Scalar::ZeroExtend16, d, [d, 0, 0]);
-        Ok(())
-    }
-
-    /// A 16-bit operand, extended to 32 bits by its sign or with zeros.
-    pub fn narrow(&mut self, ins: &Instruction, operand: &Operand, ty: Type) -> Result<u32> {
-        let source = self.source(ins, operand, Class::Word, ty)?;
-        let slot = self.scratch(Class::Word);
-        if ty.is_signed() {
-            self.emit(Scalar::SignExtend16, slot, [source, 0, 0]);
-        } else {
-            self.emit(Scalar::ZeroExtend16, slot, [source, 0, 0]);
-        }
-        Ok(slot)
-    }
-
-    pub fn expect(&self, ins: &Instruction, operands: usize) -> Result<()> {
-        if ins.operands.len() == operands {
-            return Ok(());
-        }
-        Err(ins.unsupported(format!("{} operands, expected {operands}", ins.operands.len())))
     }
 }

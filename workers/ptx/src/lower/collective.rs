@@ -86,38 +86,9 @@ impl Builder<'_> {
                 let d = self.target(ins, &ins.operands[0], Class::Word)?;
                 Ok((Collective::Reduce { d, a, by }, members))
             }
+            Kind::Ldmatrix => self.load_matrix(ins),
             _ => self.mma(ins),
         }
-    }
-
-    fn mma(&mut self, ins: &Instruction) -> Result<(Collective, u32)> {
-        self.expect(ins, 4)?;
-        let types: Vec<Type> = ins.types().collect();
-        let [Type::S32, a_type, b_type, Type::S32] = types[..] else {
-            return Err(ins.unsupported("s32 = s8 or u8 × s8 or u8 + s32 is expected"));
-        };
-        let k = if ins.has("m16n8k32") { 32 } else { 16 };
-        let mut slots = [[0u32; 4]; 4];
-        for (i, wanted) in [4, (k / 8) as usize, (k / 16) as usize, 4].into_iter().enumerate() {
-            let parts = match &ins.operands[i] {
-                Operand::Vector(parts) => &parts[..],
-                single => std::slice::from_ref(single),
-            };
-            if parts.len() != wanted {
-                return Err(ins.unsupported(format!("{} registers in operand {i}, expected {wanted}", parts.len())));
-            }
-            for (slot, part) in slots[i].iter_mut().zip(parts) {
-                *slot = if i == 0 {
-                    self.target(ins, part, Class::Word)?
-                } else {
-                    self.source(ins, part, Class::Word, Type::B32)?
-                };
-            }
-        }
-        let [d, a, b, c] = slots;
-        let everyone = self.word_constant(u32::MAX);
-        let (a_signed, b_signed) = (a_type.is_signed(), b_type.is_signed());
-        Ok((Collective::Mma { k, a_signed, b_signed, d, a, b: [b[0], b[1]], c }, everyone))
     }
 
     fn words<const N: usize>(&mut self, ins: &Instruction, operands: [usize; N]) -> Result<[u32; N]> {

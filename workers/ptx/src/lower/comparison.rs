@@ -60,54 +60,128 @@ impl Builder<'_> {
 
     /// `setp.cmp{.bool}.type p|q, a, b, c`
     pub(super) fn compare(&mut self, ins: &Instruction, ty: Type) -> Result<()> {
-        let combine = ins.modifiers().find_map(|m| match m {
-            "and" => Some(Scalar::AndP),
-            "or" => Some(Scalar::OrP),
-            "xor" => Some(Scalar::XorP),
-            _ => None,
-        });
+        let combine = combination(ins);
         self.expect(ins, if combine.is_some() { 4 } else { 3 })?;
-        let class = class(ty);
-        let narrow = ty.len() == 2;
-        let mut sources = [0; 2];
-        for (source, operand) in sources.iter_mut().zip(&ins.operands[1..]) {
-            *source = if narrow { self.narrow(ins, operand, ty)? } else { self.source(ins, operand, class, ty)? };
-        }
         let (p, q) = match &ins.operands[0] {
             Operand::Pair(p, q) => (self.target(ins, p, Class::Mask)?, Some(self.target(ins, q, Class::Mask)?)),
             p => (self.target(ins, p, Class::Mask)?, None),
         };
-        let condition = ins.modifiers().next().unwrap_or_default();
-        if combine.is_none() && q.is_none() {
-            return self.condition(ins, condition, ty, p, sources);
+        if combine.is_none() && q.is_none() && !ty.is_pair() {
+            let sources = self.compared(ins, ty)?[0];
+            return self.condition(ins, relation(ins), ty, p, sources);
         }
-        let found = self.scratch(Class::Mask);
-        let inverse = self.scratch(Class::Mask);
         // Two predicates are written one after the other, and either may be the guard or an operand: scratch first.
         let guard = self.guard.take();
-        self.condition(ins, condition, ty, found, sources)?;
-        self.emit(Scalar::NotP, inverse, [found, 0, 0]);
-        if let Some(combine) = combine {
-            let c = self.source(ins, &ins.operands[3], Class::Mask, Type::Pred)?;
-            self.emit(combine, found, [found, c, 0]);
-            self.emit(combine, inverse, [inverse, c, 0]);
-        }
+        let outcomes = match (&self.outcomes(ins, ty)?[..], q) {
+            ([low, high], Some(_)) => [*low, *high],
+            ([_, _], None) => return Err(ins.unsupported("a pair is compared into two predicates: p|q")),
+            (found, _) => {
+                let inverse = self.scratch(Class::Mask);
+                self.emit(Scalar::NotP, inverse, [found[0], 0, 0]);
+                [found[0], inverse]
+            }
+        };
+        self.combine(ins, combine, &outcomes)?;
         if let Some(guard) = guard {
             let copy = self.scratch(Class::Mask);
             self.emit(Scalar::MovP, copy, [guard.slot, 0, 0]);
             self.guard = Some(Guard { slot: copy, ..guard });
         }
-        self.emit(Scalar::MovP, p, [found, 0, 0]);
+        self.emit(Scalar::MovP, p, [outcomes[0], 0, 0]);
         if let Some(q) = q {
-            self.emit(Scalar::MovP, q, [inverse, 0, 0]);
+            self.emit(Scalar::MovP, q, [outcomes[1], 0, 0]);
         }
         Ok(())
     }
 
+    /// `set.cmp{.bool}.type.type d, a, b, c`: ones or 1.0 where the comparison holds.
+    pub(super) fn set(&mut self, ins: &Instruction) -> Result<()> {
+        use Type::{F16, F16x2, F32, S16, S32, U16, U32};
+        let types: Vec<Type> = ins.types().collect();
+        let [to, from] = types[..] else { return Err(ins.unsupported("two types are expected")) };
+        let combine = combination(ins);
+        self.expect(ins, if combine.is_some() { 4 } else { 3 })?;
+        let yes = match (to, from) {
+            (F16x2, F16x2) => 0x3c00,
+            (U32 | S32, F16x2) => 0xffff,
+            (_, F16x2) | (F16x2, _) => return Err(ins.unsupported("a pair is compared into f16x2, u32 or s32")),
+            (U16 | S16, F16) => 0xffff,
+            (U32 | S32, _) => u32::MAX,
+            (F32, _) => 1f32.to_bits(),
+            (F16, _) => 0x3c00,
+            _ => return Err(ins.unsupported("the result is u32, s32, f32 or f16, of f16 also u16 or s16")),
+        };
+        let (yes, no) = (self.word_constant(yes), self.word_constant(0));
+        let guard = self.guard.take();
+        let outcomes = self.outcomes(ins, from)?;
+        self.combine(ins, combine, &outcomes)?;
+        self.guard = guard;
+        let d = self.target(ins, &ins.operands[0], Class::Word)?;
+        match outcomes[..] {
+            [low, high] => {
+                let (first, second) = (self.scratch(Class::Word), self.scratch(Class::Word));
+                self.emit(Scalar::Select32, first, [yes, no, low]);
+                self.emit(Scalar::Select32, second, [yes, no, high]);
+                self.emit(Scalar::Join16, d, [first, second, 0]);
+            }
+            _ => self.emit(Scalar::Select32, d, [yes, no, outcomes[0]]),
+        }
+        Ok(())
+    }
+
+    /// Combines outcomes with the predicate that is the last operand.
+    fn combine(&mut self, ins: &Instruction, combine: Option<Scalar>, outcomes: &[u32]) -> Result<()> {
+        let Some(combine) = combine else { return Ok(()) };
+        let c = self.source(ins, &ins.operands[3], Class::Mask, Type::Pred)?;
+        for outcome in outcomes {
+            self.emit(combine, *outcome, [*outcome, c, 0]);
+        }
+        Ok(())
+    }
+
+    /// Whether the comparison holds, in scratch slots: one, or one for each half of a pair.
+    fn outcomes(&mut self, ins: &Instruction, ty: Type) -> Result<Vec<u32>> {
+        let mut outcomes = Vec::new();
+        for sources in self.compared(ins, ty)? {
+            let found = self.scratch(Class::Mask);
+            self.condition(ins, relation(ins), ty, found, sources)?;
+            outcomes.push(found);
+        }
+        Ok(outcomes)
+    }
+
+    /// What is compared: operands 1 and 2, or their halves.
+    fn compared(&mut self, ins: &Instruction, ty: Type) -> Result<Vec<[u32; 2]>> {
+        if matches!(ty, Type::Bf16 | Type::Bf16x2) {
+            return Err(ins.unsupported("comparing bf16 needs a newer GPU than sm_80: shift it into f32"));
+        }
+        let class = class(ty);
+        let mut halves = vec![[0; 2]; if ty.is_pair() { 2 } else { 1 }];
+        for (i, operand) in ins.operands[1..3].iter().enumerate() {
+            if !matches!(ty, Type::F16 | Type::F16x2) {
+                halves[0][i] =
+                    if ty.len() == 2 { self.narrow(ins, operand, ty)? } else { self.source(ins, operand, class, ty)? };
+                continue;
+            }
+            // f32 has every value of f16, so it compares alike.
+            let mut source = self.source(ins, operand, Class::Word, ty)?;
+            for half in &mut halves {
+                half[i] = self.scratch(Class::Word);
+                self.emit(Scalar::F32FromF16, half[i], [source, 0, 0]);
+                let upper = self.scratch(Class::Word);
+                if ty.is_pair() {
+                    self.emit(Scalar::High16, upper, [source, 0, 0]);
+                }
+                source = upper;
+            }
+        }
+        Ok(halves)
+    }
+
     fn condition(&mut self, ins: &Instruction, condition: &str, ty: Type, d: u32, [a, b]: [u32; 2]) -> Result<()> {
-        use Type::{F32, F64};
+        use Type::F64;
         let (same, swapped) = ([a, b, 0], [b, a, 0]);
-        if matches!(ty, F32 | F64) {
+        if ty.is_float() {
             macro_rules! by_type {
                 ($single:ident, $double:ident, $sources:expr) => {
                     if ty == F64 {
@@ -158,4 +232,19 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// The comparison that an instruction names.
+fn relation(ins: &Instruction) -> &str {
+    ins.modifiers().next().unwrap_or_default()
+}
+
+/// How the outcome is combined with a predicate.
+fn combination(ins: &Instruction) -> Option<Scalar> {
+    ins.modifiers().find_map(|modifier| match modifier {
+        "and" => Some(Scalar::AndP),
+        "or" => Some(Scalar::OrP),
+        "xor" => Some(Scalar::XorP),
+        _ => None,
+    })
 }

@@ -1,143 +1,25 @@
-//! Lowers `mov`, `cvt` and `cvta`.
+//! Lowers `cvt`.
 
 use super::builder::{Builder, class};
-use crate::ast::{Base, Instruction, Operand, Type};
-use crate::error::{Error, Space};
+use crate::ast::{Instruction, Operand, Type};
+use crate::error::Error;
 use crate::ir::Class;
-use crate::memory::{LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW};
-use crate::scalar::Scalar;
+use crate::scalar::{Mode, Scalar};
 
 type Result<T> = std::result::Result<T, Error>;
 
 impl Builder<'_> {
-    pub(super) fn mov(&mut self, ins: &Instruction) -> Result<()> {
-        self.expect(ins, 2)?;
-        let Some(ty) = ins.types().next() else { return Err(ins.unsupported("a type is missing")) };
-        match (&ins.operands[0], &ins.operands[1]) {
-            (Operand::Vector(parts), source) => self.unpack(ins, parts, source, ty),
-            (target, Operand::Vector(parts)) => self.pack(ins, target, parts, ty),
-            (target, source) if ty == Type::Pred => {
-                let a = self.source(ins, source, Class::Mask, ty)?;
-                let d = self.target(ins, target, Class::Mask)?;
-                self.emit(Scalar::MovP, d, [a, 0, 0]);
-                Ok(())
-            }
-            (target, source) => {
-                let class = class(ty);
-                let a = self.source(ins, source, class, ty)?;
-                let d = self.target(ins, target, class)?;
-                self.copy(class, d, a);
-                Ok(())
-            }
-        }
-    }
-
-    fn copy(&mut self, class: Class, d: u32, a: u32) {
-        if class == Class::Long {
-            self.emit(Scalar::Mov64, d, [a, 0, 0]);
-        } else {
-            self.emit(Scalar::Mov32, d, [a, 0, 0]);
-        }
-    }
-
-    /// `mov {a, b}, c`: the low part first.
-    fn unpack(&mut self, ins: &Instruction, parts: &[Operand], source: &Operand, ty: Type) -> Result<()> {
-        match (parts, ty.len()) {
-            ([low, high], 8) => {
-                let a = self.source(ins, source, Class::Long, ty)?;
-                let (low, high) = (self.target(ins, low, Class::Word)?, self.target(ins, high, Class::Word)?);
-                self.emit(Scalar::Low32, low, [a, 0, 0]);
-                self.emit(Scalar::High32, high, [a, 0, 0]);
-            }
-            ([p, q, r, s], 8) => {
-                let a = self.source(ins, source, Class::Long, ty)?;
-                let half = self.scratch(Class::Word);
-                for (pair, high) in [([p, q], false), ([r, s], true)] {
-                    let (low, up) = (self.target(ins, pair[0], Class::Word)?, self.target(ins, pair[1], Class::Word)?);
-                    if high {
-                        self.emit(Scalar::High32, half, [a, 0, 0]);
-                    } else {
-                        self.emit(Scalar::Low32, half, [a, 0, 0]);
-                    }
-                    self.emit(Scalar::ZeroExtend16, low, [half, 0, 0]);
-                    self.emit(Scalar::High16, up, [half, 0, 0]);
-                }
-            }
-            ([low, high], 4) => {
-                let a = self.source(ins, source, Class::Word, ty)?;
-                let (low, high) = (self.target(ins, low, Class::Word)?, self.target(ins, high, Class::Word)?);
-                let copy = self.scratch(Class::Word);
-                self.emit(Scalar::Mov32, copy, [a, 0, 0]);
-                self.emit(Scalar::ZeroExtend16, low, [copy, 0, 0]);
-                self.emit(Scalar::High16, high, [copy, 0, 0]);
-            }
-            _ => return Err(ins.unsupported("a value is taken apart into 2 or 4 registers of 16 or 32 bits")),
-        }
-        Ok(())
-    }
-
-    fn pack(&mut self, ins: &Instruction, target: &Operand, parts: &[Operand], ty: Type) -> Result<()> {
-        let part = match (parts.len(), ty.len()) {
-            (2, 8) => Type::U32,
-            (4, 8) | (2, 4) => Type::U16,
-            _ => return Err(ins.unsupported("a value is put together from 2 or 4 registers of 16 or 32 bits")),
-        };
-        let mut sources = Vec::with_capacity(4);
-        for operand in parts {
-            sources.push(self.source(ins, operand, Class::Word, part)?);
-        }
-        let d = self.target(ins, target, class(ty))?;
-        match sources[..] {
-            [low, high] if ty.len() == 8 => self.emit(Scalar::Join32, d, [low, high, 0]),
-            [low, high] => self.emit(Scalar::Join16, d, [low, high, 0]),
-            [p, q, r, s] => {
-                let (low, high) = (self.scratch(Class::Word), self.scratch(Class::Word));
-                self.emit(Scalar::Join16, low, [p, q, 0]);
-                self.emit(Scalar::Join16, high, [r, s, 0]);
-                self.emit(Scalar::Join32, d, [low, high, 0]);
-            }
-            _ => return Err(ins.unsupported("a value is put together from 2 or 4 registers")),
-        }
-        Ok(())
-    }
-
-    /// Between generic addresses and those of a space.
-    pub(super) fn cvta(&mut self, ins: &Instruction) -> Result<()> {
-        self.expect(ins, 2)?;
-        let base = if ins.has("shared") || ins.has("shared::cta") {
-            SHARED_WINDOW
-        } else if ins.has("local") {
-            LOCAL_WINDOW
-        } else if ins.has("param") {
-            PARAM_WINDOW
-        } else {
-            0
-        };
-        let a = match &ins.operands[1] {
-            Operand::Symbol(id, _) if self.ast.variable(*id).space == Space::Param && !self.is_kernel_param(*id) => {
-                return Err(ins.unsupported("the address of a parameter of a function"));
-            }
-            operand => self.source(ins, operand, Class::Long, Type::U64)?,
-        };
-        let d = self.target(ins, &ins.operands[0], Class::Long)?;
-        if base == 0 {
-            self.emit(Scalar::Mov64, d, [a, 0, 0]);
-            return Ok(());
-        }
-        let window = self.long_constant(base);
-        if ins.has("to") {
-            self.emit(Scalar::Sub64, d, [a, window, 0]);
-        } else {
-            self.emit(Scalar::Add64, d, [a, window, 0]);
-        }
-        Ok(())
-    }
-
     /// `cvt.mode.d.a`
     pub(super) fn cvt(&mut self, ins: &Instruction) -> Result<()> {
-        self.expect(ins, 2)?;
         let types: Vec<Type> = ins.types().collect();
         let [to, from] = types[..] else { return Err(ins.unsupported("two types are expected")) };
+        if matches!(to, Type::F16x2 | Type::Bf16x2) && from == Type::F32 {
+            return self.pack_halves(ins, to);
+        }
+        self.expect(ins, 2)?;
+        if [to, from].contains(&Type::Bf16) && ![to, from].contains(&Type::F32) {
+            return Err(ins.unsupported("bf16 becomes, and is made of, f32 alone: others need a newer GPU than sm_80"));
+        }
         // Sources may be wider registers; only their low part counts.
         let source = match &ins.operands[1] {
             Operand::Reg(id) if class(self.register_type(*id)) == Class::Long && class(from) == Class::Word => {
@@ -153,18 +35,44 @@ impl Builder<'_> {
         };
         let d = self.register(*id);
         let register = self.register_type(*id);
-        match (to.is_float(), from.is_float()) {
-            (true, true) => self.float_to_float(ins, to, from, d, source, register),
-            (true, false) => {
-                if !ins.has("rn") {
-                    return Err(ins.unsupported("an integer becomes a float only with .rn"));
-                }
-                self.require(ins, register, class(to))?;
-                self.integer_to_float(ins, to, from, d, source)
+        if to.is_float() {
+            self.require(ins, register, class(to))?;
+            if from.is_float() {
+                self.float_to_float(ins, to, from, d, source)?;
+            } else {
+                self.integer_to_float(ins, to, from, d, source)?;
             }
-            (false, true) => self.float_to_integer(ins, to, from, d, source, register),
-            (false, false) => self.integer_to_integer(ins, to, from, d, source, register),
+            return self.clamp(ins, to, d);
         }
+        if from.is_float() {
+            self.float_to_integer(ins, to, from, d, source, register)
+        } else {
+            self.integer_to_integer(ins, to, from, d, source, register)
+        }
+    }
+
+    /// `cvt.mode.f16x2.f32 d, a, b`: a becomes the upper half.
+    fn pack_halves(&mut self, ins: &Instruction, to: Type) -> Result<()> {
+        self.expect(ins, 3)?;
+        let mode = self.mode(ins)?;
+        if !matches!(mode, Mode::Nearest | Mode::Zero) {
+            return Err(ins.unsupported("pairs are rounded with .rn or .rz"));
+        }
+        let f = if to == Type::F16x2 { Scalar::F16FromF32 } else { Scalar::Bf16FromF32 };
+        let mut halves = [0; 2];
+        for (half, operand) in halves.iter_mut().zip(&ins.operands[1..]) {
+            let source = self.source(ins, operand, Class::Word, Type::F32)?;
+            *half = self.scratch(Class::Word);
+            self.emit_imm(f, *half, [source, 0, 0], mode as u32);
+        }
+        let d = self.target(ins, &ins.operands[0], Class::Word)?;
+        self.emit(Scalar::Join16, d, [halves[1], halves[0], 0]);
+        self.clamp(ins, to, d)
+    }
+
+    /// The rounding mode, which must be written.
+    fn mode(&self, ins: &Instruction) -> Result<Mode> {
+        super::float::mode(ins).ok_or_else(|| ins.unsupported("a rounding mode such as .rn is missing"))
     }
 
     fn require(&self, ins: &Instruction, register: Type, wanted: Class) -> Result<()> {
@@ -199,33 +107,44 @@ impl Builder<'_> {
         true
     }
 
-    fn float_to_float(
-        &mut self,
-        ins: &Instruction,
-        to: Type,
-        from: Type,
-        d: u32,
-        source: u32,
-        register: Type,
-    ) -> Result<()> {
-        self.require(ins, register, class(to))?;
+    fn float_to_float(&mut self, ins: &Instruction, to: Type, from: Type, d: u32, source: u32) -> Result<()> {
+        use Type::{Bf16, F16, F32, F64};
+        let sources = [source, 0, 0];
         match (to, from) {
-            (Type::F32, Type::F64) if ins.has("rn") => self.emit(Scalar::F32FromF64, d, [source, 0, 0]),
-            (Type::F32, Type::F64) => return Err(ins.unsupported("f64 becomes f32 only with .rn")),
-            (Type::F64, Type::F32) => self.emit(Scalar::F64FromF32, d, [source, 0, 0]),
-            _ => {
-                let rounded = self.round(ins, to, d, source);
-                if !rounded {
+            (F32, F64) => match self.mode(ins)? {
+                Mode::Nearest => self.emit(Scalar::F32FromF64, d, sources),
+                mode => self.emit_imm(Scalar::F32ModeFromF64, d, sources, mode as u32),
+            },
+            (F16, F64) => self.emit_imm(Scalar::F16FromF64, d, sources, self.mode(ins)? as u32),
+            (F16, F32) => self.emit_imm(Scalar::F16FromF32, d, sources, self.mode(ins)? as u32),
+            (Bf16, F32) => match self.mode(ins)? {
+                mode @ (Mode::Nearest | Mode::Zero) => self.emit_imm(Scalar::Bf16FromF32, d, sources, mode as u32),
+                _ => return Err(ins.unsupported("bf16 is rounded with .rn or .rz")),
+            },
+            (F64, F32) => self.emit(Scalar::F64FromF32, d, sources),
+            (F32, F16) => self.emit(Scalar::F32FromF16, d, sources),
+            (F32, Bf16) => self.emit(Scalar::F32FromBf16, d, sources),
+            (F64, F16) => {
+                let single = self.scratch(Class::Word);
+                self.emit(Scalar::F32FromF16, single, sources);
+                self.emit(Scalar::F64FromF32, d, [single, 0, 0]);
+            }
+            (F16, F16) => {
+                // Through f32, which has every value of f16 and every whole number among them.
+                let single = self.scratch(Class::Word);
+                self.emit(Scalar::F32FromF16, single, sources);
+                if self.round(ins, F32, single, single) {
+                    self.emit_imm(Scalar::F16FromF32, d, [single, 0, 0], Mode::Nearest as u32);
+                } else {
+                    self.copy(Class::Word, d, source);
+                }
+            }
+            (F32, F32) | (F64, F64) => {
+                if !self.round(ins, to, d, source) {
                     self.copy(class(to), d, source);
                 }
             }
-        }
-        if ins.has("sat") {
-            if to == Type::F64 {
-                self.emit(Scalar::SaturateF64, d, [d, 0, 0]);
-            } else {
-                self.emit(Scalar::SaturateF32, d, [d, 0, 0]);
-            }
+            _ => return Err(ins.unsupported("not between these types")),
         }
         Ok(())
     }
@@ -251,19 +170,42 @@ impl Builder<'_> {
     }
 
     fn integer_to_float(&mut self, ins: &Instruction, to: Type, from: Type, d: u32, source: u32) -> Result<()> {
+        let mode = self.mode(ins)?;
         let source = if class(from) == Class::Word { self.extend(from, source) } else { source };
-        let sources = [source, 0, 0];
-        match (to, from.len() == 8, from.is_signed()) {
-            (Type::F32, false, false) => self.emit(Scalar::F32FromU32, d, sources),
-            (Type::F32, false, true) => self.emit(Scalar::F32FromS32, d, sources),
-            (Type::F32, true, false) => self.emit(Scalar::F32FromU64, d, sources),
-            (Type::F32, true, true) => self.emit(Scalar::F32FromS64, d, sources),
-            (Type::F64, false, false) => self.emit(Scalar::F64FromU32, d, sources),
-            (Type::F64, false, true) => self.emit(Scalar::F64FromS32, d, sources),
-            (Type::F64, true, false) => self.emit(Scalar::F64FromU64, d, sources),
-            (Type::F64, true, true) => self.emit(Scalar::F64FromS64, d, sources),
-            _ => return Err(ins.unsupported("this floating-point type is not in the profile")),
+        let (sources, signed) = ([source, 0, 0], from.is_signed());
+        if mode == Mode::Nearest {
+            let native = match (to, from.len() == 8, signed) {
+                (Type::F32, false, false) => Some(Scalar::F32FromU32),
+                (Type::F32, false, true) => Some(Scalar::F32FromS32),
+                (Type::F32, true, false) => Some(Scalar::F32FromU64),
+                (Type::F32, true, true) => Some(Scalar::F32FromS64),
+                (Type::F64, false, false) => Some(Scalar::F64FromU32),
+                (Type::F64, false, true) => Some(Scalar::F64FromS32),
+                (Type::F64, true, false) => Some(Scalar::F64FromU64),
+                (Type::F64, true, true) => Some(Scalar::F64FromS64),
+                _ => None,
+            };
+            if let Some(native) = native {
+                self.emit(native, d, sources);
+                return Ok(());
+            }
         }
+        let mut long = source;
+        if class(from) == Class::Word {
+            long = self.scratch(Class::Long);
+            let widen = if signed { Scalar::SignExtend32 } else { Scalar::ZeroExtend32 };
+            self.emit(widen, long, sources);
+        }
+        let f = match (to, signed) {
+            (Type::F16, false) => Scalar::F16FromU64,
+            (Type::F16, true) => Scalar::F16FromS64,
+            (Type::F32, false) => Scalar::F32ModeFromU64,
+            (Type::F32, true) => Scalar::F32ModeFromS64,
+            (Type::F64, false) => Scalar::F64ModeFromU64,
+            (Type::F64, true) => Scalar::F64ModeFromS64,
+            _ => return Err(ins.unsupported("this floating-point type is not in the profile")),
+        };
+        self.emit_imm(f, d, [long, 0, 0], mode as u32);
         Ok(())
     }
 
@@ -276,6 +218,14 @@ impl Builder<'_> {
         source: u32,
         register: Type,
     ) -> Result<()> {
+        // Whole numbers of f16 are those of f32.
+        let (mut from, mut source) = (from, source);
+        if let Type::F16 | Type::Bf16 = from {
+            let single = self.scratch(Class::Word);
+            let widen = if from == Type::F16 { Scalar::F32FromF16 } else { Scalar::F32FromBf16 };
+            self.emit(widen, single, [source, 0, 0]);
+            (from, source) = (Type::F32, single);
+        }
         let whole = self.scratch(class(from));
         if !self.round(ins, from, whole, source) {
             return Err(ins.unsupported("a float becomes an integer only with .rni, .rzi, .rmi or .rpi"));
@@ -355,8 +305,8 @@ impl Builder<'_> {
     }
 
     fn saturate(&mut self, ins: &Instruction, to: Type, from: Type, d: u32, source: u32, register: Type) -> Result<()> {
-        if class(from) != Class::Word || class(to) != Class::Word {
-            return Err(ins.unsupported(".sat between integers is possible up to 32 bits"));
+        if class(from) == Class::Long || class(to) == Class::Long {
+            return self.saturate_long(ins, to, from, d, source, register);
         }
         let value = self.extend(from, source);
         let clamped = self.scratch(Class::Word);
@@ -381,6 +331,46 @@ impl Builder<'_> {
         self.write_register(ins, to, d, clamped, register)
     }
 
+    /// As [`Builder::saturate`], where 64 bits take part.
+    fn saturate_long(
+        &mut self,
+        ins: &Instruction,
+        to: Type,
+        from: Type,
+        d: u32,
+        source: u32,
+        register: Type,
+    ) -> Result<()> {
+        let mut value = source;
+        let clamped = self.scratch(Class::Long);
+        if class(from) == Class::Word {
+            value = self.extend(from, source);
+            let widen = if from.is_signed() { Scalar::SignExtend32 } else { Scalar::ZeroExtend32 };
+            self.emit(widen, clamped, [value, 0, 0]);
+            value = clamped;
+        }
+        let bits = 8 * to.len();
+        let most = u64::MAX >> (64 - bits + u32::from(to.is_signed()));
+        let most = self.long_constant(most);
+        if from.is_signed() {
+            let least = if to.is_signed() { i64::MIN >> (64 - bits) } else { 0 };
+            let least = self.long_constant(least as u64);
+            self.emit(Scalar::MaxS64, clamped, [value, least, 0]);
+            // Nothing that is signed lies above the largest u64.
+            if to != Type::U64 {
+                self.emit(Scalar::MinS64, clamped, [clamped, most, 0]);
+            }
+        } else {
+            self.emit(Scalar::MinU64, clamped, [value, most, 0]);
+        }
+        if class(to) == Class::Long {
+            return self.write_register(ins, to, d, clamped, register);
+        }
+        let low = self.scratch(Class::Word);
+        self.emit(Scalar::Low32, low, [clamped, 0, 0]);
+        self.write_register(ins, to, d, low, register)
+    }
+
     /// Moves a value of a type, extended to 32 or 64 bits, into a register that may be wider or 16 bits short.
     fn write_register(&mut self, ins: &Instruction, ty: Type, d: u32, value: u32, register: Type) -> Result<()> {
         match (class(ty), class(register)) {
@@ -392,13 +382,5 @@ impl Builder<'_> {
             _ => return Err(ins.unsupported(format!("cannot write to a register of type {register:?}"))),
         }
         Ok(())
-    }
-
-    /// Whether a base is a parameter of the kernel at work.
-    pub(super) fn in_kernel_params(&self, base: &Base) -> bool {
-        match base {
-            Base::Var(id) => self.is_kernel_param(*id),
-            Base::Reg(_) | Base::Absolute => self.function.entry,
-        }
     }
 }

@@ -2,17 +2,21 @@
 
 use alloc::collections::BTreeMap;
 
+use super::barrier::Barrier;
 use super::builder::Builder;
 use crate::ast::{Function, Instruction, Operand, Statement, Type, VarId};
 use crate::collective::Collective;
 use crate::error::{Error, Space};
-use crate::ir::{Block, Class, End, Guard, NO_SLOT, Op, Program, What};
+use crate::ir::{Block, Class, End, Guard, Op, Program, What};
 use crate::opcode::{self, Kind, Opcode};
 
 type Result<T> = std::result::Result<T, Error>;
 
 /// Most functions that a kernel may reach.
 const MAX_FUNCTIONS: usize = 4096;
+
+/// What a failed `assert` calls.
+const ASSERT: &str = "__assertfail";
 
 /// Blocks whose targets are labels until the function is complete.
 struct Open {
@@ -76,6 +80,12 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let (name, line) = (name.clone(), *line);
+            if name == ASSERT {
+                continue;
+            }
+            if name == "vprintf" {
+                return Err(Error::Name { line, name, problem: "prints: write to a buffer instead" });
+            }
             if stack.iter().any(|(f, ..)| f.name == name) {
                 return Err(Error::Name {
                     line,
@@ -253,20 +263,14 @@ impl<'a> Builder<'a> {
                 self.collective(open, guard, Collective::Sync, members, ins.line);
             }
             Kind::Bar => {
-                let (id, count) = match &ins.operands[..] {
-                    [id] => (id, None),
-                    [id, count] => (id, Some(count)),
-                    _ => return Err(ins.unsupported("a barrier and perhaps a number of threads are expected")),
-                };
-                let id = self.source(ins, id, Class::Word, Type::U32)?;
-                let count = match count {
-                    Some(count) => self.source(ins, count, Class::Word, Type::U32)?,
-                    None => NO_SLOT,
-                };
-                self.close_guarded(open, guard, |next| End::Barrier { id, count, next }, ins.line);
+                let Barrier { id, count, reduction } = self.barrier(ins)?;
+                self.close_guarded(open, guard, |next| End::Barrier { id, count, reduction, next }, ins.line);
+            }
+            Kind::Call if ins.operands.contains(&Operand::Name(ASSERT.into())) => {
+                self.close_guarded(open, guard, |_| End::Assert, ins.line);
             }
             Kind::Call => self.call(ins, guard, open, callees)?,
-            Kind::Shfl | Kind::Vote | Kind::Match | Kind::Redux | Kind::Mma => {
+            Kind::Shfl | Kind::Vote | Kind::Match | Kind::Redux | Kind::Mma | Kind::Ldmatrix => {
                 let (what, members) = self.collective_of(ins, op.kind)?;
                 self.collective(open, guard, what, members, ins.line);
             }
@@ -281,6 +285,7 @@ impl<'a> Builder<'a> {
                     Kind::St => self.store(ins)?,
                     Kind::Atom => self.atomic(ins, true)?,
                     Kind::Red => self.atomic(ins, false)?,
+                    Kind::CpAsync => self.copy_async(ins)?,
                     _ => self.arithmetic(ins, kind)?,
                 }
             }

@@ -9,8 +9,8 @@ use crate::scalar::Scalar;
 type Result<T> = std::result::Result<T, Error>;
 
 impl Builder<'_> {
-    fn place(&mut self, ins: &Instruction, operand: &Operand) -> Result<Place> {
-        let Operand::Address(base, offset) = operand else {
+    pub(super) fn place(&mut self, ins: &Instruction, operand: &Operand) -> Result<Place> {
+        let Operand::Address(base, _) = operand else {
             return Err(ins.unsupported("an address in [ ] is expected"));
         };
         let space = ins.modifiers().find(|m| {
@@ -39,6 +39,14 @@ impl Builder<'_> {
             },
             (None, _) => Via::Generic,
         };
+        self.place_via(ins, operand, via)
+    }
+
+    /// The place of an operand in a space that is known.
+    pub(super) fn place_via(&mut self, ins: &Instruction, operand: &Operand, via: Via) -> Result<Place> {
+        let Operand::Address(base, offset) = operand else {
+            return Err(ins.unsupported("an address in [ ] is expected"));
+        };
         let mut short = false;
         let base = match base {
             Base::Reg(id) => match class(self.register_type(*id)) {
@@ -60,6 +68,9 @@ impl Builder<'_> {
 
     /// The elements of a vector operand, or the operand itself.
     fn elements<'b>(&self, ins: &Instruction, operand: &'b Operand) -> Result<Vec<&'b Operand>> {
+        if ins.has("v8") {
+            return Err(ins.unsupported(".v8 needs a newer GPU than sm_80"));
+        }
         let wanted = if ins.has("v4") {
             4
         } else if ins.has("v2") {
@@ -152,6 +163,12 @@ impl Builder<'_> {
             .modifiers()
             .find_map(Change::parse)
             .ok_or_else(|| ins.unsupported("an operation such as .add is missing"))?;
+        if ty.is_float() {
+            return Err(ins.unsupported("the order in which threads reach a float atomic is not reproducible"));
+        }
+        if ty.len() < 4 || ins.has("v2") || ins.has("v4") {
+            return Err(ins.unsupported("atomics work on one integer of 32 or 64 bits"));
+        }
         let first = usize::from(result);
         self.expect(ins, first + if change == Change::Compare { 3 } else { 2 })?;
         if matches!(change, Change::Inc | Change::Dec) && ty != Type::U32 {

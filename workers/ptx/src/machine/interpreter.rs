@@ -43,6 +43,10 @@ impl<O: Observer> Engine for Interpreter<'_, O> {
         self.observer.met(threads);
     }
 
+    fn read_shared(&mut self, thread: usize, line: u32, address: u64, len: u32) -> Result<(), FaultKind> {
+        self.observer.access(thread as u32, line, Space::Shared, address, len, Touch::Read)
+    }
+
     fn met_in_warp(&mut self, first: usize, lanes: u32) {
         self.observer.met_in_warp(first, lanes);
     }
@@ -113,6 +117,7 @@ impl<O: Observer> Run<'_, '_, O> {
                 End::Barrier { .. } => return Ok(State::Barrier(at)),
                 End::Collective { .. } => return Ok(State::Collective(at)),
                 End::Trap => return Err((line, FaultKind::Trap)),
+                End::Assert => return Err((line, FaultKind::Assertion)),
             };
         }
     }

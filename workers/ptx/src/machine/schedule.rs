@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use super::host::Host;
+use super::host::{Host, resolve};
 use super::threads::{Shape, State, Threads};
-use crate::collective::{LANES, Warp};
-use crate::error::FaultKind;
-use crate::ir::{End, NO_SLOT, Program};
+use crate::collective::{Collective, LANES, ROW, Warp};
+use crate::error::{FaultKind, Space};
+use crate::ir::{End, Join, NO_SLOT, Program, Reduction};
 
 /// A fault, before the launch adds where the block lies.
 #[derive(Clone, Debug)]
@@ -36,6 +36,11 @@ pub(crate) trait Engine {
     /// These threads met at a barrier.
     fn met(&mut self, _threads: &[usize]) {}
 
+    /// A thread reads shared memory in an instruction of its warp.
+    fn read_shared(&mut self, _thread: usize, _line: u32, _address: u64, _len: u32) -> Result<(), FaultKind> {
+        Ok(())
+    }
+
     /// Lanes of the warp that starts with thread `first` met.
     fn met_in_warp(&mut self, _first: usize, _lanes: u32) {}
 }
@@ -57,7 +62,7 @@ pub(crate) fn block(
                 let range = warp * LANES..(warp * LANES + LANES).min(threads.count());
                 loop {
                     engine.resume(host, threads, range.clone(), shape)?;
-                    if !collectives(program, engine, threads, warp, range.clone())? {
+                    if !collectives(program, engine, &host.shared, threads, warp, range.clone())? {
                         break;
                     }
                 }
@@ -89,6 +94,7 @@ fn stuck(program: &Program, threads: &Threads) -> Stopped {
 fn collectives(
     program: &Program,
     engine: &mut impl Engine,
+    shared: &[u8],
     threads: &mut Threads,
     warp: usize,
     range: Range<usize>,
@@ -129,7 +135,10 @@ fn collectives(
             if here != wanted & live {
                 continue;
             }
-            what.run(&mut view, here).map_err(|(lane, kind)| stopped(lane, kind))?;
+            let rows = rows(what, &view, here, shared, |lane, address| {
+                engine.read_shared(first + lane, block.line, address, ROW as u32)
+            });
+            rows.and_then(|rows| what.run(&mut view, here, &rows)).map_err(|(lane, kind)| stopped(lane, kind))?;
             engine.met_in_warp(first, here);
             lanes(here).for_each(|lane| threads.states[first + lane] = State::Ready(*next));
             moved = true;
@@ -138,34 +147,87 @@ fn collectives(
     Ok(moved)
 }
 
+/// The rows of shared memory that lanes name.
+fn rows(
+    what: &Collective,
+    warp: &Warp<'_>,
+    here: u32,
+    shared: &[u8],
+    mut see: impl FnMut(usize, u64) -> Result<(), FaultKind>,
+) -> Result<[[u8; ROW]; LANES], (u32, FaultKind)> {
+    let mut rows = [[0; ROW]; LANES];
+    let Some((place, named)) = what.rows() else { return Ok(rows) };
+    for lane in lanes(here & named) {
+        let (space, address) = resolve(place.via, place.address(warp.long(place.base, lane)));
+        let len = ROW as u32;
+        let row = match usize::try_from(address) {
+            _ if !address.is_multiple_of(ROW as u64) => Err(FaultKind::Misaligned { space, address, len }),
+            Ok(at) if space == Space::Shared => shared
+                .get(at..)
+                .and_then(<[u8]>::first_chunk)
+                .ok_or(FaultKind::OutOfBounds { space: Space::Shared, address, len }),
+            _ => Err(FaultKind::OutOfBounds { space: Space::Shared, address, len }),
+        };
+        rows[lane] = *row.map_err(|kind| (lane as u32, kind))?;
+        see(lane, address).map_err(|kind| (lane as u32, kind))?;
+    }
+    Ok(rows)
+}
+
 fn lanes(mask: u32) -> impl Iterator<Item = usize> {
     (0..LANES).filter(move |lane| mask >> lane & 1 != 0)
 }
 
+/// Threads that wait at one barrier of the block.
+struct Gathering {
+    id: u64,
+    /// How many threads it wants, if not all.
+    count: Option<u64>,
+    reduction: Option<Reduction>,
+    there: Vec<usize>,
+}
+
+/// Most barriers of a block.
+const BARRIERS: u64 = 16;
+
 /// Opens the barriers at which all threads have arrived. Returns whether any thread can go on.
 fn barriers(program: &Program, engine: &mut impl Engine, threads: &mut Threads) -> Result<bool, Stopped> {
-    // Number of the barrier, how many threads it wants, who is there.
-    let mut barriers: Vec<(u64, Option<u64>, Vec<usize>)> = Vec::new();
+    let mut gatherings: Vec<Gathering> = Vec::new();
     let mut live = 0;
     for thread in 0..threads.count() {
         let state = threads.states[thread];
         live += usize::from(state != State::Exited);
         let State::Barrier(at) = state else { continue };
-        let End::Barrier { id, count, .. } = program.blocks[at as usize].end else { continue };
+        let End::Barrier { id, count, reduction, .. } = program.blocks[at as usize].end else { continue };
         let frame = threads.frame(thread);
         let id = frame[id as usize];
         let count = (count != NO_SLOT).then(|| frame[count as usize]);
-        match barriers.iter_mut().find(|(other, ..)| *other == id) {
-            Some((_, wanted, _)) if *wanted != count => {
-                let kind = FaultKind::Warp("threads wait at the same barrier for different numbers of threads");
-                return Err(Stopped { thread: Some(thread), line: program.blocks[at as usize].line, kind });
+        let gathering = gatherings.iter_mut().find(|gathering| gathering.id == id);
+        let by = |reduction: Option<Reduction>| reduction.map(|reduction| reduction.by);
+        let problem = match &gathering {
+            Some(other) if other.count != count => {
+                Some("threads wait at the same barrier for different numbers of threads")
             }
-            Some((.., there)) => there.push(thread),
-            None => barriers.push((id, count, vec![thread])),
+            Some(other) if by(other.reduction) != by(reduction) => {
+                Some("threads wait at the same barrier in different instructions")
+            }
+            _ if id >= BARRIERS => Some("the number of a barrier is 0 to 15"),
+            _ if count.is_some_and(|count| count == 0 || !count.is_multiple_of(LANES as u64)) => {
+                Some("the number of threads at a barrier is a multiple of 32")
+            }
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            let line = program.blocks[at as usize].line;
+            return Err(Stopped { thread: Some(thread), line, kind: FaultKind::Warp(problem) });
+        }
+        match gathering {
+            Some(gathering) => gathering.there.push(thread),
+            None => gatherings.push(Gathering { id, count, reduction, there: vec![thread] }),
         }
     }
     let mut opened = false;
-    for (_, count, there) in barriers {
+    for Gathering { count, there, .. } in gatherings {
         let complete = match count {
             None => there.len() == live,
             // Whole warps arrive, also where the last one of the block is not full.
@@ -176,6 +238,7 @@ fn barriers(program: &Program, engine: &mut impl Engine, threads: &mut Threads) 
         }
         opened = true;
         engine.met(&there);
+        reduce(program, threads, &there);
         for thread in there {
             if let State::Barrier(at) = threads.states[thread]
                 && let End::Barrier { next, .. } = program.blocks[at as usize].end
@@ -185,4 +248,28 @@ fn barriers(program: &Program, engine: &mut impl Engine, threads: &mut Threads) 
         }
     }
     Ok(opened)
+}
+
+/// Gives threads that met what their barrier computes from their predicates.
+fn reduce(program: &Program, threads: &mut Threads, there: &[usize]) {
+    let reduction = |thread: usize, threads: &Threads| match threads.states[thread] {
+        State::Barrier(at) => match program.blocks[at as usize].end {
+            End::Barrier { reduction, .. } => reduction,
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut holds = 0;
+    for thread in there {
+        let Some(Reduction { p, negated, .. }) = reduction(*thread, threads) else { return };
+        holds += u64::from((threads.frame(*thread)[p as usize] != 0) != negated);
+    }
+    for thread in there {
+        let Some(Reduction { by, d, .. }) = reduction(*thread, threads) else { return };
+        threads.frame(*thread)[d as usize] = match by {
+            Join::Count => holds,
+            Join::All => u64::from(holds == there.len() as u64),
+            Join::Any => u64::from(holds != 0),
+        };
+    }
 }

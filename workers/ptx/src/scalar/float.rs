@@ -7,7 +7,8 @@ pub(crate) const NAN64: u64 = 0x7fff_ffff_ffff_ffff;
 
 macro_rules! real {
     ($name:ident, $float:ty, $bits:ty, $nan:expr) => {
-        #[allow(clippy::missing_const_for_fn)]
+        // Not every format uses everything: PTX has `.NaN` for f32 alone.
+        #[allow(clippy::missing_const_for_fn, dead_code)]
         pub(crate) mod $name {
             pub const SIGN: $bits = 1 << (<$bits>::BITS - 1);
 
@@ -105,6 +106,18 @@ macro_rules! real {
                 } else {
                     number
                 }
+            }
+
+            /// As `min`, but a NaN where one is.
+            #[inline(always)]
+            pub fn min_nan(a: $bits, b: $bits) -> $bits {
+                if of(a).is_nan() || of(b).is_nan() { $nan } else { min(a, b) }
+            }
+
+            /// As `max`, but a NaN where one is.
+            #[inline(always)]
+            pub fn max_nan(a: $bits, b: $bits) -> $bits {
+                if of(a).is_nan() || of(b).is_nan() { $nan } else { max(a, b) }
             }
 
             /// `b` with the sign of `a`.

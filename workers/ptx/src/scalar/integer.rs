@@ -94,6 +94,70 @@ pub(crate) fn prmt(a: u32, b: u32, selector: u32) -> u32 {
     result
 }
 
+/// Selectors of the modes of `prmt`, in the order of [`PRMT_MODES`], each for 0 to 3.
+const SELECTORS: [[u32; 4]; 6] = [
+    [0x3210, 0x4321, 0x5432, 0x6543],
+    [0x5670, 0x6701, 0x7012, 0x0123],
+    [0x0000, 0x1111, 0x2222, 0x3333],
+    [0x3210, 0x3211, 0x3222, 0x3333],
+    [0x0000, 0x1110, 0x2210, 0x3210],
+    [0x1010, 0x3232, 0x1010, 0x3232],
+];
+
+/// Modes of `prmt`.
+pub(crate) const PRMT_MODES: [&str; 6] = ["f4e", "b4e", "rc8", "ecl", "ecr", "rc16"];
+
+/// The selector of `prmt` for a place in [`PRMT_MODES`].
+#[inline(always)]
+pub(crate) fn selector(mode: u32, c: u32) -> u32 {
+    SELECTORS[mode as usize % SELECTORS.len()][c as usize & 3]
+}
+
+/// `width` ones from bit `start` up.
+#[inline(always)]
+pub(crate) fn bmsk(start: u32, width: u32, wrap: bool) -> u32 {
+    let (start, width) = if wrap { (start & 31, width & 31) } else { (start.min(32), width.min(32)) };
+    let ones = (1u64 << width) - 1;
+    (ones << start) as u32
+}
+
+/// The low `len` bits, extended to 32.
+#[inline(always)]
+pub(crate) fn szext(a: u32, len: u32, signed: bool, wrap: bool) -> u32 {
+    let len = if wrap { len & 31 } else { len.min(32) };
+    match (len, signed) {
+        (0, _) => 0,
+        (_, false) => a << (32 - len) >> (32 - len),
+        (_, true) => ((a << (32 - len)) as i32 >> (32 - len)) as u32,
+    }
+}
+
+/// Position of the `offset`-th one of `mask`, counted from bit `base`: upwards, or downwards if the offset is negative.
+/// All ones where there is none, or where the base, which PTX leaves open, is above 31.
+#[inline(always)]
+pub(crate) fn fns(mask: u32, base: u32, offset: u32) -> u32 {
+    if base > 31 {
+        return u32::MAX;
+    }
+    let mut left = match offset as i32 {
+        0 => mask & 1 << base,
+        1.. => mask & u32::MAX << base,
+        _ => mask & u32::MAX >> (31 - base),
+    };
+    let count = (offset as i32).unsigned_abs().max(1);
+    if left.count_ones() < count {
+        return u32::MAX;
+    }
+    let top = |left: u32| 31 - left.leading_zeros();
+    if offset as i32 >= 0 {
+        (1..count).for_each(|_| left &= left - 1);
+        left.trailing_zeros()
+    } else {
+        (1..count).for_each(|_| left &= !(1 << top(left)));
+        top(left)
+    }
+}
+
 /// Any function of three bits, by its truth table.
 #[inline(always)]
 pub(crate) fn lop3(a: u32, b: u32, c: u32, table: u32) -> u32 {

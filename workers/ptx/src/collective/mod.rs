@@ -1,7 +1,11 @@
 //! Instructions that the lanes of a warp execute together.
 
+mod matrix;
+
+pub(crate) use matrix::{Product, ROW, Tile};
+
 use crate::error::FaultKind;
-use crate::ir::{NO_SLOT, Slot};
+use crate::ir::{NO_SLOT, Place, Slot};
 
 /// Lanes of a warp.
 pub(crate) const LANES: usize = 32;
@@ -24,7 +28,7 @@ impl<'a> Warp<'a> {
         self.values[lane * self.slots + slot as usize] as u32
     }
 
-    fn long(&self, slot: Slot, lane: usize) -> u64 {
+    pub fn long(&self, slot: Slot, lane: usize) -> u64 {
         self.values[lane * self.slots + slot as usize]
     }
 
@@ -113,15 +117,20 @@ pub(crate) enum Collective {
         by: Reduce,
     },
     Sync,
-    /// `k`: 16 or 32. Registers of D, A, B and C.
+    /// Registers of D, A, B and C; the tile says how many of them there are.
     Mma {
-        k: u32,
-        a_signed: bool,
-        b_signed: bool,
+        tile: Tile,
         d: [Slot; 4],
         a: [Slot; 4],
         b: [Slot; 2],
         c: [Slot; 4],
+    },
+    /// `ldmatrix`: lane i names row i % 8 of matrix i / 8.
+    LoadMatrix {
+        at: Place,
+        transposed: bool,
+        /// One for each matrix; the rest is [`NO_SLOT`].
+        d: [Slot; 4],
     },
 }
 
@@ -156,12 +165,24 @@ impl Collective {
                 reads[6..].copy_from_slice(&c);
                 writes = d;
             }
+            Self::LoadMatrix { at, d, .. } => (reads[0], writes) = (at.base, d),
         }
         (reads, writes)
     }
 
-    /// Executes for the lanes of a mask, all of which are here.
-    pub fn run(&self, warp: &mut Warp<'_>, active: u32) -> Result<(), (u32, FaultKind)> {
+    /// Where in shared memory lanes read a row of [`ROW`] bytes each, and the lanes that do.
+    pub fn rows(&self) -> Option<(&Place, u32)> {
+        match self {
+            Self::LoadMatrix { at, d, .. } => {
+                let matrices = d.iter().filter(|slot| **slot != NO_SLOT).count();
+                Some((at, ALL >> (LANES - 8 * matrices)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Executes for the lanes of a mask, all of which are here, with the rows that they read of shared memory.
+    pub fn run(&self, warp: &mut Warp<'_>, active: u32, rows: &[[u8; ROW]; LANES]) -> Result<(), (u32, FaultKind)> {
         match *self {
             Self::Sync => {}
             Self::Shuffle { mode, d, mask, a, b, c } => return shuffle(warp, active, mode, [d, mask, a, b, c]),
@@ -205,12 +226,11 @@ impl Collective {
                 let result = words.reduce(|x, y| by.apply(x, y)).unwrap_or_default();
                 warp.put_all(d, active, result);
             }
-            Self::Mma { k, a_signed, b_signed, d, a, b, c } => {
-                if active != ALL {
-                    return Err((active.trailing_zeros(), FaultKind::Warp("mma needs all 32 lanes of the warp")));
-                }
-                mma(warp, k, [a_signed, b_signed], d, a, b, c);
+            Self::Mma { .. } | Self::LoadMatrix { .. } if active != ALL => {
+                return Err((active.trailing_zeros(), FaultKind::Warp("matrices need all 32 lanes of the warp")));
             }
+            Self::Mma { tile, d, a, b, c } => tile.run(warp, d, a, b, c),
+            Self::LoadMatrix { transposed, d, .. } => matrix::load(warp, rows, transposed, d),
         }
         Ok(())
     }
@@ -267,38 +287,4 @@ fn shuffle(
         }
     }
     Ok(())
-}
-
-/// D = A × B + C over bytes. Fragments lie in registers as the PTX manual shows for m16n8k16 and m16n8k32.
-fn mma(warp: &mut Warp<'_>, k: u32, signed: [bool; 2], d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
-    let word = |slot: Slot, lane: usize| warp.word(slot, lane);
-    let byte = |word: Slot, i: usize, signed: bool| {
-        let byte = (word >> (8 * i)) as u8;
-        if signed { i32::from(byte as i8) } else { i32::from(byte) }
-    };
-    let (mut left, mut right) = ([[0i32; 32]; 16], [[0i32; 8]; 32]);
-    for lane in 0..LANES {
-        let (group, thread) = (lane >> 2, lane & 3);
-        let halves = (k / 16) as usize;
-        for half in 0..halves {
-            for i in 0..4 {
-                let column = thread * 4 + i + 16 * half;
-                left[group][column] = byte(word(a[2 * half], lane), i, signed[0]);
-                left[group + 8][column] = byte(word(a[2 * half + 1], lane), i, signed[0]);
-                right[column][group] = byte(word(b[half], lane), i, signed[1]);
-            }
-        }
-    }
-    let mut results = [[0u32; LANES]; 4];
-    for lane in 0..LANES {
-        let (group, thread) = (lane >> 2, lane & 3);
-        for (i, result) in results.iter_mut().enumerate() {
-            let (row, column) = (group + 8 * (i >> 1), thread * 2 + (i & 1));
-            let product = (0..k as usize).fold(0i32, |sum, at| sum.wrapping_add(left[row][at] * right[at][column]));
-            result[lane] = word(c[i], lane).wrapping_add(product as u32);
-        }
-    }
-    for (slot, result) in d.iter().zip(results) {
-        result.into_iter().enumerate().for_each(|(lane, value)| warp.put(*slot, lane, value));
-    }
 }

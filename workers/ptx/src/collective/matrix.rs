@@ -1,0 +1,114 @@
+//! Matrices whose parts lie in the registers of the lanes of a warp.
+
+use super::{LANES, Warp};
+use crate::ir::{NO_SLOT, Slot};
+
+/// Bytes of a row that `ldmatrix` reads: 8 elements of 16 bits.
+pub(crate) const ROW: usize = 16;
+
+/// What elements of A and B are, and how they are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// Four bytes in a register.
+    Bytes { a_signed: bool, b_signed: bool },
+    /// Eight numbers of 4 bits.
+    Nibbles { a_signed: bool, b_signed: bool },
+    /// 32 bits, of which those that differ are counted.
+    Xor,
+    /// 32 bits, of which those that both have are counted.
+    And,
+}
+
+/// The shape of a product of matrices.
+///
+/// A register holds elements that lie side by side in a row of A or a column of B. Lane 4·i + j holds row i of A and column
+/// i of B, the j-th register of it; a deep tile has a second such half, a tall one a second set of eight rows. So the
+/// documented layouts of all shapes are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tile {
+    pub product: Product,
+    /// A and D have 16 rows, else 8.
+    pub tall: bool,
+    /// The sum goes over eight registers, else over four.
+    pub deep: bool,
+    /// The exact sum is limited to what 32 bits hold, once; else it wraps.
+    pub saturate: bool,
+}
+
+/// A number of four bits at place `i` of a register.
+fn nibble(word: u32, i: u32, signed: bool) -> i64 {
+    let nibble = word >> (4 * i) & 15;
+    if signed { i64::from((nibble << 28) as i32 >> 28) } else { i64::from(nibble) }
+}
+
+fn byte(word: u32, i: u32, signed: bool) -> i64 {
+    let byte = (word >> (8 * i)) as u8;
+    if signed { i64::from(byte as i8) } else { i64::from(byte) }
+}
+
+impl Product {
+    /// The sum over the elements of a register.
+    fn of(self, a: u32, b: u32) -> i64 {
+        match self {
+            Self::Bytes { a_signed, b_signed } => (0..4).map(|i| byte(a, i, a_signed) * byte(b, i, b_signed)).sum(),
+            Self::Nibbles { a_signed, b_signed } => {
+                (0..8).map(|i| nibble(a, i, a_signed) * nibble(b, i, b_signed)).sum()
+            }
+            Self::Xor => i64::from((a ^ b).count_ones()),
+            Self::And => i64::from((a & b).count_ones()),
+        }
+    }
+}
+
+impl Tile {
+    /// Registers of D, A, B and C.
+    pub fn registers(self) -> [usize; 4] {
+        let (tall, deep) = (1 + usize::from(self.tall), 1 + usize::from(self.deep));
+        [2 * tall, tall * deep, deep, 2 * tall]
+    }
+
+    /// D = A × B + C.
+    pub(super) fn run(self, warp: &mut Warp<'_>, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
+        let (tall, deep) = (1 + usize::from(self.tall), 1 + usize::from(self.deep));
+        let mut results = [[0u32; LANES]; 4];
+        for lane in 0..LANES {
+            let (group, thread) = (lane >> 2, lane & 3);
+            for (i, result) in results.iter_mut().enumerate().take(2 * tall) {
+                let (row_half, column) = (i >> 1, thread * 2 + (i & 1));
+                let mut sum = i64::from(warp.word(c[i], lane) as i32);
+                for half in 0..deep {
+                    for j in 0..4 {
+                        let left = warp.word(a[tall * half + row_half], 4 * group + j);
+                        sum += self.product.of(left, warp.word(b[half], 4 * column + j));
+                    }
+                }
+                result[lane] = match self.saturate {
+                    true => sum.clamp(i32::MIN.into(), i32::MAX.into()) as u32,
+                    false => sum as u32,
+                };
+            }
+        }
+        for (slot, result) in d.iter().zip(results).take(2 * tall) {
+            result.into_iter().enumerate().for_each(|(lane, value)| warp.put(*slot, lane, value));
+        }
+    }
+}
+
+/// Gives lane 4·i + j elements 2·j and 2·j + 1 of row i of each matrix, or of column i.
+pub(super) fn load(warp: &mut Warp<'_>, rows: &[[u8; ROW]; LANES], transposed: bool, d: [Slot; 4]) {
+    for (matrix, slot) in d.into_iter().enumerate().filter(|(_, slot)| *slot != NO_SLOT) {
+        for lane in 0..LANES {
+            let (group, thread) = (lane >> 2, lane & 3);
+            let element = |row: usize, column: usize| {
+                let bytes = &rows[8 * matrix + row][2 * column..];
+                u32::from(bytes[0]) | u32::from(bytes[1]) << 8
+            };
+            let (low, high) = if transposed {
+                (element(2 * thread, group), element(2 * thread + 1, group))
+            } else {
+                (element(group, 2 * thread), element(group, 2 * thread + 1))
+            };
+            warp.put(slot, lane, high << 16 | low);
+        }
+    }
+}
