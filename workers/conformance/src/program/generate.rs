@@ -466,9 +466,9 @@ impl Generator {
             Place::Tally { shared: false } => format!("[%count+{}]", 8 * tally(opcode)),
             Place::Tally { shared: true } => format!("[tally+{}]", 8 * tally(opcode)),
             Place::Input if self.rng.bool() => {
-                lines.push(format!("and.b64 %z1, {}, 0xff0;", register(&mut self.rng, B64)));
-                lines.push("add.u64 %z1, %in, %z1;".into());
-                format!("[%z1+{}]", at(&mut self.rng, INPUT / 2))
+                lines.push(format!("and.b64 %z4, {}, 0xff0;", register(&mut self.rng, B64)));
+                lines.push("add.u64 %z4, %in, %z4;".into());
+                format!("[%z4+{}]", at(&mut self.rng, INPUT / 2))
             }
             Place::Input => format!("[%in+{}]", at(&mut self.rng, INPUT)),
             Place::Own if self.chance(4) => {
