@@ -190,7 +190,10 @@ fn operand(word: &str, opcode: &str) -> Option<Operand> {
                 }
             },
             ("[", name) => {
-                let len = found.last().map_or(16, |ty| ty.bytes()) * vector(opcode).unwrap_or(1) as u32;
+                // Copies and rows of matrices have no type of their own; 16 bytes are aligned for all of them.
+                let whole = opcode.starts_with("ldmatrix") || opcode.starts_with("cp.");
+                let element = found.last().filter(|_| !whole).map_or(16, |ty| ty.bytes());
+                let len = element * vector(opcode).unwrap_or(1) as u32;
                 Operand::Address(place(name.strip_suffix(']')?, opcode)?, len)
             }
             _ => match word.strip_suffix("!0") {

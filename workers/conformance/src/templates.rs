@@ -52,6 +52,17 @@ pub const FAMILIES: &[(Where, &[&str])] = &[
 ];
 
 const ARITHMETIC: &[&str] = &[
+    "{add,sub,mul,div}.{rz,rm,rp}.{f32,f64} =t t t",
+    "{add,sub,mul}.{rn,rz,rm,rp}.sat.f32 =t t t",
+    "{mad,fma}.{rz,rm,rp}.{f32,f64} =t t t t",
+    "fma.{rn,rz,rm,rp}.sat.f32 =t t t t",
+    "{rcp,sqrt}.{rz,rm,rp}.{f32,f64} =t t",
+    "{add,sub,mul}.rn{,.sat}.{f16,f16x2} =t t t",
+    "fma.rn{,.sat,.relu}.{f16,f16x2} =t t t t",
+    "fma.rn{,.relu}.{bf16,bf16x2} =t t t t",
+    "{neg,abs}.{f16,f16x2,bf16,bf16x2} =t t",
+    "{min,max}{,.NaN}.{f16,f16x2,bf16,bf16x2} =t t t",
+    "{min,max}.NaN.f32 =t t t",
     "{add,sub}.{u16,s16,u32,s32,u64,s64} =t t t",
     "{add,sub}.rn.{f32,f64} =t t t",
     "add.cc.{u32,s32,u64,s64} =t t t; addc.cc.~ =t t t; addc.~ =t t t",
@@ -79,6 +90,9 @@ const ARITHMETIC: &[&str] = &[
 ];
 
 const BITS: &[&str] = &[
+    "bmsk.{clamp,wrap}.b32 =t u32 u32",
+    "szext.{clamp,wrap}.{u32,s32} =t t u32",
+    "fns.b32 =b32 b32 #31 s32",
     "{and,or,xor}.{b16,b32,b64,pred} =t t t",
     "not.{b16,b32,b64,pred} =t t",
     "cnot.{b16,b32,b64} =t t",
@@ -95,6 +109,13 @@ const BITS: &[&str] = &[
 ];
 
 const COMPARISONS: &[&str] = &[
+    "setp.{eq,ne,lt,le,gt,ge,equ,neu,ltu,leu,gtu,geu,num,nan}.f16 =pred t t",
+    "setp.{eq,ne,lt,le,gt,ge,equ,neu,ltu,leu,gtu,geu,num,nan}.f16x2 =pred|pred t t",
+    "set.{eq,ne}.{u32,s32,f32}.{b16,b32,b64} =t1 t t",
+    "set.{eq,ne,lt,le,gt,ge}.{u32,s32,f32}.{u16,s16,u32,s32,u64,s64} =t1 t t",
+    "set.{lo,ls,hi,hs}.{u32,f32}.{u16,u32,u64} =t1 t t",
+    "set.{eq,ne,lt,le,gt,ge,equ,neu,ltu,leu,gtu,geu,num,nan}.{u32,s32,f32}.{f32,f64} =t1 t t",
+    "set.{lt,geu}.{and,or,xor}.{u32,f32}.f64 =t1 t t {,!}pred",
     "setp.{eq,ne}.{b16,b32,b64} =pred{,|pred} t t",
     "setp.{eq,ne,lt,le,gt,ge}.{u16,s16,u32,s32,u64,s64} =pred{,|pred} t t",
     "setp.{lo,ls,hi,hs}.{u16,u32,u64} =pred{,|pred} t t",
@@ -106,6 +127,7 @@ const COMPARISONS: &[&str] = &[
 ];
 
 const MOVES: &[&str] = &[
+    "mov.u32 =u32 {%lanemask_eq,%lanemask_le,%lanemask_lt,%lanemask_ge,%lanemask_gt}",
     "mov.{b16,b32,b64,u16,u32,u64,s16,s32,s64,f32,f64,pred} =t t",
     "mov.u32 =u32 {%tid,%ntid,%ctaid,%nctaid}.{x,y,z}",
     "mov.u32 =u32 %laneid",
@@ -118,6 +140,17 @@ const MOVES: &[&str] = &[
 ];
 
 const CONVERSIONS: &[&str] = &[
+    "cvt.{rz,rm,rp}.{f32,f64}.{u8,u16,u32,u64,s8,s16,s32,s64} =t1 t",
+    "cvt.{rn,rz,rm,rp}.f16.{u8,u16,u32,u64,s8,s16,s32,s64} =t1 t",
+    "cvt.{rz,rm,rp}{,.sat}.f32.f64 =t1 t",
+    "cvt.{rn,rz,rm,rp}.f16.{f32,f64} =t1 t",
+    "cvt.{rn,rz}.relu.{f16.f32,bf16.f32} =t1 t",
+    "cvt.{rn,rz}.bf16.f32 =t1 t",
+    "cvt.{f32,f64}.f16 =t1 t",
+    "cvt.f32.bf16 =t1 t",
+    "cvt.{rni,rzi,rmi,rpi}.f16.f16 =t1 t",
+    "cvt.{rni,rzi,rmi,rpi}.{u8,u16,u32,u64,s8,s16,s32,s64}.f16 =t1 t",
+    "cvt.{rn,rz}{,.relu}.{f16x2,bf16x2}.f32 =t1 t t",
     "cvt.{u8,u16,u32,u64,s8,s16,s32,s64}.{u8,u16,u32,u64,s8,s16,s32,s64} =t1 t",
     // Only where the source may lie outside the range of the target.
     "cvt.sat.u8.{u16,u32,s8,s16,s32} =t1 t",
@@ -135,6 +168,11 @@ const CONVERSIONS: &[&str] = &[
 ];
 
 const MEMORY: &[&str] = &[
+    "cp.async.ca.{shared,shared::cta}.global [shared] [in] {'4,'8,'16}; cp.async.commit_group; cp.async.wait_group '0",
+    "cp.async.cg.{shared,shared::cta}.global [shared] [in] '16; cp.async.wait_all",
+    "cp.async.ca.shared.global [shared] [in] {'4 #4,'8 #8,'16 #16}; cp.async.wait_all",
+    "cp.async.cg.shared.global [shared] [in] '16 #16; cp.async.wait_all",
+    "prefetchu.L1 [generic]",
     "ld{,.weak}.global{,.v2,.v4}.{b8,u8,s8,b16,u16,s16,b32,u32,s32,f32} =t*v [in]",
     "ld{,.weak}.global{,.v2}.{b64,u64,s64,f64} =t*v [in]",
     "ld.global{.nc,.ca,.cg,.cs,.lu,.cv}{,.v2}.{u8,s16,b32,f64} =t*v [in]",
@@ -181,8 +219,13 @@ const ATOMICS: &[&str] = &[
     "atom.{global,shared}.{min,max}.{u32,s32,u64,s64} =t [space] t",
 ];
 
-const FENCES: &[&str] =
-    &["fence.{acq_rel,sc}.{cta,gpu,sys}", "membar.{cta,gl,sys}", "pmevent #15", "pmevent.mask #255"];
+const FENCES: &[&str] = &[
+    "nanosleep.u32 #255",
+    "fence.{acq_rel,sc}.{cta,gpu,sys}",
+    "membar.{cta,gl,sys}",
+    "pmevent #15",
+    "pmevent.mask #255",
+];
 
 const COLLECTIVES: &[&str] = &[
     "shfl.sync.{up,down,bfly,idx}.b32 =b32{,|pred} b32 source members",
@@ -196,11 +239,27 @@ const COLLECTIVES: &[&str] = &[
 ];
 
 const MATRICES: &[&str] = &[
+    "ldmatrix.sync.aligned.m8n8.x1{,.trans}.{shared,shared::cta}.b16 =b32*1 [shared]",
+    "ldmatrix.sync.aligned.m8n8.x2{,.trans}.{shared,shared::cta}.b16 =b32*2 [shared]",
+    "ldmatrix.sync.aligned.m8n8.x4{,.trans}.{shared,shared::cta}.b16 =b32*4 [shared]",
+    "mma.sync.aligned.m8n8k16.row.col{,.satfinite}.s32.{s8,u8}.{s8,u8}.s32 =b32*2 b32*1 b32*1 b32*2",
+    "mma.sync.aligned.m16n8k16.row.col.satfinite.s32.{s8,u8}.{s8,u8}.s32 =b32*4 b32*2 b32*1 b32*4",
+    "mma.sync.aligned.m16n8k32.row.col.satfinite.s32.{s8,u8}.{s8,u8}.s32 =b32*4 b32*4 b32*2 b32*4",
+    "mma.sync.aligned.m8n8k32.row.col{,.satfinite}.s32.{s4,u4}.{s4,u4}.s32 =b32*2 b32*1 b32*1 b32*2",
+    "mma.sync.aligned.m16n8k32.row.col{,.satfinite}.s32.{s4,u4}.{s4,u4}.s32 =b32*4 b32*2 b32*1 b32*4",
+    "mma.sync.aligned.m16n8k64.row.col{,.satfinite}.s32.{s4,u4}.{s4,u4}.s32 =b32*4 b32*4 b32*2 b32*4",
+    "mma.sync.aligned.m8n8k128.row.col.s32.b1.b1.s32.{xor,and}.popc =b32*2 b32*1 b32*1 b32*2",
+    "mma.sync.aligned.m16n8k128.row.col.s32.b1.b1.s32.{xor,and}.popc =b32*4 b32*2 b32*1 b32*4",
+    "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.{xor,and}.popc =b32*4 b32*4 b32*2 b32*4",
     "mma.sync.aligned.m16n8k16.row.col.s32.{s8,u8}.{s8,u8}.s32 =b32*4 b32*2 b32*1 b32*4",
     "mma.sync.aligned.m16n8k32.row.col.s32.{s8,u8}.{s8,u8}.s32 =b32*4 b32*4 b32*2 b32*4",
 ];
 
 const BARRIERS: &[&str] = &[
+    "{bar,bar.cta,barrier,barrier.cta}.red.popc.u32 =u32 barrier {,!}pred",
+    "{bar,bar.cta,barrier,barrier.cta}.red.{and,or}.pred =pred barrier {,!}pred",
+    "bar.red.popc.u32 =u32 barrier threads {,!}pred",
+    "barrier{,.cta}.red.{and,or}.aligned.pred =pred barrier threads {,!}pred",
     "bar{,.cta}.sync barrier",
     "bar{,.cta}.sync barrier threads",
     "barrier{,.cta}.sync{,.aligned} barrier",

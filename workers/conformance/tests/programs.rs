@@ -98,6 +98,7 @@ const LEFT_OUT: &[(&str, &[&str], &str)] = &[
         ],
         "PTX has only ldu.global; the table takes it as another ld",
     ),
+    ("applypriority", &["global", ""], "wants lines of 128 bytes, and changes no result"),
     ("bfi", &["b16"], "PTX has it for 32 and 64 bits"),
     ("brev", &["b16"], "PTX has it for 32 and 64 bits"),
     ("clz", &["b16"], "PTX has it for 32 and 64 bits"),

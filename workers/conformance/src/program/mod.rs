@@ -2,6 +2,7 @@
 
 mod faults;
 mod generate;
+mod operands;
 mod registers;
 mod text;
 
