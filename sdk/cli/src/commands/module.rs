@@ -48,8 +48,12 @@ struct KernelView {
 #[derive(Serialize)]
 struct RefusalView {
     line: u32,
+    /// From 1; 0 where the whole line is meant.
+    column: u32,
     instruction: String,
     reason: String,
+    /// What to write in its place, where there is something.
+    instead: Option<String>,
     /// The line itself.
     text: String,
 }
@@ -82,17 +86,21 @@ fn check(file: &Path, text: &str) -> Report {
             });
             let refusals = module.check().into_iter().map(|refusal| RefusalView {
                 line: refusal.line,
+                column: refusal.column,
                 text: line_of(refusal.line),
                 instruction: refusal.instruction,
                 reason: refusal.reason,
+                instead: refusal.instead,
             });
             (kernels.collect(), refusals.collect())
         }
         Err(error) => {
-            let line = error.line();
+            let (line, column) = (error.line(), error.column());
             let reason = error.to_string();
-            let reason = reason.strip_prefix(&format!("line {line}: ")).unwrap_or(&reason).to_owned();
-            (vec![], vec![RefusalView { line, instruction: String::new(), reason, text: line_of(line) }])
+            // Its place has fields of its own.
+            let reason = reason.split_once(": ").map_or(reason.as_str(), |(_, reason)| reason).to_owned();
+            let (instruction, instead, text) = (String::new(), None, line_of(line));
+            (vec![], vec![RefusalView { line, column, instruction, reason, instead, text }])
         }
     };
     Report { file: file.to_owned(), accepted: refusals.is_empty(), kernels, refusals }
@@ -116,11 +124,15 @@ fn plain(report: &Report) -> String {
         return text;
     }
     for refusal in &report.refusals {
-        let RefusalView { line, instruction, reason, text: source } = refusal;
+        let RefusalView { line, column, instruction, reason, instead, text: source } = refusal;
+        let column = if *column == 0 { String::new() } else { format!(", column {column}") };
         let subject = if instruction.is_empty() { String::new() } else { format!("`{instruction}`: ") };
-        let _ = writeln!(text, "{file}: line {line} of the PTX: {subject}{reason}");
+        let _ = writeln!(text, "{file}: line {line}{column} of the PTX: {subject}{reason}");
         if !source.is_empty() {
             let _ = writeln!(text, "    {source}");
+        }
+        if let Some(instead) = instead {
+            let _ = writeln!(text, "    instead: {instead}");
         }
     }
     text
@@ -149,14 +161,20 @@ mod tests {
         assert_eq!(lines, [7, 8]);
         assert_eq!(report.refusals[0].text, "sin.approx.f32 %f1, %f2;");
         assert!(report.refusals.iter().all(|refusal| !refusal.reason.is_empty()));
-        assert!(plain(&report).contains("m.ptx: line 8 of the PTX: `add.f32`: "), "{}", plain(&report));
+        assert_eq!(report.refusals[1].column, 2);
+        let text = plain(&report);
+        assert!(text.contains("m.ptx: line 8, column 2 of the PTX: `add.f32`: "), "{text}");
+        let instead = report.refusals[1].instead.as_deref().unwrap_or_default();
+        assert!(!instead.is_empty() && text.contains(&format!("    instead: {instead}\n")), "{text}");
     }
 
     #[test]
     fn what_is_no_ptx_is_refused_as_well() {
         let report = check(Path::new("m.ptx"), &format!("{HEAD}nonsense\n"));
         assert!(!report.accepted && report.refusals.len() == 1);
-        assert_eq!((report.refusals[0].line, report.refusals[0].text.as_str()), (4, "nonsense"));
+        let refusal = &report.refusals[0];
+        assert_eq!((refusal.line, refusal.column, refusal.text.as_str()), (4, 1, "nonsense"));
+        assert!(refusal.reason.starts_with("expected"), "{}", refusal.reason);
         assert!(plain(&report).contains("expected"), "{}", plain(&report));
     }
 }
