@@ -15,8 +15,8 @@ use solana_signer::Signer;
 use tempfile::TempDir;
 use tessera_sdk::{Config, Event, Recorded, Tessera, pda};
 
-/// How long anything may take that starts or stops.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long anything may take that starts or stops; a node that keeps its ledger on disk takes minutes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(420);
 /// How long a small picture may take on a machine that is busy with other things.
 const PICTURE: Duration = Duration::from_secs(420);
 /// What each provider stakes, in tokens.
