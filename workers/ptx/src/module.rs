@@ -104,6 +104,15 @@ impl Kernel {
         self.program.as_ref().map_or(0, |program| program.local_len)
     }
 
+    /// Compiles the kernel, which its first launch would do otherwise. Whether it is machine code now: where there is no
+    /// compiler that takes it, it runs in the interpreter.
+    pub fn compile(&self) -> bool {
+        #[cfg(jit)]
+        return self.compiled().is_some();
+        #[cfg(not(jit))]
+        false
+    }
+
     pub(crate) fn program(&self) -> Result<&Program, &Error> {
         self.program.as_ref()
     }

@@ -4,7 +4,7 @@
 usage: examples/draw.py FOLDER
 
   FOLDER   where options.bin, nbody.bin, reaction.bin and palette.bin lie: for each example, the outputs of all its units,
-           one after the other. `cargo test -p tessera-tests --test kernels_host -- --ignored --nocapture` writes them
+           one after the other. `cargo test -p tessera-kernel-tests -- --ignored --nocapture` writes them
            and says where.
 """
 

@@ -13,14 +13,22 @@ include!(concat!(env!("OUT_DIR"), "/compiler.rs"));
 /// # Errors
 /// If the file cannot be read, is neither, or does not compile.
 pub fn module_text(path: &Path) -> Result<String> {
-    let refused = |reason: String| KernelsError::Content { path: path.to_owned(), reason };
     let text = match path.extension().and_then(|extension| extension.to_str()) {
         Some("cu") => compile(path)?,
         Some("ptx") => read(path)?,
-        _ => return Err(refused("expected a name that ends in .cu (CUDA C++) or .ptx".into())),
+        _ => {
+            let reason = "expected a name that ends in .cu (CUDA C++) or .ptx".into();
+            return Err(KernelsError::Content { path: path.to_owned(), reason });
+        }
     };
+    check_len(path, text)
+}
+
+/// The text, unless it is too long for a module.
+pub(crate) fn check_len(path: &Path, text: String) -> Result<String> {
     if text.len() as u64 > MAX_MODULE_LEN {
-        return Err(refused(format!("a module of {} bytes, at most {MAX_MODULE_LEN}", text.len())));
+        let reason = format!("a module of {} bytes, at most {MAX_MODULE_LEN}", text.len());
+        return Err(KernelsError::Content { path: path.to_owned(), reason });
     }
     Ok(text)
 }

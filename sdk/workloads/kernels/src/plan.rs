@@ -20,7 +20,7 @@ use toml::Spanned;
 use crate::{
     KernelsError, Result,
     args::arg,
-    compile::module_text,
+    compile::{check_len, module_text},
     file::{BufferEntry, LaunchEntry, PlanFile},
 };
 
@@ -106,13 +106,30 @@ impl Plan {
     /// # Errors
     /// If a name is not declared, a number is out of range, or a file cannot be read or compiled. Says in which line.
     pub fn prepare(&self, replaced: &BTreeMap<String, PathBuf>) -> Result<PreparedJob> {
+        self.job(replaced, || module_text(&self.module()))
+    }
+
+    /// As [`Plan::prepare`], with this PTX in place of the plan's module: for a `.cu` file that was compiled before, so that
+    /// no compiler is needed.
+    ///
+    /// # Errors
+    /// As [`Plan::prepare`].
+    pub fn prepare_with(&self, module: String, replaced: &BTreeMap<String, PathBuf>) -> Result<PreparedJob> {
+        self.job(replaced, || check_len(&self.module(), module))
+    }
+
+    fn job(
+        &self,
+        replaced: &BTreeMap<String, PathBuf>,
+        module: impl FnOnce() -> Result<String>,
+    ) -> Result<PreparedJob> {
         // First what costs nothing.
         self.check_header()?;
         let buffers = self.buffer_names()?;
         self.check_inputs(replaced)?;
         let (inputs, contents) = self.read_inputs(replaced)?;
         let plan = self.launch_plan(&buffers, &inputs)?;
-        let module = module_text(&self.module())?;
+        let module = module()?;
         let spec = JobSpec {
             version: SPEC_VERSION,
             module: Cid::of(module.as_bytes()),

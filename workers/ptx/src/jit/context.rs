@@ -204,10 +204,8 @@ impl Context {
         self.line = op.line;
         match &op.what {
             What::Load(transfer) => {
-                let done = host.load(transfer, address, local);
-                if let Some(values) = self.settle(done) {
-                    self.values = values;
-                }
+                let done = host.load(transfer, address, local, &mut self.values);
+                self.settle(done);
             }
             What::Store(transfer) => {
                 let done = host.store(transfer, address, self.values, local);

@@ -110,11 +110,17 @@ fn put_number(bytes: &mut [u8], at: u64, size: usize, value: u64) -> Option<()> 
 }
 
 impl Host<'_> {
-    /// Loads the elements of a transfer.
-    pub fn load(&self, transfer: &Transfer, address: u64, local: &[u8]) -> Result<[u64; 4], FaultKind> {
+    /// Loads the elements of a transfer into the first of `values`.
+    pub fn load(
+        &self,
+        transfer: &Transfer,
+        address: u64,
+        local: &[u8],
+        values: &mut [u64; 4],
+    ) -> Result<(), FaultKind> {
         let (space, address) = resolve(transfer.at.via, address);
         aligned(space, address, transfer.len())?;
-        let (size, mut values) = (usize::from(transfer.size), [0; 4]);
+        let size = usize::from(transfer.size);
         for (i, value) in values.iter_mut().enumerate().take(transfer.count.into()) {
             let address = address.wrapping_add((i * size) as u64);
             *value = match space {
@@ -134,7 +140,7 @@ impl Host<'_> {
                 _ => *value,
             };
         }
-        Ok(values)
+        Ok(())
     }
 
     /// Stores the elements of a transfer.

@@ -133,11 +133,18 @@ impl<O: Observer> Run<'_, '_, O> {
 
     #[inline(always)]
     fn op(&mut self, program: &Program, op: &Op) -> Result<(), FaultKind> {
+        // Most are of this kind: told apart by a branch, which is predicted more often than a jump through a table.
+        if let What::Scalar { f, d, s, imm } = &op.what {
+            f.act(self.frame, *d, s, *imm);
+            return Ok(());
+        }
+        self.other(program, op)
+    }
+
+    #[inline(never)]
+    fn other(&mut self, program: &Program, op: &Op) -> Result<(), FaultKind> {
         match &op.what {
-            What::Scalar { f, d, s, imm } => {
-                let operands = s.map(|slot| self.get(slot));
-                self.put(*d, f.eval(operands, *imm));
-            }
+            What::Scalar { .. } => {}
             What::Divide { remainder, signed, wide, d, a, b } => {
                 let (a, b) = (self.get(*a), self.get(*b));
                 let value = divide(*remainder, *signed, *wide, a, b).ok_or(FaultKind::DivisionByZero)?;
@@ -180,7 +187,8 @@ impl<O: Observer> Run<'_, '_, O> {
 
     fn load(&mut self, transfer: &Transfer, line: u32) -> Result<(), FaultKind> {
         let address = self.address(&transfer.at);
-        let values = self.host.load(transfer, address, self.local)?;
+        let mut values = [0; 4];
+        self.host.load(transfer, address, self.local, &mut values)?;
         self.observe(&transfer.at, address, transfer.len(), Touch::Read, line)?;
         for (slot, value) in transfer.data.into_iter().zip(values).take(transfer.count.into()) {
             self.put(slot, value);

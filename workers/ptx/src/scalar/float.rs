@@ -40,7 +40,20 @@ macro_rules! real {
 
             #[inline(always)]
             pub fn fma(a: $bits, b: $bits, c: $bits) -> $bits {
+                #[cfg(target_arch = "x86_64")]
+                if std::arch::is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has the instruction.
+                    return bits(unsafe { fused(of(a), of(b), of(c)) });
+                }
                 bits(of(a).mul_add(of(b), of(c)))
+            }
+
+            /// One instruction. Elsewhere `mul_add` is a call that looks for it each time, for the crate is compiled for
+            /// processors without it too.
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "fma")]
+            fn fused(a: $float, b: $float, c: $float) -> $float {
+                a.mul_add(b, c)
             }
 
             #[inline(always)]

@@ -2,8 +2,8 @@
 //! memory nor other threads.
 //!
 //! A value is a `u64`: numbers of fewer bits are zero-extended, a predicate is 0 or 1, a float is its bits. The interpreter
-//! calls [`Scalar::eval`]; the JIT has machine code of its own for most operations and calls the same function for the rest.
-//! `table.rs` is the list of them.
+//! calls [`Scalar::act`]; the JIT has machine code of its own for most operations and calls [`Scalar::function`] for the
+//! rest. Both are made of the same text: `table.rs` is the list of operations.
 
 mod float;
 mod half;
@@ -15,6 +15,8 @@ pub(crate) use float::{NAN32, NAN64};
 pub(crate) use integer::PRMT_MODES;
 pub(crate) use rounding::Mode;
 pub(crate) use table::Scalar;
+
+use crate::ir::Slot;
 
 /// What an operand or a result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +105,21 @@ macro_rules! scalars {
             $($name),*
         }
 
+        /// What every operation does to the slots of a thread, by its number. Operands that it does not have are not read.
+        pub(super) static ACTIONS: &[Action] = &[$({
+            #[allow(non_snake_case, unused_variables, unused_mut)]
+            fn $name(slots: &mut [u64], d: Slot, s: &[Slot; 3], imm: u32) {
+                let mut operands = s.iter();
+                $(let $arg = <$ty as Value>::of(operands.next().map_or(0, |slot| slots[*slot as usize]));)*
+                $(let $imm = imm;)?
+                let result: $d = { $($body)* };
+                slots[d as usize] = result.bits();
+            }
+            $name
+        }),*];
+
         /// The function of every operation, by its number.
+        #[cfg(jit)]
         pub(super) static FUNCTIONS: &[Function] = &[$({
             #[allow(non_snake_case, unused_variables)]
             extern "C" fn $name(a: u64, b: u64, c: u64, imm: u32) -> u64 {
@@ -141,19 +157,24 @@ macro_rules! scalars {
 // After the macros that it uses.
 mod table;
 
+/// An operation on the slots of a thread: which one receives the result, which hold the operands, and the immediate.
+type Action = fn(&mut [u64], Slot, &[Slot; 3], u32);
+
 /// An operation as compiled code can call it; operands that an operation does not have are ignored.
+#[cfg(jit)]
 pub(crate) type Function = extern "C" fn(u64, u64, u64, u32) -> u64;
 
 impl Scalar {
     /// The function that computes it.
+    #[cfg(jit)]
     #[inline(always)]
     pub fn function(self) -> Function {
         table::FUNCTIONS[self as usize]
     }
 
-    /// The result for some operands; those that the operation does not have are ignored.
+    /// Does it to the slots of a thread.
     #[inline(always)]
-    pub fn eval(self, operands: [u64; 3], imm: u32) -> u64 {
-        self.function()(operands[0], operands[1], operands[2], imm)
+    pub fn act(self, slots: &mut [u64], d: Slot, s: &[Slot; 3], imm: u32) {
+        table::ACTIONS[self as usize](slots, d, s, imm);
     }
 }

@@ -4,42 +4,52 @@
 //! What `scripts/build-kernels` committed is what the machine runs; what `scripts/build-host-kernels` compiles is the
 //! text it was made from.
 
-mod host;
-mod machine;
-mod program;
-
 use std::ops::Range;
 use std::path::PathBuf;
 
-use program::Program;
+use tessera_kernel_tests::host::{Build, Compiler, compilers};
+use tessera_kernel_tests::machine::{Engine, Loaded};
+use tessera_kernel_tests::{Program, difference};
 use tessera_render::{
     Camera, CameraChoice, Environment, EnvironmentChoice, Material, Scene, Settings, Triangle, Vec3, prepare, vec3,
 };
 
+/// Threads of the host that share the blocks of a launch.
+const THREADS: usize = 2;
+
+/// g++, without which no test passes, and clang++ where there is one.
+fn installed() -> Vec<Compiler> {
+    let found = compilers();
+    assert!(found.iter().any(|compiler| compiler.name == "g++"), "g++ is missing: run scripts/setup");
+    if found.len() == 1 {
+        println!("NO clang++ HERE: compared with g++ alone");
+    }
+    found
+}
+
 /// Runs units on the machine and with all compilers, and compares. Returns what the machine gave.
 fn compare(program: &Program, units: Range<u64>) -> Vec<Vec<u8>> {
-    let expected = machine::run(program, units.clone());
+    let expected = Loaded::new(program).run(Engine::Compiled, units.clone()).outputs;
     assert!(expected.iter().any(|output| output.iter().any(|byte| *byte != 0)), "{}: all zero", program.name);
-    for compiler in host::compilers() {
-        let found = host::Build::new(&compiler, program).run(program, units.clone());
-        assert_eq!(found.len(), expected.len(), "{} by {compiler}: units", program.name);
+    for compiler in installed() {
+        let found = Build::new(&compiler, None, program).run(units.clone(), THREADS).outputs;
+        assert_eq!(found.len(), expected.len(), "{} by {}: units", program.name, compiler.name);
         for (unit, (found, expected)) in units.clone().zip(found.iter().zip(&expected)) {
-            if let Some(at) = (0..expected.len()).find(|at| found.get(*at) != expected.get(*at)) {
+            if let Some(at) = difference(found, expected) {
                 let at = at & !3;
                 panic!(
-                    "{} by {compiler}, unit {unit}: bytes {at}.. are {:02x?}, the machine gives {:02x?}",
+                    "{} by {}, unit {unit}: bytes {at}.. are {:02x?}, the machine gives {:02x?}",
                     program.name,
+                    compiler.name,
                     &found[at..(at + 4).min(found.len())],
                     &expected[at..(at + 4).min(expected.len())]
                 );
             }
         }
+        let bytes: usize = expected.iter().map(Vec::len).sum();
+        println!("{}, units {units:?}: {bytes} bytes by {} are those of the machine", program.name, compiler.name);
     }
     expected
-}
-
-fn example(name: &str, most_times: u64) -> Program {
-    Program::read(&program::kernels().join("examples").join(name), most_times)
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -48,8 +58,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 #[test]
 fn every_function_of_the_library() {
-    let program = Program::read(&program::kernels().join("tests/host"), u64::MAX);
-    let outputs = compare(&program, 0..1);
+    let outputs = compare(&Program::library(), 0..1);
     let wrong = word(&outputs[0], 586_448);
     assert_eq!(wrong, 0, "{} float and {} integer products differ from the plain sum", wrong & 0xffff, wrong >> 16);
     // The lanes of a warp agree, and so do the threads of a block of 96.
@@ -66,22 +75,22 @@ fn every_function_of_the_library() {
 #[test]
 fn options() {
     // A put on one share, and a call on a basket.
-    compare(&example("options", u64::MAX), 6..8);
+    compare(&Program::example("options", u64::MAX), 6..8);
 }
 
 #[test]
 fn nbody() {
-    compare(&example("nbody", 6), 0..2);
+    compare(&Program::example("nbody", 6), 0..2);
 }
 
 #[test]
 fn reaction() {
-    compare(&example("reaction", 4), 4..6);
+    compare(&Program::example("reaction", 4), 4..6);
 }
 
 #[test]
 fn palette() {
-    compare(&example("palette", 5), 0..5);
+    compare(&Program::example("palette", 5), 0..5);
 }
 
 #[test]
@@ -116,15 +125,7 @@ fn render() {
         environment: EnvironmentChoice::Given(Environment::uniform(vec3(0.2, 0.3, 0.5))),
         ..Settings::default()
     };
-    let job = prepare(&scene, &settings).expect("a valid job");
-    let program = Program {
-        name: "render".into(),
-        source: program::kernels().join("../render/kernels/render.cu"),
-        module: String::from_utf8(job.blobs[0].1.clone()).expect("PTX is text"),
-        plan: job.spec.plan.clone(),
-        inputs: job.blobs[1..].iter().map(|(_, bytes)| bytes.clone()).collect(),
-        units: job.spec.units,
-    };
+    let program = Program::render(&prepare(&scene, &settings).expect("a valid job"));
     compare(&program, 0..program.units);
 }
 
@@ -134,7 +135,7 @@ fn render() {
 fn examples_in_full() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     for name in ["options", "palette", "nbody", "reaction"] {
-        let program = example(name, u64::MAX);
+        let program = Program::example(name, u64::MAX);
         let outputs = compare(&program, 0..program.units);
         let file = folder.join(name).with_extension("bin");
         std::fs::write(&file, outputs.concat()).expect("a folder that can be written");
