@@ -1,6 +1,6 @@
 //! `tessera-conformance`: compares interpreter, compiled code and GPUs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -167,12 +167,13 @@ fn run(command: Command) -> Result<bool> {
 fn steps(cases: u64, start: u64, what: &str, mut step: impl FnMut(Range<u64>, &(dyn Fn(u64) + Sync)) -> bool) -> u64 {
     let (began, end) = (Instant::now(), start.saturating_add(cases));
     let (mut at, mut more) = (start, true);
+    let terminal = std::io::stderr().is_terminal();
     while at < end && more {
         let next = at.saturating_add(STEP).min(end);
         let shown = AtomicU64::new(0);
         more = step(at..next, &|done| {
             // Rarely, and from one thread at a time.
-            if done >= shown.load(Relaxed) + 500 {
+            if terminal && done >= shown.load(Relaxed) + 500 {
                 shown.store(done, Relaxed);
                 eprint!("\r{} {what}", at - start + done);
                 let _ = std::io::stderr().flush();
@@ -180,7 +181,8 @@ fn steps(cases: u64, start: u64, what: &str, mut step: impl FnMut(Range<u64>, &(
         });
         at = next;
         let rate = (at - start) as f64 / began.elapsed().as_secs_f64();
-        eprintln!("\r{} {what}, {rate:.0} a second; go on with --start {at}", at - start);
+        let back = if terminal { "\r" } else { "" };
+        eprintln!("{back}{} {what}, {rate:.0} a second; go on with --start {at}", at - start);
     }
     at
 }
