@@ -102,13 +102,21 @@ fn timed(text: &str) -> (Duration, Result<Read, String>) {
     let mut least = Duration::MAX;
     for _ in 0..3 {
         let start = Instant::now();
+        let before = spent(start);
         let result = read(text);
-        least = least.min(start.elapsed());
+        least = least.min(spent(start).saturating_sub(before));
         if least <= limit || result.is_err() {
             return (least, result);
         }
     }
     (least, Err(format!("reading {} bytes takes {least:?}", text.len())))
+}
+
+/// How long this thread has had a processor, where the host tells; else how long ago `start` was.
+fn spent(start: Instant) -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let spent = text.split(' ').next().and_then(|number| number.parse().ok());
+    spent.map_or_else(|| start.elapsed(), Duration::from_nanos)
 }
 
 fn read(text: &str) -> Result<Read, String> {
