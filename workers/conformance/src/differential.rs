@@ -52,6 +52,16 @@ pub struct Report {
     pub differences: Vec<Difference>,
 }
 
+impl Report {
+    /// Adds what came of other programs.
+    pub fn add(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.skipped += other.skipped;
+        other.ends.into_iter().for_each(|(end, count)| *self.ends.entry(end).or_default() += count);
+        self.differences.extend(other.differences);
+    }
+}
+
 /// Compares two executors on the programs of a range of numbers. `progress` is told of every program.
 pub fn compare(
     seeds: Range<u64>,

@@ -1,7 +1,8 @@
 //! Compares what runs reproducible PTX, bit for bit: the interpreter, compiled code, and GPUs.
 //!
-//! Two means: [`program`] makes random programs out of everything that [`templates`] lists, and [`differential`] runs them in
-//! two executors; [`instructions`] applies each instruction to all its edge values and compares lane by lane.
+//! Three means: [`program`] makes random programs out of everything that [`templates`] lists, and [`differential`] runs them in
+//! two executors; [`instructions`] applies each instruction to all its edge values and compares lane by lane; [`fuzz`] breaks
+//! modules and reads them.
 //!
 //! ```
 //! use tessera_conformance::program::{Case, Purpose};
@@ -15,6 +16,7 @@
 mod error;
 
 pub mod differential;
+pub mod fuzz;
 pub mod instructions;
 pub mod minimise;
 pub mod pattern;

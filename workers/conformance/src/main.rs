@@ -1,6 +1,7 @@
 //! `tessera-conformance`: compares interpreter, compiled code and GPUs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,10 +10,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 use tessera_conformance::differential::{Report, compare};
-use tessera_conformance::instructions;
 use tessera_conformance::program::{Case, Purpose};
 use tessera_conformance::table::Header;
 use tessera_conformance::work::Engine;
+use tessera_conformance::{fuzz, instructions};
 use tessera_executor::{Executor, open};
 
 /// Programs between two lines of progress; a range that was cut off goes on after the last one.
@@ -22,6 +23,9 @@ const STEP: u64 = 10_000;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
+    /// Threads of the host; all that there are, unless given.
+    #[arg(long, global = true)]
+    jobs: Option<usize>,
     #[command(subcommand)]
     command: Command,
 }
@@ -72,6 +76,15 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Modules broken at random: whether reading and checking them panics or takes long.
+    Fuzz {
+        /// How many inputs.
+        #[arg(long, default_value_t = 100_000)]
+        cases: u64,
+        /// Number of the first input.
+        #[arg(long, default_value_t = 0)]
+        start: u64,
+    },
     /// Prints a program.
     Show {
         /// Its number.
@@ -85,7 +98,9 @@ enum Command {
 fn main() -> ExitCode {
     // Panics of an executor are caught and reported with the program that caused them.
     std::panic::set_hook(Box::new(|_| {}));
-    match run(Arguments::parse().command) {
+    let Arguments { jobs, command } = Arguments::parse();
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or_default()).build_global();
+    match threads.context("no threads").and_then(|()| run(command)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -136,6 +151,7 @@ fn run(command: Command) -> Result<bool> {
             }
             Ok(table.different() == 0)
         }
+        Command::Fuzz { cases, start } => Ok(inputs(cases, start)),
         Command::Show { seed, devices } => {
             let case = Case::new(seed, if devices { Purpose::Devices } else { Purpose::Engines });
             let work = case.work();
@@ -146,30 +162,37 @@ fn run(command: Command) -> Result<bool> {
     }
 }
 
-/// Runs programs step by step, so that a long run can go on where it was cut off.
-fn programs(cases: u64, start: u64, purpose: Purpose, expected: Engine<'_>, found: Engine<'_>) -> bool {
+/// Does a range step by step, so that a long run can go on where it was cut off. `step` does a part, is to tell how much of
+/// it is done, and says whether to go on. Returns the first number that was not done.
+fn steps(cases: u64, start: u64, what: &str, mut step: impl FnMut(Range<u64>, &(dyn Fn(u64) + Sync)) -> bool) -> u64 {
     let (began, end) = (Instant::now(), start.saturating_add(cases));
-    let mut total = Report::default();
-    let mut at = start;
-    while at < end && total.differences.is_empty() {
+    let (mut at, mut more) = (start, true);
+    let terminal = std::io::stderr().is_terminal();
+    while at < end && more {
         let next = at.saturating_add(STEP).min(end);
         let shown = AtomicU64::new(0);
-        let report = compare(at..next, purpose, expected, found, |done| {
+        more = step(at..next, &|done| {
             // Rarely, and from one thread at a time.
-            if done >= shown.load(Relaxed) + 500 {
+            if terminal && done >= shown.load(Relaxed) + 500 {
                 shown.store(done, Relaxed);
-                eprint!("\r{} programs", at - start + done);
+                eprint!("\r{} {what}", at - start + done);
                 let _ = std::io::stderr().flush();
             }
         });
         at = next;
-        total.cases += report.cases;
-        total.skipped += report.skipped;
-        report.ends.into_iter().for_each(|(end, count)| *total.ends.entry(end).or_default() += count);
-        total.differences.extend(report.differences);
-        let rate = (total.cases + total.skipped) as f64 / began.elapsed().as_secs_f64();
-        eprintln!("\r{} programs, {rate:.0} a second; go on with --start {at}", total.cases);
+        let rate = (at - start) as f64 / began.elapsed().as_secs_f64();
+        let back = if terminal { "\r" } else { "" };
+        eprintln!("{back}{} {what}, {rate:.0} a second; go on with --start {at}", at - start);
     }
+    at
+}
+
+fn programs(cases: u64, start: u64, purpose: Purpose, expected: Engine<'_>, found: Engine<'_>) -> bool {
+    let (began, mut total) = (Instant::now(), Report::default());
+    let at = steps(cases, start, "programs", |range, progress| {
+        total.add(compare(range, purpose, expected, found, progress));
+        total.differences.is_empty()
+    });
     for difference in &total.differences {
         println!("\n== difference\n{difference}");
     }
@@ -185,4 +208,27 @@ fn programs(cases: u64, start: u64, purpose: Purpose, expected: Engine<'_>, foun
         println!("  {count:>9} {end}");
     }
     total.differences.is_empty()
+}
+
+fn inputs(cases: u64, start: u64) -> bool {
+    let (began, mut total) = (Instant::now(), fuzz::Report::default());
+    let at = steps(cases, start, "inputs", |range, progress| {
+        total.add(fuzz::fuzz(range, progress));
+        total.failures.is_empty()
+    });
+    for failure in &total.failures {
+        println!("\n== failure\n{failure}");
+    }
+    let (slowest, number) = total.slowest;
+    println!(
+        "{} inputs, {} failures, {:.1} s; {} are modules, the profile allows {}; the slowest, number {number}, took \
+         {slowest:?}; numbers {start} to {}",
+        at - start,
+        total.failures.len(),
+        began.elapsed().as_secs_f64(),
+        total.modules,
+        total.allowed,
+        at.saturating_sub(1)
+    );
+    total.failures.is_empty()
 }

@@ -76,8 +76,10 @@ const ARITHMETIC: &[&str] = &[
     "mad.hi.{u32,s32,u64,s64} =t t t t",
     "mad.wide.{u16,s16,u32,s32} =w t t w",
     "{mad,fma}.rn.{f32,f64} =t t t t",
-    "mul24.lo.{u32,s32} =t t t",
-    "mad24.lo.{u32,s32} =t t t t",
+    "mad.hi.sat.s32 =t t t t",
+    "mul24.{lo,hi}.{u32,s32} =t t t",
+    "mad24.{lo,hi}.{u32,s32} =t t t t",
+    "mad24.hi.sat.s32 =t t t t",
     "{div,rem}.{u16,s16,u32,s32,u64,s64} =t t t!0",
     "div.rn.{f32,f64} =t t t",
     "{rcp,sqrt}.rn.{f32,f64} =t t",
@@ -105,7 +107,9 @@ const BITS: &[&str] = &[
     "bfe.{u32,s32,u64,s64} =t t @u32 @u32",
     "bfi.{b32,b64} =t t t @u32 @u32",
     "prmt.b32 =t t t u32",
+    "prmt.b32.{f4e,b4e,rc8,ecl,ecr,rc16} =t t t u32",
     "lop3.b32 =t t t t #255",
+    "lop3.{and,or}.b32 =t|pred t t t #255 {,!}pred",
 ];
 
 const COMPARISONS: &[&str] = &[
@@ -116,6 +120,11 @@ const COMPARISONS: &[&str] = &[
     "set.{lo,ls,hi,hs}.{u32,f32}.{u16,u32,u64} =t1 t t",
     "set.{eq,ne,lt,le,gt,ge,equ,neu,ltu,leu,gtu,geu,num,nan}.{u32,s32,f32}.{f32,f64} =t1 t t",
     "set.{lt,geu}.{and,or,xor}.{u32,f32}.f64 =t1 t t {,!}pred",
+    "set.{eq,ne,lt,le,gt,ge,equ,neu,ltu,leu,gtu,geu,num,nan}.{u16,s16,u32,s32,f16}.f16 =t1 t t",
+    "set.{eq,ne,lt,le,gt,ge,equ,neu,ltu,leu,gtu,geu,num,nan}.{u32,s32,f16x2}.f16x2 =t1 t t",
+    "set.{lt,geu}.{and,or,xor}.{f16,u16}.f16 =t1 t t {,!}pred",
+    "set.{lt,geu}.{and,or,xor}.{f16x2,u32}.f16x2 =t1 t t {,!}pred",
+    "set.{eq,lt,ge}.f16.{u16,s16,u32,s32,u64,s64,f32,f64} =t1 t t",
     "setp.{eq,ne}.{b16,b32,b64} =pred{,|pred} t t",
     "setp.{eq,ne,lt,le,gt,ge}.{u16,s16,u32,s32,u64,s64} =pred{,|pred} t t",
     "setp.{lo,ls,hi,hs}.{u16,u32,u64} =pred{,|pred} t t",
@@ -179,6 +188,7 @@ const MEMORY: &[&str] = &[
     "ldu.global{,.v2,.v4}.{b8,u8,s8,b16,u16,s16,b32,u32,s32,f32} =t*v [in]",
     "ldu.global{,.v2}.{b64,u64,s64,f64} =t*v [in]",
     "{ld,st}.global{,.v2,.v4}.{b8,u8,s8,b16,u16,s16,b32,u32,s32,f32} {=t*v [own],[own] t*v}",
+    "{ld,st}.{volatile,relaxed.cta,relaxed.gpu,relaxed.sys}.{global,shared}{,.v2}.{u8,s16,b32,f64} {=t*v [space],[space] t*v}",
     "ld.{shared,shared::cta}{,.v2,.v4}.{b8,u8,s8,b16,u16,s16,b32,u32,s32,f32} =t*v [shared]",
     "ld.local{,.v2,.v4}.{b8,u8,s8,b16,u16,s16,b32,u32,s32,f32} =t*v [local]",
     "ld.{shared,local}{,.v2}.{b64,u64,s64,f64} =t*v [space]",
@@ -197,6 +207,8 @@ const MEMORY: &[&str] = &[
     "ld.global{,.v2}.{u8,s16,b32,u64} =t*v [variable]",
     "ld.{param,param::entry}{,.v2}.{b8,u8,s8,b16,u16,s16,b32,u32,s32,f32,b64,u64,s64,f64} =t*v [param]",
     "prefetch.{global,local}.{L1,L2} [space]",
+    // Lines of 128 bytes.
+    "applypriority.global.L2::evict_normal '[%in+128] '128",
 ];
 
 const ATOMICS: &[&str] = &[

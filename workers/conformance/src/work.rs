@@ -1,5 +1,6 @@
 //! One launch of one module, and what comes of it in each of the executors.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -127,10 +128,7 @@ impl Engine<'_> {
                 Err(error) => Outcome::Error(error.to_string()),
             },
         }));
-        done.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            Outcome::Panic(text.or(panic.downcast_ref::<&str>().map(|text| (*text).into())).unwrap_or_default())
-        })
+        done.unwrap_or_else(|panic| Outcome::Panic(panic_text(&*panic)))
     }
 
     fn on_cpu(&self, module: &Module, work: &Work) -> Result<Outcome, String> {
@@ -166,6 +164,12 @@ impl Engine<'_> {
             Err(fault) => Ok(Outcome::Fault(fault)),
         }
     }
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or(panic.downcast_ref::<&str>().map(|text| (*text).into())).unwrap_or_default()
 }
 
 /// Whether the profile allows a module: only then an executor takes it.

@@ -1,5 +1,6 @@
 //! A module as it was written: names resolved, instructions not yet interpreted.
 
+use alloc::collections::BTreeMap;
 use std::collections::HashSet;
 
 use crate::error::{Error, Space};
@@ -327,6 +328,8 @@ pub(crate) struct Ast {
     /// Variables declared outside functions.
     pub globals: Vec<VarId>,
     pub functions: Vec<Function>,
+    /// Where each stands among them.
+    pub by_name: BTreeMap<String, usize>,
     /// What the profile refuses besides instructions.
     pub remarks: Vec<Remark>,
     /// Functions that are declared without a body.
@@ -336,5 +339,10 @@ pub(crate) struct Ast {
 impl Ast {
     pub fn variable(&self, id: VarId) -> &Variable {
         &self.variables[id.0 as usize]
+    }
+
+    /// The kernel or function with this name.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.by_name.get(name).map(|at| &self.functions[*at])
     }
 }

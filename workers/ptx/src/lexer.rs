@@ -2,6 +2,9 @@
 
 use crate::error::Error;
 
+/// Most bytes of a word. Messages repeat words, and many kernels may fail at the same one.
+const MAX_WORD: usize = 1 << 14;
+
 /// A token and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Token<'a> {
@@ -116,6 +119,10 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token<'_>>, Error> {
             }
             _ if is_word(byte) => {
                 at = word_end(bytes, start);
+                if at - start > MAX_WORD {
+                    let (found, limit) = ((at - start) as u64, MAX_WORD as u64);
+                    return Err(Error::Limit { line, column, what: "the length of a word", found, limit });
+                }
                 Kind::Word(&text[start..at])
             }
             _ if byte.is_ascii_graphic() => Kind::Punct(byte as char),

@@ -156,7 +156,7 @@ impl Module {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let ast = parser::parse(text)?;
         let layout = Layout::new(&ast)?;
-        let mut kernels = Vec::new();
+        let (mut kernels, mut effort) = (Vec::new(), lower::EFFORT);
         for function in ast.functions.iter().filter(|function| function.entry) {
             let (mut params, mut end) = (Vec::new(), 0usize);
             for id in &function.params {
@@ -172,7 +172,7 @@ impl Module {
                 max_threads: function.max_threads,
                 required_threads: function.required_threads,
                 watched: OnceLock::new(),
-                program: lower::lower(&ast, &layout, function),
+                program: lower::lower(&ast, &layout, function, &mut effort),
                 #[cfg(jit)]
                 compiled: OnceLock::new(),
             });

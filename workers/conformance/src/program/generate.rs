@@ -62,7 +62,7 @@ pub(super) fn case(seed: u64, purpose: Purpose) -> Case {
         let name = format!("f{i}");
         generator.in_function = true;
         let context = Context { members: None, whole: false, depth: 1 };
-        let mut budget = 8;
+        let mut budget = generator.rng.i32(2..=8);
         let body = generator.statements(&context, &mut budget);
         case.functions.push(Function { name: name.clone(), body });
         generator.callable.push(name);
@@ -71,7 +71,12 @@ pub(super) fn case(seed: u64, purpose: Purpose) -> Case {
     // Programs in which no thread waits for another run in a way of their own.
     let collective = generator.rng.u8(..4) != 0;
     let context = Context { members: collective.then(|| "0xffffffff".into()), whole: collective, depth: 0 };
-    let mut budget = generator.rng.i32(20..80);
+    // Many small ones: to compile a statement takes about as long in a large one.
+    let mut budget = match generator.rng.u8(..16) {
+        0 => generator.rng.i32(20..80),
+        1..=3 => generator.rng.i32(10..24),
+        _ => generator.rng.i32(3..12),
+    };
     while budget > 0 {
         let mut part = budget.min(10);
         budget -= part;
@@ -208,7 +213,7 @@ impl Generator {
                 Operand::Address(Place::Const | Place::Variable, _) => true,
                 Operand::Address(Place::Tally { shared: true }, _) => self.uses_tally && !self.in_function,
                 Operand::Address(..) => !self.in_function,
-                Operand::Text(text) if text.starts_with('%') => true,
+                Operand::Text(text) => !(self.in_function && text.starts_with('[')),
                 _ => true,
             })
     }

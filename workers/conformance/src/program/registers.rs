@@ -1,5 +1,7 @@
 //! The registers of a program, and the operands that it takes from them.
 
+use std::collections::HashSet;
+
 use fastrand::Rng;
 
 use crate::values::Type;
@@ -24,20 +26,62 @@ pub(super) fn declarations() -> String {
     text
 }
 
-/// Offset of each register of the pools within [`POOL_BYTES`], with the type of its move; predicates excluded.
-pub(super) fn layout() -> Vec<(String, &'static str, u32)> {
-    let mut at = 0;
+/// Registers of the pools that are moved together.
+pub(super) struct Chunk {
+    /// Their names.
+    pub registers: Vec<String>,
+    /// The type of each.
+    pub ty: &'static str,
+    /// Offset within [`POOL_BYTES`].
+    pub at: u32,
+}
+
+impl Chunk {
+    /// The end of the opcode of a move, and its operand.
+    pub fn moved(&self) -> (String, String) {
+        let list = self.registers.join(", ");
+        match self.registers.len() {
+            1 => (self.ty.to_string(), list),
+            len => (format!("v{len}.{}", self.ty), format!("{{{list}}}")),
+        }
+    }
+}
+
+/// The registers of the pools in a text, and those that are moved with them; predicates excluded.
+pub(super) fn chunks(text: &str) -> Vec<Chunk> {
+    let (named, mut at) = (named(text), 0u32);
     let mut found = Vec::new();
-    // The widest first, so that each is aligned.
+    // The widest first, so that little is lost to alignment.
     for (prefix, ty, count) in [POOLS[3], POOLS[4], POOLS[1], POOLS[2], POOLS[0]] {
         let len = Type::parse(ty).map_or(0, Type::bytes);
-        for i in 0..count {
-            found.push((format!("{prefix}{i}"), ty, at));
-            at += len;
+        let mut first = 0;
+        while first < count {
+            // As many as a vector takes.
+            let most = (count - first).min(16 / len).min(4);
+            let together = if most == 3 { 2 } else { most };
+            let registers: Vec<String> = (first..first + together).map(|i| format!("{prefix}{i}")).collect();
+            at = at.next_multiple_of(len * together);
+            if registers.iter().any(|register| named.contains(register.as_str())) {
+                found.push(Chunk { registers, ty, at });
+            }
+            at += len * together;
+            first += together;
         }
     }
     debug_assert!(at + 4 <= POOL_BYTES);
     found
+}
+
+/// Numbers of the predicates of the pool in a text.
+pub(super) fn predicates(text: &str) -> Vec<u32> {
+    let named = named(text);
+    (0..POOLS[5].2).filter(|i| named.contains(format!("%p{i}").as_str())).collect()
+}
+
+/// The registers in a text.
+fn named(text: &str) -> HashSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '%' || c == '_'));
+    words.filter(|word| word.starts_with('%')).collect()
 }
 
 /// A random register of a type's width. Those declared as floats hold floats only, as an assembler wants it.

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::registers::{POOL_BYTES, POOLS, declarations, layout};
+use super::registers::{POOL_BYTES, POOLS, chunks, declarations, predicates};
 use super::{Case, Statement};
 use crate::pattern::tallies;
 use crate::values;
@@ -63,7 +63,7 @@ pub(super) fn work(case: &Case) -> Work {
     let (threads, blocks) = (case.threads(), case.blocks());
     let (uses_shared, uses_local) = (body.contains("cells") || body.contains("%cell"), body.contains("slots"));
     let uses_tally = body.contains("tally");
-    let tally_len = 8 * tallies();
+    let tally_len = (8 * tallies()).next_multiple_of(16);
 
     let mut text = String::from(".version 8.5\n.target sm_80\n.address_size 64\n");
     if body.contains("table") || functions.iter().any(|f| f.contains("table")) {
@@ -92,42 +92,47 @@ pub(super) fn work(case: &Case) -> Work {
         text.push_str(&format!(".shared .align 16 .b8 tally[{tally_len}];\n"));
     }
     text.push_str(PLACES);
-    text.push_str(&take_registers());
+    let mut start = String::new();
     if uses_local {
-        (0..LOCAL / 8).for_each(|i| text.push_str(&format!("st.local.b64 [slots+{}], %d{};\n", 8 * i, i % POOLS[3].2)));
+        let pair = |i| 2 * i % POOLS[3].2;
+        (0..LOCAL / 16).for_each(|i| {
+            start.push_str(&format!("st.local.v2.b64 [slots+{}], {{%d{}, %d{}}};\n", 16 * i, pair(i), pair(i) + 1));
+        });
     }
     if uses_shared {
-        text.push_str("mov.u64 %cell, cells;\nmul.wide.u32 %wide, %me, 32;\nadd.u64 %cell, %cell, %wide;\n");
-        (0..CELL / 8).for_each(|i| text.push_str(&format!("st.shared.b64 [%cell+{}], %d{i};\n", 8 * i)));
+        start.push_str("mov.u64 %cell, cells;\nmul.wide.u32 %wide, %me, 32;\nadd.u64 %cell, %cell, %wide;\n");
+        (0..CELL / 16).for_each(|i| {
+            start.push_str(&format!("st.shared.v2.b64 [%cell+{}], {{%d{}, %d{}}};\n", 16 * i, 2 * i, 2 * i + 1));
+        });
     }
+    text.push_str(&take_registers(&format!("{start}{body}")));
+    text.push_str(&start);
     if uses_tally {
         text.push_str("setp.eq.u32 %q0, %me, 0;\nmov.u64 %z0, 0;\n");
-        (0..tally_len / 8).for_each(|i| text.push_str(&format!("@%q0 st.shared.b64 [tally+{}], %z0;\n", 8 * i)));
+        (0..tally_len / 16).for_each(|i| {
+            text.push_str(&format!("@%q0 st.shared.v2.b64 [tally+{}], {{%z0, %z0}};\n", 16 * i));
+        });
         text.push_str("bar.sync 0;\n");
     }
     text.push_str("// the random part\n");
     text.push_str(&body);
     text.push_str("// the results\n");
-    text.push_str(&give_registers());
+    text.push_str(&give_registers(&body));
     if uses_local {
-        text.push_str("ld.local.b64 %z1, [slots];\n");
-        (1..LOCAL / 8).for_each(|i| {
-            text.push_str(&format!("ld.local.b64 %z2, [slots+{}];\nmad.lo.u64 %z1, %z1, 31, %z2;\n", 8 * i));
-        });
+        text.push_str(&mixed("local", "slots", LOCAL));
         text.push_str(&format!("st.global.b64 [%out+{POOL_BYTES}], %z1;\n"));
     }
     if uses_shared {
-        text.push_str("ld.shared.b64 %z1, [%cell];\n");
-        (1..CELL / 8).for_each(|i| {
-            text.push_str(&format!("ld.shared.b64 %z2, [%cell+{}];\nmad.lo.u64 %z1, %z1, 31, %z2;\n", 8 * i));
-        });
+        text.push_str(&mixed("shared", "%cell", CELL));
         text.push_str(&format!("st.global.b64 [%out+{}], %z1;\n", POOL_BYTES + 8));
     }
     if uses_tally {
         text.push_str("bar.sync 0;\nsetp.eq.u32 %q0, %me, 0;\n@!%q0 bra DONE;\n");
         text.push_str(&format!("mul.wide.u32 %wide, %bid, {tally_len};\nadd.u64 %sums, %sums, %wide;\n"));
-        (0..tally_len / 8).for_each(|i| {
-            text.push_str(&format!("ld.shared.b64 %z1, [tally+{0}];\nst.global.b64 [%sums+{0}], %z1;\n", 8 * i));
+        (0..tally_len / 16).for_each(|i| {
+            let at = 16 * i;
+            text.push_str(&format!("ld.shared.v2.b64 {{%z1, %z2}}, [tally+{at}];\n"));
+            text.push_str(&format!("st.global.v2.b64 [%sums+{at}], {{%z1, %z2}};\n"));
         });
     }
     let uni = if uses_tally || case.seed.is_multiple_of(2) { "" } else { ".uni" };
@@ -190,41 +195,73 @@ mul.wide.u32 %wide, %y0, 128;
 add.u64 %wide, %in, %wide;
 ";
 
-/// Writes every register: with a number of the thread's row of the input, or with a fixed one.
-fn take_registers() -> String {
+/// Writes the registers of the pools that a text names, with numbers of the thread's row of the input.
+fn take_registers(named: &str) -> String {
     let mut text = String::new();
-    for (register, ty, at) in layout() {
-        text.push_str(&format!("ld.global.{ty} {register}, [%wide+{at}];\n"));
+    for chunk in chunks(named) {
+        let (ty, registers) = chunk.moved();
+        text.push_str(&format!("ld.global.{ty} {registers}, [%wide+{}];\n", chunk.at));
     }
-    text.push_str(&format!("ld.global.u32 %y0, [%wide+{}];\n", POOL_BYTES - 4));
-    for i in 0..POOLS[5].2 {
+    let predicates = predicates(named);
+    if !predicates.is_empty() {
+        text.push_str(&format!("ld.global.u32 %y0, [%wide+{}];\n", POOL_BYTES - 4));
+    }
+    for i in predicates {
         text.push_str(&format!("and.b32 %y1, %y0, {};\nsetp.ne.u32 %p{i}, %y1, 0;\n", 1 << (3 * i)));
     }
     text
 }
 
-/// Stores every register of the pools.
-fn give_registers() -> String {
+/// Stores the registers of the pools that a text names.
+fn give_registers(named: &str) -> String {
     let mut text = String::new();
-    for (register, ty, at) in layout() {
-        text.push_str(&format!("st.global.{ty} [%out+{at}], {register};\n"));
+    for chunk in chunks(named) {
+        let (ty, registers) = chunk.moved();
+        text.push_str(&format!("st.global.{ty} [%out+{}], {registers};\n", chunk.at));
     }
-    text.push_str("mov.u32 %y0, 0;\n");
-    for i in 0..POOLS[5].2 {
-        text.push_str(&format!("@%p{i} or.b32 %y0, %y0, {};\n", 1 << i));
+    let predicates = predicates(named);
+    if !predicates.is_empty() {
+        text.push_str("mov.u32 %y0, 0;\n");
+        predicates.iter().for_each(|i| text.push_str(&format!("@%p{i} or.b32 %y0, %y0, {};\n", 1 << i)));
+        text.push_str(&format!("st.global.u32 [%out+{}], %y0;\n", POOL_BYTES - 4));
     }
-    text.push_str(&format!("st.global.u32 [%out+{}], %y0;\n", POOL_BYTES - 4));
     text
 }
+
+/// Mixes bytes of memory into one number in `%z1`.
+fn mixed(space: &str, base: &str, len: u32) -> String {
+    let mut text = String::from("mov.u64 %z1, 1;\n");
+    for at in (0..len).step_by(16) {
+        text.push_str(&format!("ld.{space}.v2.b64 {{%z2, %z3}}, [{base}+{at}];\n"));
+        text.push_str("mad.lo.u64 %z1, %z1, 31, %z2;\nmad.lo.u64 %z1, %z1, 31, %z3;\n");
+    }
+    text
+}
+
+/// What a device function gives.
+const GIVE: &str = "mov.b64 {%y0, %y1}, %d0;
+xor.b32 %y0, %y0, %r0;
+mad.lo.u32 %y0, %r1, 31, %y0;
+cvt.u32.u16 %y1, %h0;
+add.u32 %y0, %y0, %y1;
+st.param.b32 [r], %y0;
+ret;
+}
+";
 
 /// A device function: its registers start from its two parameters, its result mixes some of them.
 fn device_function(name: &str, body: &[Statement]) -> String {
     let mut text = format!(".func (.param .b32 r) {name}(.param .b32 a, .param .b64 b)\n{{\n{}", declarations());
     text.push_str("ld.param.b32 %y0, [a];\nld.param.b64 %z0, [b];\n");
-    for (i, (register, ty, _)) in layout().into_iter().enumerate() {
+    let mut inside = String::new();
+    lines(body, &mut inside);
+    inside.push_str(GIVE);
+    let chunks = chunks(&inside);
+    let registers = chunks.iter().flat_map(|chunk| chunk.registers.iter().map(|register| (register, chunk.ty)));
+    for (i, (register, ty)) in registers.enumerate() {
         let (word, odd) = (i % 2 == 0, 0x9e37_79b9u64.wrapping_mul(i as u64 + 1) | 1);
         match ty {
-            "b16" => text.push_str(&format!("cvt.u16.u32 {register}, %y0;\nxor.b16 {register}, {register}, {};\n", i)),
+            "b16" => text.push_str(&format!("cvt.u16.u32 {register}, %y0;\nxor.b16 {register}, {register}, {i};\n")),
             "f32" => text.push_str(&format!("cvt.rn.f32.s32 {register}, %y0;\n")),
             "f64" => text.push_str(&format!("cvt.rn.f64.s64 {register}, %z0;\n")),
             "b32" if word => text.push_str(&format!("mov.b32 {register}, %y0;\n")),
@@ -233,13 +270,9 @@ fn device_function(name: &str, body: &[Statement]) -> String {
             _ => text.push_str(&format!("mul.lo.u64 {register}, %z0, {odd:#x};\n")),
         }
     }
-    for i in 0..POOLS[5].2 {
+    for i in predicates(&inside) {
         text.push_str(&format!("and.b32 %y1, %y0, {};\nsetp.ne.u32 %p{i}, %y1, 0;\n", 1 << i));
     }
-    lines(body, &mut text);
-    text.push_str(
-        "mov.b64 {%y0, %y1}, %d0;\nxor.b32 %y0, %y0, %r0;\nmad.lo.u32 %y0, %r1, 31, %y0;\ncvt.u32.u16 %y1, %h0;\n\
-         add.u32 %y0, %y0, %y1;\nst.param.b32 [r], %y0;\nret;\n}\n",
-    );
+    text.push_str(&inside);
     text
 }

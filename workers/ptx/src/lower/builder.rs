@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
+use super::EFFORT;
 use super::layout::{Area, Layout};
 use crate::ast::{Ast, Function, Instruction, Operand, RegId, Type, VarId};
 use crate::error::{Error, Space};
@@ -26,6 +27,8 @@ pub(crate) fn class(ty: Type) -> Class {
 pub(super) struct Builder<'a> {
     pub ast: &'a Ast,
     pub layout: &'a Layout,
+    /// What lowering may still take.
+    effort: &'a mut u64,
     pub ops: Vec<Op>,
     pub blocks: Vec<Block>,
     slots: Vec<Class>,
@@ -51,7 +54,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(ast: &'a Ast, layout: &'a Layout) -> Self {
+    pub fn new(ast: &'a Ast, layout: &'a Layout, effort: &'a mut u64) -> Self {
         static NOTHING: std::sync::OnceLock<Function> = std::sync::OnceLock::new();
         let function = NOTHING.get_or_init(|| Function {
             name: String::new(),
@@ -68,6 +71,7 @@ impl<'a> Builder<'a> {
         Self {
             ast,
             layout,
+            effort,
             ops: Vec::new(),
             blocks: Vec::new(),
             slots: Vec::new(),
@@ -85,6 +89,19 @@ impl<'a> Builder<'a> {
             guard: None,
             line: 0,
         }
+    }
+
+    /// Counts what is done, so that it ends soon.
+    pub fn charge(&mut self, cost: u64, line: u32) -> Result<()> {
+        match self.effort.checked_sub(cost) {
+            Some(left) => *self.effort = left,
+            None => {
+                *self.effort = 0;
+                let what = "the size of all kernels, each with what it calls";
+                return Err(Error::Limit { line, column: 0, what, found: EFFORT + 1, limit: EFFORT });
+            }
+        }
+        Ok(())
     }
 
     /// Starts a function: its registers have no slots yet.
@@ -203,7 +220,8 @@ impl<'a> Builder<'a> {
 
     /// Whether a variable is a parameter of the kernel at work.
     pub fn is_kernel_param(&self, id: VarId) -> bool {
-        self.function.entry && self.function.params.contains(&id)
+        let variable = self.ast.variable(id);
+        self.function.entry && variable.space == Space::Param && variable.constant
     }
 
     /// The address of a variable in its space; local memory holds parameters of functions too.
@@ -226,16 +244,17 @@ impl<'a> Builder<'a> {
             Space::Shared => self.shared.take(variable.len, variable.align),
             Space::Local => self.local.take(variable.len, variable.align),
             Space::Param if self.is_kernel_param(id) => {
-                let mut area = Area::default();
-                let mut at = 0;
+                // All at once: the place of one depends on those before it.
+                let (mut area, mut found) = (Area::default(), 0);
                 for param in &self.function.params {
                     let variable = self.ast.variable(*param);
-                    at = area.take(variable.len, variable.align);
+                    let at = area.take(variable.len, variable.align);
+                    self.addresses.insert(*param, at);
                     if *param == id {
-                        break;
+                        found = at;
                     }
                 }
-                at
+                found
             }
             Space::Param => self.local.take(variable.len, variable.align),
         };

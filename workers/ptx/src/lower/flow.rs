@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 
 use super::barrier::Barrier;
 use super::builder::Builder;
+use super::cost;
 use crate::ast::{Function, Instruction, Operand, Statement, Type, VarId};
 use crate::collective::Collective;
 use crate::error::{Error, Space};
@@ -39,19 +40,12 @@ struct Callee {
 impl<'a> Builder<'a> {
     pub fn program(mut self, kernel: &'a Function) -> Result<Program> {
         let order = self.reachable(kernel)?;
-        let dynamic: Vec<VarId> = self
-            .ast
-            .globals
-            .iter()
-            .copied()
-            .filter(|id| self.ast.variable(*id).space == Space::Shared && self.ast.variable(*id).len == 0)
-            .collect();
         // Static shared memory is placed first, so that dynamic shared memory can lie behind it.
         for function in &order {
             self.enter(function);
             self.place_shared(function)?;
         }
-        self.place_dynamic_shared(&dynamic);
+        self.place_dynamic_shared(&self.layout.dynamic);
         let mut callees: BTreeMap<&str, Callee> = BTreeMap::new();
         let mut entry = 0;
         for function in order {
@@ -65,47 +59,41 @@ impl<'a> Builder<'a> {
     }
 
     /// The kernel and the functions that it reaches, each after those it calls.
-    fn reachable(&self, kernel: &'a Function) -> Result<Vec<&'a Function>> {
+    fn reachable(&mut self, kernel: &'a Function) -> Result<Vec<&'a Function>> {
+        let ast = self.ast;
+        self.charge(cost(kernel) + 8 * self.layout.dynamic.len() as u64, kernel.line)?;
         let mut order: Vec<&Function> = Vec::new();
+        // Functions that were met, and whether all that they call was met too.
+        let mut met: BTreeMap<&str, bool> = BTreeMap::from([(kernel.name.as_str(), false)]);
         // Depth first, with an own stack: calls of the function, and the next one to visit.
         let mut stack = vec![(kernel, calls(kernel), 0)];
         while let Some((function, called, next)) = stack.last_mut() {
-            let Some((name, line)) = called.get(*next) else {
+            let Some(&(name, line)) = called.get(*next) else {
+                met.insert(&function.name, true);
                 order.push(function);
                 stack.pop();
                 continue;
             };
             *next += 1;
-            if order.iter().any(|f| f.name == *name) {
-                continue;
+            let wrong = |problem| Err(Error::Name { line, column: 0, name: name.to_string(), problem });
+            match met.get(name) {
+                Some(true) => continue,
+                Some(false) => {
+                    return wrong("calls itself: recursion is not in the profile, its depth depends on the device");
+                }
+                None if name == ASSERT => continue,
+                None if name == "vprintf" => return wrong("prints: write to a buffer instead"),
+                None => {}
             }
-            let (name, line) = (name.clone(), *line);
-            if name == ASSERT {
-                continue;
-            }
-            if name == "vprintf" {
-                return Err(Error::Name { line, column: 0, name, problem: "prints: write to a buffer instead" });
-            }
-            if stack.iter().any(|(f, ..)| f.name == name) {
-                return Err(Error::Name {
-                    line,
-                    column: 0,
-                    name,
-                    problem: "calls itself: recursion is not in the profile, its depth depends on the device",
-                });
-            }
-            let Some(callee) = self.ast.functions.iter().find(|f| f.name == name && !f.entry) else {
-                return Err(Error::Name { line, column: 0, name, problem: "is called but not defined in this module" });
+            let Some(callee) = ast.function(name).filter(|function| !function.entry) else {
+                return wrong("is called but not defined in this module");
             };
-            if stack.len() + order.len() > MAX_FUNCTIONS {
-                return Err(Error::Limit {
-                    line,
-                    column: 0,
-                    what: "the number of functions",
-                    found: stack.len() as u64,
-                    limit: MAX_FUNCTIONS as u64,
-                });
+            if met.len() > MAX_FUNCTIONS {
+                let (found, limit) = (met.len() as u64, MAX_FUNCTIONS as u64);
+                return Err(Error::Limit { line, column: 0, what: "the number of functions", found, limit });
             }
+            self.charge(cost(callee), callee.line)?;
+            met.insert(name, false);
             stack.push((callee, calls(callee), 0));
         }
         Ok(order)
@@ -253,6 +241,7 @@ impl<'a> Builder<'a> {
                 let index = self.source(ins, index, Class::Word, Type::U32)?;
                 let targets = open.tables.get(table).cloned();
                 let targets = targets.ok_or_else(|| ins.unsupported("its .branchtargets must stand before it"))?;
+                self.charge(8 * targets.len() as u64, ins.line)?;
                 self.close_guarded(open, guard, |_| End::Switch { index, targets: Box::default() }, ins.line);
                 open.jumps.push((self.blocks.len() as u32 - 1, targets, ins.line));
             }
@@ -326,8 +315,7 @@ impl<'a> Builder<'a> {
         let (name, Callee { entry, link: target_link }) =
             callee.ok_or_else(|| ins.unsupported("only direct calls are in the profile"))?;
         let (entry, target_link) = (*entry, *target_link);
-        let function =
-            self.ast.functions.iter().find(|f| f.name == *name).ok_or_else(|| ins.unsupported("unknown function"))?;
+        let function = self.ast.function(name).ok_or_else(|| ins.unsupported("unknown function"))?;
         let copies = |formals: &[VarId], actuals: &[Operand]| -> Result<Vec<(VarId, VarId)>> {
             if formals.len() != actuals.len() {
                 return Err(ins.unsupported(format!("{} parameters, expected {}", actuals.len(), formals.len())));
@@ -374,7 +362,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Names that a function calls, with lines.
-fn calls(function: &Function) -> Vec<(String, u32)> {
+fn calls(function: &Function) -> Vec<(&str, u32)> {
     let mut names = Vec::new();
     for statement in &function.body {
         if let Statement::Instruction(ins) = statement
@@ -383,7 +371,7 @@ fn calls(function: &Function) -> Vec<(String, u32)> {
             && !ins.operands.iter().any(|operand| matches!(operand, Operand::Reg(_)))
         {
             names.extend(ins.operands.iter().filter_map(|operand| match operand {
-                Operand::Name(name) => Some((name.clone(), ins.line)),
+                Operand::Name(name) => Some((name.as_str(), ins.line)),
                 _ => None,
             }));
         }

@@ -25,6 +25,8 @@ impl Area {
 pub(crate) struct Layout {
     pub addresses: BTreeMap<VarId, u64>,
     pub image: Vec<u8>,
+    /// Dynamic shared memory.
+    pub dynamic: Vec<VarId>,
 }
 
 impl Layout {
@@ -38,6 +40,8 @@ impl Layout {
                 layout.addresses.insert(*id, (VARIABLES << OFFSET_BITS) + at);
             }
         }
+        let dynamic = |id: &VarId| ast.variable(*id).space == Space::Shared && ast.variable(*id).len == 0;
+        layout.dynamic = ast.globals.iter().copied().filter(dynamic).collect();
         layout.image = vec![0; area.len as usize];
         for id in &ast.globals {
             let variable = ast.variable(*id);

@@ -3,6 +3,7 @@
 use super::{Kind, Opcode, exact, op};
 use crate::ast::Type::{Pred, U32};
 
+const BAR: &[&str] = &["sync", "red", "popc", "and", "or", "cta"];
 const BARRIER: &[&str] = &["sync", "red", "popc", "and", "or", "cta", "aligned"];
 
 pub(super) const ROWS: &[Opcode] = &[
@@ -10,7 +11,7 @@ pub(super) const ROWS: &[Opcode] = &[
         "bar",
         Kind::Bar,
         (4, 4),
-        &[exact(&[U32, Pred], BARRIER), exact(&[], &["warp", "sync"])],
+        &[exact(&[U32, Pred], BAR), exact(&[], &["warp", "sync"])],
         "waits for the block, or for b threads at barrier a; `.red` combines p over them; `.warp` waits for lanes of a mask",
     ),
     op("barrier", Kind::Bar, (4, 4), &[exact(&[U32, Pred], BARRIER)], "as bar"),

@@ -28,7 +28,25 @@ const LOAD: &[&str] = &[
     "cs",
     "lu",
     "cv",
+];
+const STORE: &[&str] = &[
+    "global",
+    "shared",
+    "shared::cta",
+    "local",
+    "param",
+    "param::func",
+    "v2",
+    "v4",
+    "weak",
+    "volatile",
+    "relaxed",
+    "cta",
+    "gpu",
+    "sys",
     "wb",
+    "cg",
+    "cs",
     "wt",
 ];
 const REDUCE: &[&str] = &[
@@ -101,12 +119,12 @@ pub(super) const ROWS: &[Opcode] = &[
         &[exact(&[B16], &["sync", "aligned", "m8n8", "x1", "x2", "x4", "trans", "shared", "shared::cta"])],
         "d = fragments of 8×8 matrices of 16-bit elements whose rows lanes 0 to 8n-1 address",
     ),
-    op("ldu", Kind::Ld, (4, 4), &[exact(MEM, LOAD)], "as ld"),
+    op("ldu", Kind::Ld, (4, 4), &[exact(MEM, &["global", "v2", "v4"])], "as ld"),
     op(
         "prefetch",
         Kind::Nop,
         (1, 1),
-        &[exact(&[], &["global", "local", "const", "param", "L1", "L2"])],
+        &[exact(&[], &["global", "local", "L1", "L2"])],
         "a hint to caches: no effect on results",
     ),
     op("prefetchu", Kind::Nop, (1, 1), &[exact(&[], &["L1"])], "a hint to caches: no effect on results"),
@@ -117,5 +135,5 @@ pub(super) const ROWS: &[Opcode] = &[
         &[exact(ATOM, REDUCE)],
         "[a] = [a] op b as one step; `.inc`, `.dec` with a constant bound",
     ),
-    op("st", Kind::St, (4, 4), &[exact(MEM, LOAD)], "[a] = b; a wider register gives its low part"),
+    op("st", Kind::St, (4, 4), &[exact(MEM, STORE)], "[a] = b; a wider register gives its low part"),
 ];

@@ -1,5 +1,7 @@
 //! Kernels and device functions.
 
+use alloc::rc::Rc;
+
 use super::{MAX_FUNCTIONS, Parser, Result, Scope, passing};
 use crate::ast::{Function, RegId, Type, VarId, Variable};
 use crate::error::{Error, Space};
@@ -39,7 +41,7 @@ impl Parser<'_> {
         if entry {
             self.kernel_params(&params.ids, line, column)?;
         }
-        self.signatures.insert(name.clone(), (returns.ids.clone(), params.ids.clone()));
+        self.signatures.insert(name.clone(), Rc::new((returns.ids.clone(), params.ids.clone())));
         let directives = self.directives()?;
         let body = if self.take(';') { None } else { Some(self.body()?) };
         self.scopes.pop();
@@ -54,7 +56,7 @@ impl Parser<'_> {
             let (found, limit) = (MAX_FUNCTIONS as u64 + 1, MAX_FUNCTIONS as u64);
             return Err(Error::Limit { line, column, what: "the number of kernels and functions", found, limit });
         }
-        passing::bind(&mut body, &params.registers, &returns.registers);
+        passing::bind(&mut body, &params.registers, &returns.registers, line, column)?;
         let registers = std::mem::take(&mut self.registers);
         let register_names = std::mem::take(&mut self.register_names);
         self.registers_before += registers.len() as u64;
@@ -72,6 +74,7 @@ impl Parser<'_> {
             required_threads,
             line,
         };
+        self.ast.by_name.insert(function.name.clone(), self.ast.functions.len());
         self.ast.functions.push(function);
         Ok(())
     }

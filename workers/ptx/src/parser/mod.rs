@@ -7,6 +7,7 @@ mod number;
 mod operand;
 mod passing;
 
+use alloc::rc::Rc;
 use std::collections::{HashMap, HashSet};
 
 use crate::ast::{Ast, Operand, RegId, Remark, Statement, Type, VarId};
@@ -63,7 +64,7 @@ pub(crate) struct Parser<'a> {
     /// Names of the functions that have a body.
     defined: HashSet<String>,
     /// Returns and parameters of every function that was declared or defined.
-    signatures: HashMap<String, (Vec<VarId>, Vec<VarId>)>,
+    signatures: HashMap<String, Rc<(Vec<VarId>, Vec<VarId>)>>,
     /// `.alias`: other names of functions.
     aliases: HashMap<String, String>,
 }

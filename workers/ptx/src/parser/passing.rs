@@ -2,6 +2,10 @@
 
 use super::{Parser, Result};
 use crate::ast::{Base, Instruction, Operand, RegId, Statement, Type, VarId};
+use crate::error::Error;
+
+/// Most stores before the ends of a function.
+const MAX_RETURNED: u64 = 1 << 20;
 
 /// Parameters and the registers of the text that stand for them.
 type Registers = [(VarId, RegId, Type)];
@@ -20,9 +24,22 @@ fn store(at: &Instruction, ty: Type, to: VarId, from: Operand) -> Instruction {
 }
 
 /// Lets a function read its parameters from variables at its start, and write its returns before it leaves.
-pub(super) fn bind(body: &mut Vec<Statement>, params: &Registers, returns: &Registers) {
+pub(super) fn bind(
+    body: &mut Vec<Statement>,
+    params: &Registers,
+    returns: &Registers,
+    line: u32,
+    column: u32,
+) -> Result<()> {
     if params.is_empty() && returns.is_empty() {
-        return;
+        return Ok(());
+    }
+    let leaves =
+        body.iter().filter(|statement| matches!(statement, Statement::Instruction(ins) if ins.name() == "ret"));
+    let found = (leaves.count() as u64 + 1).saturating_mul(returns.len() as u64);
+    if found > MAX_RETURNED {
+        let what = "the number of values that a function returns in registers at all its ends";
+        return Err(Error::Limit { line, column, what, found, limit: MAX_RETURNED });
     }
     let blank = |line| Instruction { line, column: 0, guard: None, text: String::new(), operands: Vec::new() };
     let line = |statement: Option<&Statement>| match statement {
@@ -49,6 +66,7 @@ pub(super) fn bind(body: &mut Vec<Statement>, params: &Registers, returns: &Regi
     }
     leave(&last, &mut bound);
     *body = bound;
+    Ok(())
 }
 
 impl Parser<'_> {
@@ -60,7 +78,8 @@ impl Parser<'_> {
         };
         let Operand::Name(callee) = &call.operands[name] else { return Ok(()) };
         let callee = self.aliases.get(callee).unwrap_or(callee);
-        let (returns, params) = self.signatures.get(callee).cloned().unwrap_or_default();
+        let signature = self.signatures.get(callee).cloned().unwrap_or_default();
+        let (returns, params) = &*signature;
         let mut after = Vec::new();
         let mut operands = std::mem::take(&mut call.operands);
         for (at, operand) in operands.iter_mut().enumerate() {
@@ -68,7 +87,7 @@ impl Parser<'_> {
                 Operand::List(list) => list,
                 _ => continue,
             };
-            let formals = if at < name { &returns } else { &params };
+            let formals = if at < name { returns } else { params };
             for (i, actual) in list.iter_mut().enumerate() {
                 let formal = formals.get(i).map(|id| self.ast.variable(*id).ty);
                 let ty = match actual {
