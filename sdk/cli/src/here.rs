@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use tessera_executor::{Backend, ExecError, Program, open};
+use tessera_executor::{Backend, Checks, ExecError, Options, Program, open_with};
 use tessera_protocol::spec::JobSpec;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,8 @@ pub enum On {
     /// The processor
     #[default]
     Cpu,
+    /// The processor, much more slowly, so that races and reads of what nobody wrote are found
+    Checked,
     /// GPUs
     Cuda,
 }
@@ -84,13 +86,14 @@ fn serve(
     ready: oneshot::Sender<Result<String, ExecError>>,
     asked: &mpsc::Receiver<Request>,
 ) {
-    let backend = match on {
-        On::Auto => Backend::Auto,
-        On::Cpu => Backend::Cpu,
-        On::Cuda => Backend::Cuda,
+    let (backend, checks) = match on {
+        On::Auto => (Backend::Auto, Checks::NONE),
+        On::Cpu => (Backend::Cpu, Checks::NONE),
+        On::Checked => (Backend::Cpu, Checks::ALL),
+        On::Cuda => (Backend::Cuda, Checks::NONE),
     };
     let program = Program { module, plan: &spec.plan, inputs, unit_gas: spec.unit_gas, unit_time: UNIT_TIME };
-    let opened = open(backend).and_then(|executor| {
+    let opened = open_with(backend, &Options { checks, ..Options::default() }).and_then(|executor| {
         let device = executor.devices().first().map(|device| device.name.clone()).unwrap_or_default();
         Ok((executor.prepare(0, &program)?, device))
     });

@@ -3,17 +3,18 @@
 use std::ops::Range;
 
 use tessera_protocol::spec::BufferInit;
-use tessera_ptx::{Access, FaultKind, Launch, Limits, Machine, Memory};
+use tessera_ptx::{Access, Checks, FaultKind, Interpreter, Launch, Limits, Machine, Memory};
 
 use crate::program::{Checked, Program};
 use crate::{Device, ExecError, Executor, Kind, Session, Sink, UnitOutput};
 
 pub(crate) struct Cpu {
     devices: [Device; 1],
+    checks: Checks,
 }
 
 impl Cpu {
-    pub fn new() -> Self {
+    pub fn new(checks: Checks) -> Self {
         let line = |file: &str, key: &str| {
             let text = std::fs::read_to_string(file).ok()?;
             let value = text.lines().find_map(|line| line.strip_prefix(key))?.trim_start_matches([' ', '\t', ':']);
@@ -22,7 +23,7 @@ impl Cpu {
         let name = line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
         let kilobytes = line("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
         let memory = kilobytes.unwrap_or(0) << 10;
-        Self { devices: [Device { name, kind: Kind::Cpu, memory, compute_capability: None, uuid: [0; 16] }] }
+        Self { devices: [Device { name, kind: Kind::Cpu, memory, compute_capability: None, uuid: [0; 16] }], checks }
     }
 }
 
@@ -51,7 +52,7 @@ impl Executor for Cpu {
             addresses.push(address);
         }
         let output = vec![0; program.output_len()];
-        Ok(Box::new(CpuSession { program, memory, addresses, output }))
+        Ok(Box::new(CpuSession { program, memory, addresses, output, checks: self.checks }))
     }
 }
 
@@ -64,6 +65,7 @@ struct CpuSession {
     memory: Memory,
     addresses: Vec<u64>,
     output: Vec<u8>,
+    checks: Checks,
 }
 
 impl CpuSession {
@@ -89,7 +91,11 @@ impl CpuSession {
             let shape =
                 Launch { grid: launch.grid, block: launch.block, shared_len: launch.shared_len, params: &params };
             let gas = (limit > 0).then(|| limit - spent);
-            let done = Machine.launch(&mut self.memory, kernel, &shape, Limits { gas, cancel: None, deadline });
+            let limits = Limits { gas, cancel: None, deadline };
+            let done = match self.checks {
+                Checks::NONE => Machine.launch(&mut self.memory, kernel, &shape, limits),
+                checks => Interpreter::new().with_checks(checks).launch(&mut self.memory, kernel, &shape, limits),
+            };
             match done {
                 Ok(stats) => spent += stats.gas,
                 Err(fault) if fault.kind == FaultKind::Deadline => {

@@ -61,6 +61,9 @@ pub enum ExecError {
         /// The limit.
         limit: Duration,
     },
+    /// Checks are asked of a backend that has none.
+    #[error("a GPU cannot look for races or for what nobody wrote: run with checks on the CPU")]
+    ChecksOnGpu,
     /// The driver failed.
     #[error("{doing}: {error}")]
     Driver {

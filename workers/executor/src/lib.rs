@@ -36,6 +36,7 @@ use std::path::PathBuf;
 pub use cuda::{Finding, probe};
 pub use error::ExecError;
 pub use program::Program;
+pub use tessera_ptx::Checks;
 
 /// What kind of machine a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,11 +104,14 @@ pub struct Options {
     pub graphs: Graphs,
     /// Most units on their way at once on a device; never more than eight are.
     pub most_in_flight: usize,
+    /// What else to look for while units run: races, and what nobody wrote. Only the CPU can, much more slowly than it
+    /// computes otherwise: with any check [`Backend::Auto`] is the CPU, and [`Backend::Cuda`] an error.
+    pub checks: Checks,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cubins: None, graphs: Graphs::Auto, most_in_flight: 8 }
+        Self { cubins: None, graphs: Graphs::Auto, most_in_flight: 8, checks: Checks::NONE }
     }
 }
 
@@ -160,16 +164,19 @@ pub fn open(backend: Backend) -> Result<Box<dyn Executor>, ExecError> {
 /// Opens a backend.
 ///
 /// # Errors
-/// If it is [`Backend::Cuda`] and there is no usable GPU.
+/// If it is [`Backend::Cuda`] and there is no usable GPU, or checks are asked of GPUs.
 pub fn open_with(backend: Backend, options: &Options) -> Result<Box<dyn Executor>, ExecError> {
+    let cpu = || Box::new(cpu::Cpu::new(options.checks));
     match backend {
-        Backend::Cpu => Ok(Box::new(cpu::Cpu::new())),
+        Backend::Cpu => Ok(cpu()),
+        Backend::Cuda if options.checks != Checks::NONE => Err(ExecError::ChecksOnGpu),
+        Backend::Auto if options.checks != Checks::NONE => Ok(cpu()),
         Backend::Cuda => Ok(Box::new(cuda::Cuda::new(options)?)),
         Backend::Auto => match cuda::Cuda::new(options) {
             Ok(cuda) => Ok(Box::new(cuda)),
             Err(reason) => {
                 tracing::info!(%reason, "no GPU: running on the CPU");
-                Ok(Box::new(cpu::Cpu::new()))
+                Ok(cpu())
             }
         },
     }

@@ -28,7 +28,7 @@ fn options() -> Options {
     };
     let cubins = std::env::var_os(CUBINS)
         .map(|directory| Cubins { directory: directory.into(), quota: number(QUOTA).unwrap_or(1 << 20) });
-    Options { cubins, graphs, most_in_flight: number(MOST).unwrap_or(8) as usize }
+    Options { cubins, graphs, most_in_flight: number(MOST).unwrap_or(8) as usize, ..Options::default() }
 }
 
 fn cuda() -> Box<dyn Executor> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::stand_in::{StandIn, test_process, text};
 use common::{MODULE, at, faults, launch, run_fault, sink_refuses, suite, zero};
-use tessera_executor::{Backend, ExecError, Kind, Program, open, probe};
+use tessera_executor::{Backend, Checks, ExecError, Kind, Options, Program, open, open_with, outputs, probe};
 use tessera_protocol::spec::{Arg, LaunchPlan};
 
 /// How many CUDA devices the test `cuda` must find; without it, none is fine.
@@ -32,6 +32,24 @@ fn cpu_faults() {
         assert!(error.to_string().contains(fault.says[0]), "{}: {error}", fault.name);
         assert_eq!(error.blames_job(), fault.name != "for_ever", "{error}");
     }
+}
+
+/// With checks, units that race are found, and those that do not give the same bits and gas.
+#[test]
+fn cpu_checks() {
+    let options = Options { checks: Checks::ALL, ..Options::default() };
+    let checked = open_with(Backend::Auto, &options).unwrap();
+    assert_eq!(checked.devices()[0].kind, Kind::Cpu);
+    suite(&*checked);
+    assert!(matches!(open_with(Backend::Cuda, &options), Err(ExecError::ChecksOnGpu)));
+    // All threads write the same word.
+    let module = ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry meet(.param .u64 out)\n{\n.reg .b32 %r<2>;\n.reg .b64 %rd<2>;\n\
+        ld.param.u64 %rd1, [out];\nmov.u32 %r1, %tid.x;\nst.global.u32 [%rd1], %r1;\nret;\n}\n";
+    let plan = LaunchPlan { buffers: vec![zero(4)], launches: vec![launch("meet", 1, 32, vec![at(0)])], output: 0 };
+    let program = Program { module, plan: &plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(60) };
+    assert!(outputs(&*open(Backend::Cpu).unwrap(), 0, &program, 0..1).is_ok());
+    let error = outputs(&*checked, 0, &program, 0..1).unwrap_err();
+    assert!(error.blames_job() && error.to_string().contains("race in global memory"), "{error}");
 }
 
 #[test]

@@ -193,6 +193,57 @@ impl fmt::Display for Race {
     }
 }
 
+/// Something that must not depend on what nobody wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Where memory is accessed.
+    Address,
+    /// Whether an instruction acts.
+    Guard,
+    /// Where a thread goes on.
+    Branch,
+    /// What a buffer holds.
+    Store,
+    /// What an atomic does.
+    Atomic,
+    /// Whether a division is one by zero.
+    Divisor,
+    /// Which barrier, for how many threads, or what it computes.
+    Barrier,
+    /// Which lanes take part in an instruction of a warp.
+    Lanes,
+}
+
+/// Where a value that nobody wrote decides something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What it decides, at the line of the fault.
+    pub effect: Effect,
+    /// The register that brings it there, where one does.
+    pub register: Option<Box<str>>,
+    /// The line that read what was not written; until here it was only copied and computed with.
+    pub read: u32,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.effect {
+            Effect::Address => "the address",
+            Effect::Guard => "whether the instruction acts",
+            Effect::Branch => "where the thread goes on",
+            Effect::Store => "what is stored",
+            Effect::Atomic => "what the atomic does",
+            Effect::Divisor => "the divisor",
+            Effect::Barrier => "the barrier",
+            Effect::Lanes => "the mask of lanes",
+        })?;
+        if let Some(register) = &self.register {
+            write!(f, " ({register})")?;
+        }
+        f.write_str(" comes from")
+    }
+}
+
 /// What happened in a launch that stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultKind {
@@ -222,23 +273,30 @@ pub enum FaultKind {
         /// The address.
         address: u64,
     },
-    /// A register that is read and was not written.
-    #[error("register {name} is read before it is written")]
+    /// What a register held before it was written decides something.
+    #[error("{decides} register {name}, which line {} reads before it is written", decides.read)]
     UnwrittenRegister {
         /// Its name.
-        name: String,
+        name: Box<str>,
+        /// What it decides.
+        decides: Box<Decision>,
     },
-    /// Two accesses of the same memory that nothing orders, at least one of which writes.
-    #[error("{0}")]
-    Race(Box<Race>),
-    /// Shared or local memory that is read and was not written.
-    #[error("{space} memory at {address:#x} is read before it is written")]
+    /// What shared or local memory held before it was written decides something.
+    #[error("{decides} {space} memory at {address:#x}, which line {} reads before it is written", decides.read)]
     UnwrittenMemory {
         /// The space.
         space: Space,
         /// The first byte that was not written.
         address: u64,
+        /// What it decides.
+        decides: Box<Decision>,
     },
+    /// Two accesses of the same memory that nothing orders, at least one of which writes.
+    #[error("{0}")]
+    Race(Box<Race>),
+    /// A thread touches what `cp.async` copies before the copy was waited for.
+    #[error("asynchronous copy in {} memory at {:#x}: nothing waits for the {} before the {}", .0.space, .0.address, .0.first, .0.second)]
+    UnfinishedCopy(Box<Race>),
     /// An integer division by zero, whose result PTX leaves open.
     #[error("integer division by zero")]
     DivisionByZero,

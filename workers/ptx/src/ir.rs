@@ -95,12 +95,23 @@ pub(crate) struct Transfer {
     pub count: u8,
     /// Slots of the elements.
     pub data: [Slot; 4],
+    /// One side of `cp.async`: on a GPU it takes place at some time until the thread waits for it.
+    pub later: bool,
 }
 
 impl Transfer {
     /// Bytes of all elements.
     pub fn len(&self) -> u32 {
         u32::from(self.size) * u32::from(self.count)
+    }
+
+    /// What a slot holds after an element with these bits is loaded.
+    pub fn extend(&self, bits: u64) -> u64 {
+        match (self.signed, self.size) {
+            (true, 1) => u64::from(bits as i8 as u32),
+            (true, 2) => u64::from(bits as i16 as u32),
+            _ => bits,
+        }
     }
 }
 
@@ -181,15 +192,17 @@ pub(crate) enum What {
         from: u32,
         len: u32,
     },
-    /// Notes in slot `flag` that a register was written that may be read before it is.
-    Written {
-        flag: Slot,
-    },
-    /// A fault unless slot `flag` says that the register was written. `register` is its number among the named ones.
-    Check {
-        flag: Slot,
-        register: u32,
-    },
+    /// Speaks of the thread's asynchronous copies, which took place already: only checks look at it.
+    Copies(Copies),
+}
+
+/// What a thread says of its asynchronous copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    /// Those since the last time are a group.
+    Commit,
+    /// Waits until all but so many of the last groups are done.
+    Wait(u32),
 }
 
 /// One operation.
@@ -294,6 +307,17 @@ impl End {
     }
 }
 
+/// What a function has of its own: each call starts with all of it unwritten.
+#[derive(Clone, Debug)]
+pub(crate) struct Called {
+    /// Its first block.
+    pub entry: u32,
+    /// Its registers, by their place in [`Program::names`].
+    pub registers: Range<usize>,
+    /// Its arrays and the parameters that it hands on, in local memory.
+    pub local: Range<usize>,
+}
+
 /// A kernel, ready to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -306,12 +330,10 @@ pub(crate) struct Program {
     /// Values that slots have from the start.
     pub constants: Vec<(Slot, u64)>,
     pub specials: Vec<(Special, Slot)>,
-    /// Slots that are 0 when a thread starts: flags of [`What::Written`].
-    pub flags: Vec<Slot>,
-    /// Names of the registers that [`What::Check`] speaks of.
-    pub registers: Vec<alloc::string::String>,
     /// Slots that are registers of the text, ascending, with their names.
     pub names: Vec<(Slot, Box<str>)>,
+    /// The kernel and the functions that it calls, by their first blocks, ascending.
+    pub functions: Vec<Called>,
     /// Static shared memory of a block in bytes.
     pub shared_len: usize,
     /// Local memory of a thread in bytes.
@@ -323,6 +345,17 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// The name of a slot that is a register of the text.
+    pub fn name(&self, slot: Slot) -> Option<&str> {
+        let at = self.names.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        Some(&self.names[at].1)
+    }
+
+    /// Whether it copies asynchronously.
+    pub fn copies(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op.what, What::Load(Transfer { later: true, .. })))
+    }
+
     /// Whether a thread ever waits for another.
     pub fn waits(&self) -> bool {
         self.has_barriers || self.has_collectives

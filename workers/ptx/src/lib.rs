@@ -52,9 +52,9 @@
 //! # What a run detects
 //!
 //! Accesses outside buffers, misaligned ones, writes to inputs and to the module's variables, divisions by zero, traps,
-//! barriers that some threads never reach, shuffles from lanes that take no part, registers read before they are written,
-//! gas above a limit. With [`Checks`] the interpreter also finds races, and reads of shared or local memory that was never
-//! written. Each is a [`Fault`] that names kernel, block, thread and line.
+//! barriers that some threads never reach, shuffles from lanes that take no part, gas above a limit. With [`Checks`] the
+//! interpreter also finds races, copies that nobody waits for, and registers or memory that nobody wrote where they decide
+//! something. Each is a [`Fault`] that names kernel, block, thread and line.
 #![deny(missing_docs)]
 
 extern crate alloc;
@@ -76,7 +76,7 @@ mod parser;
 mod scalar;
 
 pub use check::Refusal;
-pub use error::{Error, Fault, FaultKind, Race, Space, Touch, Toucher};
+pub use error::{Decision, Effect, Error, Fault, FaultKind, Race, Space, Touch, Toucher};
 pub use machine::{Checks, Interpreter, Launch, Limits, Machine, Stats, Step, Watch, Written};
 pub use memory::{Access, Memory};
 pub use module::{Kernel, Module, Param};

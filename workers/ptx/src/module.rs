@@ -1,5 +1,6 @@
 //! A module: parsed, checked, its kernels lowered.
 
+#[cfg(jit)]
 use std::sync::OnceLock;
 
 use crate::ast::Ast;
@@ -26,7 +27,6 @@ pub struct Kernel {
     max_threads: Option<[u32; 3]>,
     required_threads: Option<[u32; 3]>,
     program: Result<Program, Error>,
-    watched: OnceLock<Program>,
     /// Machine code, once somebody asked for it.
     #[cfg(jit)]
     compiled: OnceLock<Option<crate::jit::Compiled>>,
@@ -117,12 +117,6 @@ impl Kernel {
         self.program.as_ref()
     }
 
-    /// The program with checks of registers that are read before they are written; made when it is first asked for.
-    pub(crate) fn watched(&self) -> Option<&Program> {
-        let program = self.program.as_ref().ok()?;
-        Some(self.watched.get_or_init(|| lower::watch(program.clone())))
-    }
-
     /// The kernel as machine code, if there is a compiler that takes it. The first call compiles it.
     #[cfg(jit)]
     pub(crate) fn compiled(&self) -> Option<&crate::jit::Compiled> {
@@ -171,7 +165,6 @@ impl Module {
                 params_len: end,
                 max_threads: function.max_threads,
                 required_threads: function.required_threads,
-                watched: OnceLock::new(),
                 program: lower::lower(&ast, &layout, function, &mut effort),
                 #[cfg(jit)]
                 compiled: OnceLock::new(),

@@ -1,10 +1,11 @@
-//! Races and reads of memory that was never written.
+//! Races, copies that nobody waits for, and memory that was never written.
 
 mod common;
 
 use common::module_text;
 use tessera_ptx::{
-    Access, Checks, Fault, FaultKind, Interpreter, Launch, Limits, Memory, Module, Space, Step, Touch, Watch, Written,
+    Access, Checks, Effect, Fault, FaultKind, Interpreter, Launch, Limits, Memory, Module, Space, Step, Touch, Watch,
+    Written,
 };
 
 /// `%r0`: the thread; `%rd59`: its word of `out`, `%rd60`: `out`; `%r58`: its word of `tile`, `%r59`: `tile`.
@@ -66,7 +67,7 @@ impl Case<'_> {
 
     fn unwritten(&self) -> (Space, u64) {
         match self.run().expect_err(self.body).kind {
-            FaultKind::UnwrittenMemory { space, address } => (space, address),
+            FaultKind::UnwrittenMemory { space, address, .. } => (space, address),
             other => panic!("{other}\n{}", self.body),
         }
     }
@@ -74,6 +75,10 @@ impl Case<'_> {
 
 fn one(body: &str) -> Case<'_> {
     Case { body, ..CASE }
+}
+
+fn single(body: &str) -> Case<'_> {
+    Case { block: 1, ..one(body) }
 }
 
 fn many(body: &str) -> Case<'_> {
@@ -120,7 +125,7 @@ fn shuffles_order_no_memory() {
     assert_eq!(found, (Space::Shared, (0, 1, 1, Write), (0, 0, 4, Read)));
     // A warp's barrier does not reach the other warp; halves do not reach each other.
     let far = body("bar.warp.sync -1;").replace("xor.b32 %r1, %r58, 4", "xor.b32 %r1, %r58, 128");
-    assert_eq!(one(&far).run().unwrap_err().kind, FaultKind::UnwrittenMemory { space: Space::Shared, address: 128 });
+    assert_eq!(one(&far).unwritten(), (Space::Shared, 128));
     let halves = "mov.u32 %r4, 0xffff;\nsetp.gt.u32 %p1, %r0, 15;\n@%p1 mov.u32 %r4, 0xffff0000;\nbar.warp.sync %r4;";
     assert_eq!(Case { block: 32, ..one(&body(halves)) }.words()[..4], [1, 0, 3, 2]);
     let far = body(halves).replace("xor.b32 %r1, %r58, 4", "xor.b32 %r1, %r58, 64");
@@ -232,23 +237,37 @@ fn launches_are_ordered() {
 
 #[test]
 fn memory_that_was_never_written() {
-    assert_eq!(one("ld.shared.u32 %r1, [tile+8];\n").unwritten(), (Space::Shared, 8));
-    assert_eq!(one("st.shared.u16 [tile+8], 1;\n").run().unwrap_err().thread, Some([1, 0, 0]));
-    let single = |body| Case { block: 1, ..one(body) };
-    assert_eq!(single("st.shared.u16 [tile+8], 1;\nld.shared.u32 %r1, [tile+8];\n").unwritten(), (Space::Shared, 10));
-    assert_eq!(single("red.shared.add.u32 [tile], 1;\n").unwritten(), (Space::Shared, 0));
+    let stored = |body: &str| format!("{body}st.global.u32 [%rd59], %r1;\n");
+    let read = stored("ld.shared.u32 %r1, [tile+8];\n");
+    assert_eq!(one(&read).unwritten(), (Space::Shared, 8));
+    let fault = one(&read).run().unwrap_err();
+    let FaultKind::UnwrittenMemory { decides, .. } = &fault.kind else { panic!("{fault}") };
     assert_eq!(
-        single("st.local.v2.u32 [depot], {%r0, %r0};\nld.local.v4.u32 {%r1, %r2, %r3, %r4}, [depot];\n").unwritten(),
-        (Space::Local, 8)
+        (decides.effect, decides.register.as_deref(), decides.read + 1),
+        (Effect::Store, Some("%r1"), fault.line)
     );
-    assert!(single("st.local.v2.u32 [depot], {%r0, %r0};\nld.local.u64 %rd1, [depot];\n").run().is_ok());
+    assert!(
+        fault.to_string().ends_with(
+            "what is stored (%r1) comes from shared memory at 0x8, which line 22 reads before it is written"
+        ),
+        "{fault}"
+    );
+    // To read it is no fault while nothing depends on it.
+    assert!(one("ld.shared.u32 %r1, [tile+8];\nadd.s32 %r1, %r1, 1;\n").run().is_ok());
+    let read = stored("st.shared.u16 [tile+8], 1;\nld.shared.u32 %r1, [tile+8];\n");
+    assert_eq!(single(&read).unwritten(), (Space::Shared, 10));
+    assert_eq!(single("red.shared.add.u32 [tile], 1;\n").unwritten(), (Space::Shared, 0));
+    let vector = "st.local.v2.u32 [depot], {%r0, %r0};\nld.local.v4.u32 {%r3, %r2, %r1, %r4}, [depot];\n";
+    assert_eq!(single(&stored(vector)).unwritten(), (Space::Local, 8));
+    assert!(single(&stored(&vector.replace("{%r3, %r2, %r1", "{%r1, %r2, %r3"))).run().is_ok());
     // Each block and each thread starts anew.
-    let body =
-        "mov.u32 %r1, %ctaid.x;\nsetp.eq.u32 %p1, %r1, 0;\n@%p1 st.shared.u32 [tile], 1;\nld.shared.u32 %r2, [tile];\n";
-    let found = Case { block: 1, grid: 2, ..one(body) }.run().unwrap_err();
-    assert_eq!((found.block, found.kind), ([1, 0, 0], FaultKind::UnwrittenMemory { space: Space::Shared, address: 0 }));
-    let body = "setp.eq.u32 %p1, %r0, 0;\n@%p1 st.local.u32 [depot], 1;\nld.local.u32 %r2, [depot];\n";
-    assert_eq!(one(body).run().unwrap_err().thread, Some([1, 0, 0]));
+    let body = stored(
+        "mov.u32 %r2, %ctaid.x;\nsetp.eq.u32 %p1, %r2, 0;\n@%p1 st.shared.u32 [tile], 1;\nld.shared.u32 %r1, [tile];\n",
+    );
+    let found = Case { block: 1, grid: 2, ..one(&body) };
+    assert_eq!((found.run().unwrap_err().block, found.unwritten()), ([1, 0, 0], (Space::Shared, 0)));
+    let body = stored("setp.eq.u32 %p1, %r0, 0;\n@%p1 st.local.u32 [depot], 1;\nld.local.u32 %r1, [depot];\n");
+    assert_eq!(one(&body).run().unwrap_err().thread, Some([1, 0, 0]));
     // Parameters of functions take with them what is known of their bytes.
     let before = ".func (.param .b32 d) second(.param .align 4 .b8 s[8])\n{\n.reg .b32 %r<2>;\nld.param.u32 %r1, [s+4];\nst.param.b32 [d], %r1;\nret;\n}\n";
     let body = |offset: u32| {
@@ -258,6 +277,55 @@ fn memory_that_was_never_written() {
     };
     assert_eq!(Case { before, ..one(&body(4)) }.words()[0], 5);
     assert_eq!(Case { before, ..one(&body(0)) }.unwritten().0, Space::Local);
+    // What a call left in its local memory is not there for the next.
+    let before = ".func (.param .b32 d) keep(.param .b32 x)\n{\n.local .align 4 .b8 own[4];\n.reg .b32 %r<2>;\n.reg .pred %p<2>;\nld.param.u32 %r1, [x];\n\
+        setp.ne.u32 %p1, %r1, 0;\n@%p1 st.local.u32 [own], 7;\nld.local.u32 %r1, [own];\nst.param.b32 [d], %r1;\nret;\n}\n";
+    let call = |x: u32| {
+        format!(
+            "{{\n.param .b32 a;\n.param .b32 b;\nst.param.b32 [a], {x};\ncall.uni (b), keep, (a);\nld.param.b32 %r1, [b];\n}}\n"
+        )
+    };
+    let (one_call, two) = (stored(&call(1)), stored(&(call(1) + &call(0))));
+    assert_eq!(Case { before, ..one(&one_call) }.words()[0], 7);
+    assert_eq!(Case { before, ..one(&two) }.unwritten().0, Space::Local);
+}
+
+/// Each thread copies its word of `out`, 4096 bytes on, to its word of `tile`.
+#[test]
+fn copies_that_nobody_waits_for() {
+    let copy = "cp.async.ca.shared.global [%r58], [%rd59+4096], 4;\n";
+    let (wait, read) = ("cp.async.wait_all;\n", "ld.shared.u32 %r1, [%r58];\nst.global.u32 [%rd59], %r1;\n");
+    assert!(one(&format!("{copy}{wait}{read}")).run().is_ok());
+    let unfinished = |body: &str| {
+        let case = one(body);
+        let fault = case.run().expect_err(body);
+        let FaultKind::UnfinishedCopy(race) = &fault.kind else { panic!("{fault}\n{body}") };
+        let side = |side: tessera_ptx::Toucher| (side.thread[0], side.line - case.line(), side.touch);
+        (race.space, side(race.first), side(race.second))
+    };
+    let early = (Space::Shared, (0, 1, Write), (0, 2, Read));
+    assert_eq!(unfinished(&format!("{copy}{read}")), early);
+    assert_eq!(unfinished(&format!("{copy}{read}{wait}")), early);
+    // Closing a group is not waiting, and a barrier does not wait for copies.
+    assert_eq!(unfinished(&format!("{copy}cp.async.commit_group;\n{read}")).2, (0, 3, Read));
+    assert_eq!(unfinished(&format!("{copy}bar.sync 0;\n{read}")).2, (0, 3, Read));
+    // All but the last groups; what is in no group is not waited for.
+    let two = format!(
+        "{copy}cp.async.commit_group;\ncp.async.ca.shared.global [%r58+512], [%rd59+4096], 4;\ncp.async.commit_group;\n"
+    );
+    assert!(one(&format!("{two}cp.async.wait_group 1;\n{read}")).run().is_ok());
+    assert_eq!(unfinished(&format!("{two}cp.async.wait_group 2;\n{read}")).1, (0, 1, Write));
+    assert_eq!(unfinished(&format!("{copy}cp.async.wait_group 0;\n{read}")).1, (0, 1, Write));
+    // The destination is written, the source changed.
+    assert_eq!(unfinished(&format!("{copy}st.shared.u32 [%r58], 1;\n")).2, (0, 2, Write));
+    let source = (Space::Global, (0, 1, Read), (0, 2, Write));
+    assert_eq!(unfinished(&format!("{copy}st.global.u32 [%rd59+4096], 1;\n")), source);
+    // Threads read each other's copies only behind a wait and a barrier.
+    let other = "ld.shared.u32 %r1, [tile];\nst.global.u32 [%rd59], %r1;\n";
+    assert!(one(&format!("{copy}{wait}bar.sync 0;\n{other}")).run().is_ok());
+    assert!(matches!(one(&format!("{copy}{wait}{other}")).run().unwrap_err().kind, FaultKind::Race(_)));
+    let late = one(&format!("{copy}bar.sync 0;\n{wait}{other}")).race();
+    assert_eq!(late, (Space::Shared, (0, 0, 1, Write), (0, 1, 4, Read)));
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub struct Args {
     /// Run all units, so that the sum of gas is exact
     #[arg(long, conflicts_with_all = ["units", "sample"])]
     all: bool,
+    /// First run these units with checks, which takes long: a race, or a value that nobody wrote, ends the estimate
+    #[arg(long)]
+    checks: bool,
     /// Tokens that one replica of one unit would pay, to see what the job would cost
     #[arg(long, value_name = "TOKENS")]
     price: Option<String>,
@@ -123,6 +126,17 @@ pub async fn try_units(job: &PreparedJob, units: &[u64]) -> Result<(Vec<Tried>, 
     Ok((tried, here.device))
 }
 
+/// Runs units of a job with all checks: providers would not agree on a unit that fails here.
+async fn check_units(job: &PreparedJob, units: &[u64]) -> Result<()> {
+    let here = Here::start(&job.spec, &job.module, &job.inputs, On::Checked).await?;
+    let mut progress = Progress::new("checking", units.len() as u64);
+    for unit in units {
+        here.unit(*unit).await?;
+        progress.add(1);
+    }
+    Ok(())
+}
+
 /// What was found.
 #[derive(Serialize)]
 struct Estimate {
@@ -176,6 +190,9 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     // Before the units, which may take long.
     let (market, decimals, fee) = look_at_market(options).await?;
     let price = args.price.as_deref().map(|price| base_units(price, decimals)).transpose()?;
+    if args.checks {
+        check_units(&job, &units).await?;
+    }
     let (tried, device) = try_units(&job, &units).await?;
 
     let gas = || tried.iter().map(|unit| unit.gas);

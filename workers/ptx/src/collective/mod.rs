@@ -57,6 +57,23 @@ pub(crate) enum Shuffle {
     Index,
 }
 
+impl Shuffle {
+    /// The lane that a lane reads, and whether that lies in its segment: where it does not, a lane reads itself.
+    pub fn source(self, lane: usize, b: u32, c: u32) -> (usize, bool) {
+        let (own, b) = (lane as i32, (b & 31) as i32);
+        let (clamp, segment) = ((c & 31) as i32, (c >> 8 & 31) as i32);
+        let last = (own & segment) | (clamp & !segment);
+        let first = own & segment;
+        let (from, valid) = match self {
+            Self::Up => (own - b, own - b >= last),
+            Self::Down => (own + b, own + b <= last),
+            Self::Butterfly => (own ^ b, own ^ b <= last),
+            Self::Index => (first | (b & !segment), first | (b & !segment) <= last),
+        };
+        (if valid { from as usize & 31 } else { lane }, valid)
+    }
+}
+
 /// What a reduction over lanes computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reduce {
@@ -288,17 +305,7 @@ fn shuffle(
 ) -> Result<(), (u32, FaultKind)> {
     let [a, b, c] = [a, b, c].map(|slot| values(warp, slot, active).map(|value| value as u32));
     for lane in lanes_of(active) {
-        let (own, b, c) = (lane as i32, (b[lane] & 31) as i32, c[lane]);
-        let (clamp, segment) = ((c & 31) as i32, (c >> 8 & 31) as i32);
-        let last = (own & segment) | (clamp & !segment);
-        let first = own & segment;
-        let (from, valid) = match mode {
-            Shuffle::Up => (own - b, own - b >= last),
-            Shuffle::Down => (own + b, own + b <= last),
-            Shuffle::Butterfly => (own ^ b, own ^ b <= last),
-            Shuffle::Index => (first | (b & !segment), first | (b & !segment) <= last),
-        };
-        let from = if valid { from & 31 } else { own };
+        let (from, valid) = mode.source(lane, b[lane], c[lane]);
         if active >> from & 1 == 0 {
             return Err((lane as u32, FaultKind::InactiveLane { lane: from as u32 }));
         }

@@ -18,10 +18,8 @@ pub(super) mod status {
     pub const DIVISION: i32 = 3;
     /// The index is the first value, the number of targets the second.
     pub const INDEX: i32 = 4;
-    /// The register's number is the first value.
-    pub const UNWRITTEN: i32 = 5;
     /// A condition that the kernel asserts does not hold.
-    pub const ASSERTION: i32 = 6;
+    pub const ASSERTION: i32 = 5;
 }
 
 /// A buffer as compiled code sees it.
@@ -163,15 +161,12 @@ impl Context {
     }
 
     /// What stopped the thread at work.
-    pub fn stopped(&mut self, program: &Program) -> Stopped {
+    pub fn stopped(&mut self) -> Stopped {
         let kind = match self.status {
             status::TRAP => FaultKind::Trap,
             status::ASSERTION => FaultKind::Assertion,
             status::DIVISION => FaultKind::DivisionByZero,
             status::INDEX => FaultKind::BranchIndex { index: self.values[0] as u32, targets: self.values[1] as u32 },
-            status::UNWRITTEN => {
-                FaultKind::UnwrittenRegister { name: program.registers[self.values[0] as usize].clone() }
-            }
             _ => self.fault.take().unwrap_or(FaultKind::Trap),
         };
         Stopped { thread: Some(self.thread as usize), line: self.line, kind }

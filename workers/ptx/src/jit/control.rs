@@ -289,17 +289,6 @@ impl Translator<'_, '_> {
         self.enter(fine);
     }
 
-    pub fn check_written(&mut self, flag: Slot, register: u32, line: u32) {
-        let flag = self.mask(flag);
-        let (fine, unwritten) = (self.b.create_block(), self.cold_block());
-        self.b.ins().brif(flag, fine, &[], unwritten, &[]);
-        self.enter(unwritten);
-        let register = self.number(I64, register.into());
-        self.b.ins().store(SHARED, register, self.context, offset_of!(Context, values) as i32);
-        self.fault(status::UNWRITTEN, line);
-        self.enter(fine);
-    }
-
     fn block(&mut self, at: u32) {
         let program = self.program;
         let block = &program.blocks[at as usize];

@@ -122,7 +122,7 @@ impl Engine for Native<'_> {
         // SAFETY: the code was made for this program, the context points to what this function borrows, and `threads` has
         // room for every thread of the range.
         let done = unsafe { (compiled.entry)(&raw mut context, range.start as u32, range.end as u32) };
-        if done == status::DONE { Ok(()) } else { Err(context.stopped(&compiled.program)) }
+        if done == status::DONE { Ok(()) } else { Err(context.stopped()) }
     }
 }
 

@@ -35,7 +35,6 @@ fn split(program: &mut Program, live_in: &[Set]) {
     live_in.iter().for_each(|set| set.iter().for_each(|slot| fixed.insert(slot)));
     program.constants.iter().for_each(|(slot, _)| fixed.insert(*slot));
     program.specials.iter().for_each(|(_, slot)| fixed.insert(*slot));
-    program.flags.iter().for_each(|slot| fixed.insert(*slot));
     for block in &program.blocks {
         if slots::resumes_at(&block.end).is_some() {
             slots::of_end(&block.end, |slot, _| fixed.insert(slot));
@@ -99,6 +98,5 @@ fn order(program: &mut Program, flow: &Flow) -> usize {
     program.blocks.iter_mut().for_each(|block| slots::rename_end(&mut block.end, &mut |slot| name(slot)));
     program.constants.iter_mut().for_each(|(slot, _)| name(slot));
     program.specials.iter_mut().for_each(|(_, slot)| name(slot));
-    program.flags.iter_mut().for_each(name);
     kept.iter().count()
 }

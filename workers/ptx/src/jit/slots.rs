@@ -44,9 +44,7 @@ pub(super) fn visit(what: &mut What, see: &mut impl FnMut(&mut Slot, Use)) {
             see(&mut atomic.c, Use::Read);
             see(&mut atomic.d, Use::Write);
         }
-        What::CopyLocal { .. } => {}
-        What::Written { flag } => see(flag, Use::Write),
-        What::Check { flag, .. } => see(flag, Use::Read),
+        What::CopyLocal { .. } | What::Copies(_) => {}
     }
 }
 

@@ -30,8 +30,7 @@ impl Draft {
             constants: Vec::new(),
             specials: Vec::new(),
             names: Vec::new(),
-            flags: Vec::new(),
-            registers: Vec::new(),
+            functions: Vec::new(),
             shared_len: 0,
             local_len: 0,
             has_barriers: false,
@@ -64,7 +63,14 @@ impl Draft {
     fn load(&mut self, via: Via, base: Slot, offset: u64, size: u8) -> Slot {
         let d = self.slot(if size == 8 { Class::Long } else { Class::Word });
         let at = Place { via, base, offset, short: false };
-        self.push(What::Load(Transfer { at, size, signed: false, count: 1, data: [d, NO_SLOT, NO_SLOT, NO_SLOT] }));
+        self.push(What::Load(Transfer {
+            at,
+            size,
+            signed: false,
+            count: 1,
+            data: [d, NO_SLOT, NO_SLOT, NO_SLOT],
+            later: false,
+        }));
         d
     }
 
@@ -76,6 +82,7 @@ impl Draft {
             signed: false,
             count: 1,
             data: [value, NO_SLOT, NO_SLOT, NO_SLOT],
+            later: false,
         }));
     }
 

@@ -327,7 +327,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn guarded(&mut self, guard: Guard, range: std::ops::Range<u32>) {
         let acts = self.mask(guard.slot);
         let first = &self.program.ops[range.start as usize].what;
-        if let (1, What::Scalar { d, .. } | What::Written { flag: d }) = (range.len(), first)
+        if let (1, What::Scalar { d, .. }) = (range.len(), first)
             && !self.known(*d).ty.is_float()
         {
             let old = self.raw(*d);
@@ -361,11 +361,8 @@ impl<'a, 'b> Translator<'a, 'b> {
             What::Store(transfer) => self.store(at, transfer),
             What::Atomic(atomic) => self.atomic(at, atomic),
             What::CopyLocal { to, from, len } => self.copy_local(at, *to, *from, *len),
-            What::Written { flag } => {
-                let one = self.number(self.known(*flag).ty, 1);
-                self.set_raw(*flag, one);
-            }
-            What::Check { flag, register } => self.check_written(*flag, *register, op.line),
+            // They took place where they were issued.
+            What::Copies(_) => {}
         }
     }
 

@@ -6,7 +6,7 @@ use super::EFFORT;
 use super::layout::{Area, Layout};
 use crate::ast::{Ast, Function, Instruction, Operand, RegId, Type, VarId};
 use crate::error::{Error, Space};
-use crate::ir::{Block, Class, End, Guard, Op, Program, Slot, Special, What};
+use crate::ir::{Block, Called, Class, End, Guard, Op, Program, Slot, Special, What};
 use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -46,6 +46,7 @@ pub(super) struct Builder<'a> {
     registers: Vec<u32>,
     /// Slots of registers with their names.
     names: Vec<(Slot, Box<str>)>,
+    functions: Vec<Called>,
     /// The carry flag of the function.
     carry: Option<u32>,
     /// For the instruction at work.
@@ -85,6 +86,7 @@ impl<'a> Builder<'a> {
             function,
             registers: Vec::new(),
             names: Vec::new(),
+            functions: Vec::new(),
             carry: None,
             guard: None,
             line: 0,
@@ -111,6 +113,17 @@ impl<'a> Builder<'a> {
         self.carry = None;
     }
 
+    /// Where the registers and the local memory of the function at work start, if it is lowered next.
+    pub fn mark(&self) -> (usize, usize) {
+        (self.names.len(), self.local.len as usize)
+    }
+
+    /// Notes what a function has of its own: all since a mark.
+    pub fn note(&mut self, entry: u32, (names, local): (usize, usize)) {
+        let (registers, local) = (names..self.names.len(), local..self.local.len as usize);
+        self.functions.push(Called { entry, registers, local });
+    }
+
     pub fn finish(self, entry: u32) -> Program {
         let has_barriers = self.blocks.iter().any(|block| matches!(block.end, End::Barrier { .. }));
         let has_collectives = self.blocks.iter().any(|block| matches!(block.end, End::Collective { .. }));
@@ -123,9 +136,8 @@ impl<'a> Builder<'a> {
             slots: self.slots,
             constants: self.constants.into_iter().map(|((value, _), slot)| (slot, value)).collect(),
             specials: self.specials.into_iter().collect(),
-            flags: Vec::new(),
-            registers: Vec::new(),
             names: self.names,
+            functions: self.functions,
             shared_len: self.shared.len as usize,
             local_len: self.local.len.next_multiple_of(16) as usize,
         }

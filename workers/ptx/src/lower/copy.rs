@@ -1,12 +1,12 @@
 //! Lowers `cp.async`: copies from global to shared memory.
 //!
-//! A copy is made where it is issued, and waiting does nothing. Where a kernel neither changes the source nor reads the
-//! destination before it waits, this is what a GPU does; a kernel that does so races with its own copy.
+//! A copy is made where it is issued, and waiting does nothing. Where a kernel neither changes the source nor touches the
+//! destination before it waits, this is what a GPU does; checks find kernels that do.
 
 use super::builder::Builder;
 use crate::ast::{Instruction, Operand, Type};
 use crate::error::Error;
-use crate::ir::{Class, Guard, NO_SLOT, Place, Slot, Transfer, Via, What};
+use crate::ir::{Class, Copies, Guard, NO_SLOT, Place, Slot, Transfer, Via, What};
 use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -15,9 +15,6 @@ impl Builder<'_> {
     /// `cp.async.ca.shared.global [d], [a], n{, m}`: m bytes are copied, up to n are filled with zeros. With a predicate in
     /// place of m, nothing is copied where it holds.
     pub(super) fn copy_async(&mut self, ins: &Instruction) -> Result<()> {
-        if ins.has("commit_group") || ins.has("wait_group") || ins.has("wait_all") {
-            return Ok(());
-        }
         if !ins.has("async") || !ins.has("global") || ins.has("bulk") || ins.has("mbarrier") {
             return Err(ins.unsupported("of asynchronous copies only cp.async.ca and .cg into .shared are possible"));
         }
@@ -55,6 +52,21 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// `cp.async.wait_all`, `cp.async.wait_group n`.
+    pub(super) fn wait_copies(&mut self, ins: &Instruction) -> Result<()> {
+        match ins.operands[..] {
+            [] if ins.has("wait_all") => {
+                self.push(What::Copies(Copies::Commit));
+                self.push(What::Copies(Copies::Wait(0)));
+            }
+            [Operand::Int(groups)] if ins.has("wait_group") => {
+                self.push(What::Copies(Copies::Wait(u32::try_from(groups).unwrap_or(u32::MAX))));
+            }
+            _ => return Err(ins.unsupported("a number of groups is expected after wait_group, nothing after wait_all")),
+        }
+        Ok(())
+    }
+
     /// Elements of a copy: of 4 bytes, or of 8.
     fn elements_of(&mut self, len: u32) -> (u8, u8, [Slot; 4]) {
         let (size, count) = if len == 4 { (4, 1) } else { (8, len / 8) };
@@ -67,8 +79,8 @@ impl Builder<'_> {
 
     fn copy_all(&mut self, to: Place, from: Place, len: u32) {
         let (size, count, data) = self.elements_of(len);
-        self.push(What::Load(Transfer { at: from, size, signed: false, count, data }));
-        self.push(What::Store(Transfer { at: to, size, signed: false, count, data }));
+        self.push(What::Load(Transfer { at: from, size, signed: false, count, data, later: true }));
+        self.push(What::Store(Transfer { at: to, size, signed: false, count, data, later: true }));
     }
 
     /// Copies, or fills with zeros where `ignored` holds.
@@ -77,9 +89,9 @@ impl Builder<'_> {
         self.clear(size, &data[..count.into()]);
         let copies = self.mask_of(Guard { negated: !ignored.negated, ..ignored });
         self.with_guard(copies, |builder| {
-            builder.push(What::Load(Transfer { at: from, size, signed: false, count, data }));
+            builder.push(What::Load(Transfer { at: from, size, signed: false, count, data, later: true }));
         });
-        self.push(What::Store(Transfer { at: to, size, signed: false, count, data }));
+        self.push(What::Store(Transfer { at: to, size, signed: false, count, data, later: true }));
     }
 
     /// Copies as many bytes as a slot says: whole words, then what is left of one, byte by byte. No byte behind them is read.
@@ -100,6 +112,7 @@ impl Builder<'_> {
                     signed: false,
                     count: 1,
                     data: [slot, NO_SLOT, NO_SLOT, NO_SLOT],
+                    later: true,
                 }));
             });
         }
@@ -129,7 +142,7 @@ impl Builder<'_> {
             let at = Place { base, offset: from.offset.wrapping_add(i.into()), ..from };
             self.with_guard(mask, |builder| {
                 let data = [byte, NO_SLOT, NO_SLOT, NO_SLOT];
-                builder.push(What::Load(Transfer { at, size: 1, signed: false, count: 1, data }));
+                builder.push(What::Load(Transfer { at, size: 1, signed: false, count: 1, data, later: true }));
                 builder.emit(Scalar::Shl32, byte, [byte, shift, 0]);
                 builder.emit(Scalar::Or32, part, [part, byte, 0]);
             });
@@ -139,7 +152,7 @@ impl Builder<'_> {
             self.emit(Scalar::Eq32, mask, [whole, at, 0]);
             self.with_guard(mask, |builder| builder.emit(Scalar::Mov32, slot, [part, 0, 0]));
         }
-        self.push(What::Store(Transfer { at: to, size: 4, signed: false, count: words as u8, data }));
+        self.push(What::Store(Transfer { at: to, size: 4, signed: false, count: words as u8, data, later: true }));
     }
 
     fn clear(&mut self, size: u8, data: &[Slot]) {

@@ -4,23 +4,17 @@ use alloc::collections::BTreeMap;
 
 use super::barrier::Barrier;
 use super::builder::Builder;
-use super::cost;
+use super::call::{ASSERT, Callee};
 use crate::ast::{Function, Instruction, Operand, Statement, Type, VarId};
 use crate::collective::Collective;
 use crate::error::{Error, Space};
-use crate::ir::{Block, Class, End, Guard, Op, Program, What};
+use crate::ir::{Block, Class, Copies, End, Guard, Program, What};
 use crate::opcode::{self, Kind, Opcode};
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Most functions that a kernel may reach.
-const MAX_FUNCTIONS: usize = 4096;
-
-/// What a failed `assert` calls.
-const ASSERT: &str = "__assertfail";
-
 /// Blocks whose targets are labels until the function is complete.
-struct Open {
+pub(super) struct Open {
     labels: BTreeMap<String, u32>,
     tables: BTreeMap<String, Vec<String>>,
     /// Block and label of every jump that is not yet known.
@@ -29,12 +23,6 @@ struct Open {
     first: u32,
     gas: u32,
     instructions: u32,
-}
-
-/// What callers need to know of a function that is lowered.
-struct Callee {
-    entry: u32,
-    link: u32,
 }
 
 impl<'a> Builder<'a> {
@@ -52,51 +40,16 @@ impl<'a> Builder<'a> {
             entry = self.blocks.len() as u32;
             let link = self.word_slot();
             self.enter(function);
+            // Callers fill parameters before the function starts: they are not among what it starts without.
+            for id in function.params.iter().filter(|_| !function.entry) {
+                self.address(*id)?;
+            }
+            let mark = self.mark();
             self.body(function, link, &callees)?;
+            self.note(entry, mark);
             callees.insert(&function.name, Callee { entry, link });
         }
         Ok(self.finish(entry))
-    }
-
-    /// The kernel and the functions that it reaches, each after those it calls.
-    fn reachable(&mut self, kernel: &'a Function) -> Result<Vec<&'a Function>> {
-        let ast = self.ast;
-        self.charge(cost(kernel) + 8 * self.layout.dynamic.len() as u64, kernel.line)?;
-        let mut order: Vec<&Function> = Vec::new();
-        // Functions that were met, and whether all that they call was met too.
-        let mut met: BTreeMap<&str, bool> = BTreeMap::from([(kernel.name.as_str(), false)]);
-        // Depth first, with an own stack: calls of the function, and the next one to visit.
-        let mut stack = vec![(kernel, calls(kernel), 0)];
-        while let Some((function, called, next)) = stack.last_mut() {
-            let Some(&(name, line)) = called.get(*next) else {
-                met.insert(&function.name, true);
-                order.push(function);
-                stack.pop();
-                continue;
-            };
-            *next += 1;
-            let wrong = |problem| Err(Error::Name { line, column: 0, name: name.to_string(), problem });
-            match met.get(name) {
-                Some(true) => continue,
-                Some(false) => {
-                    return wrong("calls itself: recursion is not in the profile, its depth depends on the device");
-                }
-                None if name == ASSERT => continue,
-                None if name == "vprintf" => return wrong("prints: write to a buffer instead"),
-                None => {}
-            }
-            let Some(callee) = ast.function(name).filter(|function| !function.entry) else {
-                return wrong("is called but not defined in this module");
-            };
-            if met.len() > MAX_FUNCTIONS {
-                let (found, limit) = (met.len() as u64, MAX_FUNCTIONS as u64);
-                return Err(Error::Limit { line, column: 0, what: "the number of functions", found, limit });
-            }
-            self.charge(cost(callee), callee.line)?;
-            met.insert(name, false);
-            stack.push((callee, calls(callee), 0));
-        }
-        Ok(order)
     }
 
     fn place_shared(&mut self, function: &Function) -> Result<()> {
@@ -192,7 +145,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Ends the block at work and starts the next one.
-    fn close(&mut self, open: &mut Open, end: End, line: u32) {
+    pub(super) fn close(&mut self, open: &mut Open, end: End, line: u32) {
         let last = self.ops.len() as u32;
         self.blocks.push(Block { ops: open.first..last, gas: open.gas, instructions: open.instructions, end, line });
         (open.first, open.gas, open.instructions) = (last, 0, 0);
@@ -267,7 +220,7 @@ impl<'a> Builder<'a> {
                 let (what, members) = self.collective_of(ins, op.kind)?;
                 self.collective(open, guard, what, members, ins.line);
             }
-            Kind::Fence | Kind::Nop | Kind::CpCommit | Kind::CpWait => {}
+            Kind::Fence | Kind::Nop => {}
             kind => {
                 self.guard = guard;
                 match kind {
@@ -279,6 +232,8 @@ impl<'a> Builder<'a> {
                     Kind::Atom => self.atomic(ins, true)?,
                     Kind::Red => self.atomic(ins, false)?,
                     Kind::CpAsync => self.copy_async(ins)?,
+                    Kind::CpCommit => self.push(What::Copies(Copies::Commit)),
+                    Kind::CpWait => self.wait_copies(ins)?,
                     _ => self.arithmetic(ins, kind)?,
                 }
             }
@@ -294,89 +249,6 @@ impl<'a> Builder<'a> {
         }
         self.close_guarded(open, guard, |next| End::Collective { what: Box::new(what), members, next }, line);
     }
-
-    fn call(
-        &mut self,
-        ins: &Instruction,
-        guard: Option<Guard>,
-        open: &mut Open,
-        callees: &BTreeMap<&str, Callee>,
-    ) -> Result<()> {
-        let (mut results, mut name, mut arguments) = (&[][..], None, &[][..]);
-        for operand in &ins.operands {
-            match operand {
-                Operand::List(list) if name.is_none() => results = list,
-                Operand::List(list) => arguments = list,
-                Operand::Name(found) => name = Some(found),
-                _ => return Err(ins.unsupported("only direct calls are in the profile")),
-            }
-        }
-        let callee = name.and_then(|name| callees.get_key_value(name.as_str()));
-        let (name, Callee { entry, link: target_link }) =
-            callee.ok_or_else(|| ins.unsupported("only direct calls are in the profile"))?;
-        let (entry, target_link) = (*entry, *target_link);
-        let function = self.ast.function(name).ok_or_else(|| ins.unsupported("unknown function"))?;
-        let copies = |formals: &[VarId], actuals: &[Operand]| -> Result<Vec<(VarId, VarId)>> {
-            if formals.len() != actuals.len() {
-                return Err(ins.unsupported(format!("{} parameters, expected {}", actuals.len(), formals.len())));
-            }
-            let mut pairs = Vec::new();
-            for (formal, actual) in formals.iter().zip(actuals) {
-                let Operand::Symbol(actual, 0) = actual else {
-                    return Err(ins.unsupported("parameters are passed in .param variables"));
-                };
-                if self.ast.variable(*formal).len != self.ast.variable(*actual).len {
-                    return Err(ins.unsupported("a parameter has another size than declared"));
-                }
-                pairs.push((*formal, *actual));
-            }
-            Ok(pairs)
-        };
-        let (inputs, outputs) = (copies(&function.params, arguments)?, copies(&function.returns, results)?);
-        if let Some(guard) = guard {
-            let own = self.blocks.len() as u32 + 1;
-            // Threads outside the guard skip the blocks of the call: before it, and after it.
-            self.close(open, End::Branch { guard, taken: own, next: own + 2 }, ins.line);
-        }
-        for (formal, actual) in inputs {
-            self.copy_param(formal, actual)?;
-        }
-        let back = self.blocks.len() as u32 + 1;
-        self.close(open, End::Call { target: entry, link: target_link, back }, ins.line);
-        for (formal, actual) in outputs {
-            self.copy_param(actual, formal)?;
-        }
-        if guard.is_some() {
-            let next = self.blocks.len() as u32 + 1;
-            self.close(open, End::Jump(next), ins.line);
-        }
-        Ok(())
-    }
-
-    fn copy_param(&mut self, to: VarId, from: VarId) -> Result<()> {
-        let (len, to, from) = (self.ast.variable(to).len, self.address(to)?, self.address(from)?);
-        let what = What::CopyLocal { to: to as u32, from: from as u32, len: len as u32 };
-        self.ops.push(Op { what, guard: None, line: self.line });
-        Ok(())
-    }
-}
-
-/// Names that a function calls, with lines.
-fn calls(function: &Function) -> Vec<(&str, u32)> {
-    let mut names = Vec::new();
-    for statement in &function.body {
-        if let Statement::Instruction(ins) = statement
-            && ins.name() == "call"
-            // A call through a register is refused where it is lowered.
-            && !ins.operands.iter().any(|operand| matches!(operand, Operand::Reg(_)))
-        {
-            names.extend(ins.operands.iter().filter_map(|operand| match operand {
-                Operand::Name(name) => Some((name.as_str(), ins.line)),
-                _ => None,
-            }));
-        }
-    }
-    names
 }
 
 fn collect_variables(operand: &Operand, ids: &mut Vec<VarId>) {

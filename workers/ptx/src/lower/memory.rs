@@ -122,7 +122,7 @@ impl Builder<'_> {
             }
         }
         let (size, count) = (ty.len() as u8, elements.len() as u8);
-        self.push(What::Load(Transfer { at, size, signed: ty.is_signed(), count, data }));
+        self.push(What::Load(Transfer { at, size, signed: ty.is_signed(), count, data, later: false }));
         for (target, source, widen) in after {
             match (widen, ty.is_signed()) {
                 (true, true) => self.emit(Scalar::SignExtend32, target, [source, 0, 0]),
@@ -152,7 +152,7 @@ impl Builder<'_> {
             };
         }
         let (size, count) = (ty.len() as u8, elements.len() as u8);
-        self.push(What::Store(Transfer { at, size, signed: false, count, data }));
+        self.push(What::Store(Transfer { at, size, signed: false, count, data, later: false }));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod arithmetic;
 mod barrier;
 mod bits;
 mod builder;
+mod call;
 mod collective;
 mod comparison;
 mod convert;
@@ -16,10 +17,8 @@ mod matrix;
 mod memory;
 mod moves;
 mod special;
-mod unwritten;
 
 pub(crate) use layout::Layout;
-pub(crate) use unwritten::watch;
 
 use crate::ast::{Ast, Function, Operand, Statement};
 use crate::error::Error;

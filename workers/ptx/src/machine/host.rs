@@ -134,11 +134,7 @@ impl Host<'_> {
                 Space::Local => number(local, address, size).ok_or_else(|| outside(space, address, size))?,
                 Space::Param => number(self.params, address, size).ok_or_else(|| outside(space, address, size))?,
             };
-            *value = match (transfer.signed, size) {
-                (true, 1) => u64::from(*value as i8 as u32),
-                (true, 2) => u64::from(*value as i16 as u32),
-                _ => *value,
-            };
+            *value = transfer.extend(*value);
         }
         Ok(())
     }

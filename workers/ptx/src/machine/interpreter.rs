@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::checks::Together;
 use super::host::{Host, resolve};
 use super::observer::Observer;
 use super::schedule::{Engine, Stopped};
@@ -27,6 +28,7 @@ impl<O: Observer> Engine for Interpreter<'_, O> {
             let State::Ready(block) = threads.states[thread] else { continue };
             if block == self.program.entry {
                 threads.enter(self.program, thread, shape);
+                self.observer.enter(thread as u32);
             }
             let (frame, local) = threads.of(thread);
             let mut run = Run { thread: thread as u32, host, frame, local, observer: &mut self.observer };
@@ -46,6 +48,10 @@ impl<O: Observer> Engine for Interpreter<'_, O> {
 
     fn read_shared(&mut self, thread: usize, line: u32, address: u64, len: u32) -> Result<(), FaultKind> {
         self.observer.access(thread as u32, line, Space::Shared, address, len, Touch::Read)
+    }
+
+    fn before_together(&mut self, at: &Together<'_>) -> Result<(), (u32, FaultKind)> {
+        self.observer.before_together(at)
     }
 
     fn together(&mut self, what: &Collective, line: u32, threads: &mut Threads, first: usize, lanes: u32, all: bool) {
@@ -88,17 +94,23 @@ impl<O: Observer> Run<'_, '_, O> {
             self.host.meter.gas += u64::from(block.gas);
             self.host.meter.instructions += u64::from(block.instructions);
             for op in &program.ops[block.ops.start as usize..block.ops.end as usize] {
+                if O::OBSERVES {
+                    self.observer.before(self.thread, op, self.frame).map_err(|kind| (op.line, kind))?;
+                }
                 if let Some(guard) = op.guard
                     && (self.get(guard.slot) != 0) == guard.negated
                 {
                     continue;
                 }
-                self.op(program, op).map_err(|kind| (op.line, kind))?;
+                self.op(op).map_err(|kind| (op.line, kind))?;
                 if O::TRACES {
                     self.observer.step(self.thread, op, self.frame);
                 }
             }
             let line = block.line;
+            if O::OBSERVES {
+                self.observer.ending(self.thread, &block.end, line).map_err(|kind| (line, kind))?;
+            }
             if block.end.goes_back(at) {
                 self.host.meter.check().map_err(|kind| (line, kind))?;
             }
@@ -132,17 +144,17 @@ impl<O: Observer> Run<'_, '_, O> {
     }
 
     #[inline(always)]
-    fn op(&mut self, program: &Program, op: &Op) -> Result<(), FaultKind> {
+    fn op(&mut self, op: &Op) -> Result<(), FaultKind> {
         // Most are of this kind: told apart by a branch, which is predicted more often than a jump through a table.
         if let What::Scalar { f, d, s, imm } = &op.what {
             f.act(self.frame, *d, s, *imm);
             return Ok(());
         }
-        self.other(program, op)
+        self.other(op)
     }
 
     #[inline(never)]
-    fn other(&mut self, program: &Program, op: &Op) -> Result<(), FaultKind> {
+    fn other(&mut self, op: &Op) -> Result<(), FaultKind> {
         match &op.what {
             What::Scalar { .. } => {}
             What::Divide { remainder, signed, wide, d, a, b } => {
@@ -165,17 +177,8 @@ impl<O: Observer> Run<'_, '_, O> {
             What::CopyLocal { to, from, len } => {
                 let [to, from, len] = [*to, *from, *len].map(|n| n as usize);
                 self.local.copy_within(from..from + len, to);
-                if O::OBSERVES {
-                    self.observer.copied(self.thread, to as u64, from as u64, len as u32);
-                }
             }
-            What::Written { flag } => self.put(*flag, 1),
-            What::Check { flag, register } => {
-                if self.get(*flag) == 0 {
-                    let name = program.registers[*register as usize].clone();
-                    return Err(FaultKind::UnwrittenRegister { name });
-                }
-            }
+            What::Copies(said) => self.observer.copies(self.thread, *said)?,
         }
         Ok(())
     }
@@ -190,6 +193,7 @@ impl<O: Observer> Run<'_, '_, O> {
         let mut values = [0; 4];
         self.host.load(transfer, address, self.local, &mut values)?;
         self.observe(&transfer.at, address, transfer.len(), Touch::Read, line)?;
+        self.issue(transfer, address, Touch::Read, line);
         for (slot, value) in transfer.data.into_iter().zip(values).take(transfer.count.into()) {
             self.put(slot, value);
         }
@@ -203,7 +207,17 @@ impl<O: Observer> Run<'_, '_, O> {
             *value = self.get(slot);
         }
         self.observe(&transfer.at, address, transfer.len(), Touch::Write, line)?;
+        self.issue(transfer, address, Touch::Write, line);
         self.host.store(transfer, address, values, self.local)
+    }
+
+    /// Tells the observer of one side of an asynchronous copy.
+    #[inline(always)]
+    fn issue(&mut self, transfer: &Transfer, address: u64, touch: Touch, line: u32) {
+        if O::OBSERVES && transfer.later {
+            let (space, address) = resolve(transfer.at.via, address);
+            self.observer.issued(self.thread, line, space, address, transfer.len(), touch);
+        }
     }
 
     /// Tells the observer of an access.

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::checks::Together;
 use super::host::{Host, resolve};
 use super::threads::{Shape, State, Threads};
 use crate::collective::{Collective, LANES, ROW, Warp};
@@ -38,6 +39,11 @@ pub(crate) trait Engine {
 
     /// A thread reads shared memory in an instruction of its warp.
     fn read_shared(&mut self, _thread: usize, _line: u32, _address: u64, _len: u32) -> Result<(), FaultKind> {
+        Ok(())
+    }
+
+    /// Lanes of a warp are about to execute an instruction together. An error names the lane.
+    fn before_together(&mut self, _at: &Together<'_>) -> Result<(), (u32, FaultKind)> {
         Ok(())
     }
 
@@ -144,6 +150,8 @@ fn collectives(
             if here != wanted & live {
                 continue;
             }
+            let at = Together { what, line: block.line, first, lanes: here, warp: &view };
+            engine.before_together(&at).map_err(|(lane, kind)| stopped(lane, kind))?;
             let rows = rows(what, &view, here, shared, |lane, address| {
                 engine.read_shared(first + lane, block.line, address, ROW as u32)
             });

@@ -73,8 +73,7 @@ impl<'a, 'b> Tracer<'a, 'b> {
     }
 
     fn register(&self, slot: Slot, slots: &[u64]) -> Option<Written<'a>> {
-        let at = self.program.names.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-        Some(Written::Register { name: &self.program.names[at].1, value: slots[slot as usize] })
+        Some(Written::Register { name: self.program.name(slot)?, value: slots[slot as usize] })
     }
 
     fn add(&mut self, thread: u32, line: u32, op: *const Op, written: impl IntoIterator<Item = Written<'a>>) {
@@ -139,7 +138,7 @@ impl Observer for Tracer<'_, '_> {
                 written.extend(data.map(|(i, slot)| memory(&transfer.at, i, transfer.size, slots[slot as usize])));
             }
             What::Atomic(atomic) if atomic.d != NO_SLOT => written.extend(self.register(atomic.d, slots)),
-            What::Atomic(_) | What::CopyLocal { .. } | What::Written { .. } | What::Check { .. } => {}
+            What::Atomic(_) | What::CopyLocal { .. } | What::Copies(_) => {}
         }
         self.add(thread, op.line, op, written);
     }

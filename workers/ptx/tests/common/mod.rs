@@ -1,6 +1,8 @@
 //! Builds kernels around a few instructions and runs them.
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod world;
+
 use tessera_ptx::{Access, Checks, Fault, Interpreter, Kernel, Launch, Limits, Machine, Memory, Module, Stats};
 
 /// A module with this body: `in0`, `in1`, `in2`, `out` are parameters with addresses.
