@@ -310,7 +310,7 @@ fn shuffle(
             return Err((lane as u32, FaultKind::InactiveLane { lane: from as u32 }));
         }
         if d != NO_SLOT {
-            warp.put(d, lane, a[from as usize]);
+            warp.put(d, lane, a[from]);
         }
         if mask != NO_SLOT {
             warp.put(mask, lane, valid);

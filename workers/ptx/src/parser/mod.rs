@@ -63,11 +63,14 @@ pub(crate) struct Parser<'a> {
     variable_bytes: u64,
     /// Names of the functions that have a body.
     defined: HashSet<String>,
-    /// Returns and parameters of every function that was declared or defined.
-    signatures: HashMap<String, Rc<(Vec<VarId>, Vec<VarId>)>>,
+    /// Every function that was declared or defined.
+    signatures: HashMap<String, Rc<Signature>>,
     /// `.alias`: other names of functions.
     aliases: HashMap<String, String>,
 }
+
+/// Returns and parameters of a function.
+type Signature = (Vec<VarId>, Vec<VarId>);
 
 pub(crate) fn parse(text: &str) -> Result<Ast> {
     if text.len() > MAX_MODULE {

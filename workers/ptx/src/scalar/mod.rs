@@ -177,4 +177,11 @@ impl Scalar {
     pub fn act(self, slots: &mut [u64], d: Slot, s: &[Slot; 3], imm: u32) {
         table::ACTIONS[self as usize](slots, d, s, imm);
     }
+
+    /// The result for some operands; those that the operation does not have are ignored.
+    pub fn eval(self, operands: [u64; 3], imm: u32) -> u64 {
+        let mut slots = operands;
+        self.act(&mut slots, 0, &[0, 1, 2], imm);
+        slots[0]
+    }
 }
