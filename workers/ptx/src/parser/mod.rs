@@ -64,7 +64,7 @@ pub(crate) struct Parser<'a> {
     /// Names of the functions that have a body.
     defined: HashSet<String>,
     /// Returns and parameters of every function that was declared or defined.
-    signatures: HashMap<String, Rc<(Vec<VarId>, Vec<VarId>)>>,
+    signatures: HashMap<String, Rc<passing::Signature>>,
     /// `.alias`: other names of functions.
     aliases: HashMap<String, String>,
 }
