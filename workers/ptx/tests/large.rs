@@ -1,11 +1,11 @@
-//! Modules of some megabytes, each made of what a reader might take long for: reading them ends soon.
+//! Large modules, each made of what a reader might take long for: reading them ends soon.
 
 use std::time::{Duration, Instant};
 
 use tessera_ptx::Module;
 
 /// About so many bytes of each module.
-const BYTES: usize = 3 << 20;
+const BYTES: usize = 1 << 20;
 
 /// How long this thread has had a processor, where the host tells; else the time of the day, which others may stretch.
 fn time(start: Instant) -> Duration {

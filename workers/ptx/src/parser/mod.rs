@@ -63,14 +63,11 @@ pub(crate) struct Parser<'a> {
     variable_bytes: u64,
     /// Names of the functions that have a body.
     defined: HashSet<String>,
-    /// Every function that was declared or defined.
-    signatures: HashMap<String, Rc<Signature>>,
+    /// Returns and parameters of every function that was declared or defined.
+    signatures: HashMap<String, Rc<passing::Signature>>,
     /// `.alias`: other names of functions.
     aliases: HashMap<String, String>,
 }
-
-/// Returns and parameters of a function.
-type Signature = (Vec<VarId>, Vec<VarId>);
 
 pub(crate) fn parse(text: &str) -> Result<Ast> {
     if text.len() > MAX_MODULE {

@@ -7,6 +7,9 @@ use crate::error::Error;
 /// Most stores before the ends of a function.
 const MAX_RETURNED: u64 = 1 << 20;
 
+/// Returns and parameters of a function.
+pub(super) type Signature = (Vec<VarId>, Vec<VarId>);
+
 /// Parameters and the registers of the text that stand for them.
 type Registers = [(VarId, RegId, Type)];
 
