@@ -14,6 +14,11 @@ use crate::{
     scenario::{LOCKS, SECOND, STEP_SECONDS, Scenario},
 };
 
+/// Steps after which every rank and weight is admitted.
+const STEPS: i64 = 64;
+/// Weight of a provider with the stake that gives most.
+const FULL_WEIGHT: u64 = 1 << 32;
+
 /// Where a seat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -79,34 +84,35 @@ impl Group {
         }
     }
 
-    /// Lists who will try when: at the first step that admits them, later by what their clock is behind and by `delay`.
+    /// Lists who may try when at the earliest: at the step that would admit them if they had full weight. What a provider's
+    /// weight makes of it is looked at when its time has come, as most never try.
     pub fn list(
         &mut self,
-        scenario: &Scenario,
         lease: u32,
         seats: &[Seat],
         providers: &[Provider],
         mut delay: impl FnMut(&Provider) -> u64,
     ) {
         let opened = self.opening.opened_at;
-        let steps: Vec<u64> = (0..64).map(|step| self.opening.at(opened + step * i64::from(STEP_SECONDS))).collect();
-        let call = self.call(scenario, lease);
-        let kind = self.opening.kind;
+        let steps: Vec<u64> = (0..STEPS).map(|step| self.opening.at(opened + step * i64::from(STEP_SECONDS))).collect();
         let mut candidates = Vec::with_capacity(providers.len());
         for (i, provider) in providers.iter().enumerate() {
             if seats.iter().any(|seat| seat.provider == i) {
                 continue;
             }
-            let rank = routing::rank(call.seed, lease, call.seat, &provider.key);
-            let weight = routing::weight(&provider.standing(opened), kind, call.weight_cap);
-            if let Some(step) = steps.iter().position(|open| routing::admits(rank, weight, *open)) {
-                let at = opened as u64 * SECOND + step as u64 * u64::from(STEP_SECONDS) * SECOND;
-                // A clock that is ahead makes its owner try early, be refused and try again.
-                let seen = at.saturating_add_signed(provider.behind);
-                candidates.push(Reverse((seen + delay(provider), i)));
-            }
+            let rank = routing::rank(&self.seed, lease, self.seat, &provider.key);
+            let step = steps.partition_point(|open| !routing::admits(rank, FULL_WEIGHT, *open)) as u64;
+            // A clock that is ahead makes its owner try early, be refused and try again.
+            let seen = self.step_at(step).saturating_add_signed(provider.behind);
+            candidates.push(Reverse((seen + delay(provider), i)));
         }
         self.candidates = BinaryHeap::from(candidates);
+    }
+
+    /// When a step begins, in milliseconds.
+    #[must_use]
+    pub fn step_at(&self, step: u64) -> u64 {
+        self.opening.opened_at as u64 * SECOND + step * u64::from(STEP_SECONDS) * SECOND
     }
 }
 

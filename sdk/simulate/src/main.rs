@@ -11,7 +11,7 @@ Simulates a market of honest and cheating providers, and prints what each way of
   tessera-simulate [--leases N] [--runs N] [--seed N] [--json FILE] [--plots FOLDER] [--document FILE]
 
   --leases    leases of each run (100000)
-  --runs      runs of each row (1; rows with the lowest rate get ten times as many)
+  --runs      runs of each row (1; ten times as many where friends seldom lie)
   --seed      first seed (1); the same seed gives the same table
   --json      also writes everything that was counted
   --plots     also draws profit.svg and audits.svg

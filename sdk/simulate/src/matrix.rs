@@ -32,7 +32,7 @@ const CHEATERS: [(Strategy, f64); 9] = [
 pub struct Size {
     /// Leases of each run.
     pub leases: u32,
-    /// Runs of each row. Rows with the lowest rate get ten times as many, because little happens in them.
+    /// Runs of each row. Where friends seldom lie there are ten times as many, because so little happens.
     pub runs: u32,
     /// First seed.
     pub seed: u64,
@@ -122,7 +122,8 @@ pub fn matrix(size: &Size) -> Matrix {
     let rows = cells.par_iter().map(|((strategy, share), rate)| {
         // There is nothing to copy on a lease of one replica.
         let replicas = if *strategy == Strategy::Copying { 2 } else { 1 };
-        let runs = if *rate == RATES[0] { 10 * size.runs } else { size.runs };
+        let friends = matches!(strategy, Strategy::Colluding | Strategy::Sybil);
+        let runs = if friends && *rate == RATES[0] { 10 * size.runs } else { size.runs };
         row(&Scenario { strategy: *strategy, share: *share, rate: *rate, replicas, ..base }, runs)
     });
     Matrix {

@@ -50,7 +50,7 @@ fn profit(matrix: &Matrix, path: &Path) -> Result<()> {
         lines.push((format!("{} {:.0} %", strategy.name(), 100.0 * share), points));
     }
     let decade = |x: &f64| format!("{}", 10f64.powf(*x));
-    let percent = |x: &f64| format!("{} %", 10f64.powf(*x + 2.0));
+    let percent = |x: &f64| format!("{:.1} %", 10f64.powf(*x + 2.0));
     let title = "What cheating costs: honest minus cheating profit, in pays per seat";
     draw(path, title, "share of units or seats that is wrong", (-3.0..0.0, -4.0..2.5), &percent, &decade, &lines)
 }

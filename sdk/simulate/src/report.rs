@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     matrix::{Matrix, Row},
+    scenario::Scenario,
     tally::PARTS,
 };
 
@@ -52,7 +53,7 @@ pub fn markdown(matrix: &Matrix) -> String {
         "- One that has just begun: {:.1} % over its first {} leases ({} per provider), {:.1} % over the last {}.",
         100.0 * young.counts.audit_share_of(0),
         young.leases / PARTS as u64,
-        young.leases / PARTS as u64 / 160,
+        young.leases / PARTS as u64 / u64::from(Scenario::default().providers),
         100.0 * young.counts.audit_share_of(PARTS - 1),
         young.leases / PARTS as u64
     ));

@@ -27,6 +27,9 @@ pub const STEP_SECONDS: u32 = 4;
 pub const UTILISATION: f64 = 0.6;
 /// Locks that a provider's stake covers; as many give full weight.
 pub const LOCKS: u64 = 16;
+/// Time after which a slashed provider is back with new stake. Without a pause, providers that always cheat would fill the
+/// market with disputes about themselves, as nothing here runs out of money.
+pub const COMEBACK: u64 = 7_200 * SECOND;
 /// Identities into which a Sybil splits one stake.
 pub const IDENTITIES: u64 = 8;
 
@@ -111,7 +114,7 @@ impl Default for Scenario {
             share: 0.0,
             rate: 0.0,
             flaky: 0.1,
-            providers: 160,
+            providers: 120,
             leases: 100_000,
             replicas: 1,
             history: 64,

@@ -10,7 +10,7 @@ use tessera_protocol::{
 use crate::{
     lease::Lease,
     provider,
-    scenario::{FEE_BURNED, PAY, SECOND, Strategy},
+    scenario::{COMEBACK, FEE_BURNED, PAY, SECOND, Strategy},
     world::World,
 };
 
@@ -109,7 +109,7 @@ impl World<'_> {
         }
     }
 
-    /// A lock is lost. The owner brings new stake; a Sybil brings it under a new name.
+    /// A lock is lost. After a while the owner is back with new stake; a Sybil under a new name.
     fn slash(&mut self, who: usize, lock: u64) {
         let (now, slot) = (self.seconds(), self.slot());
         let provider = &mut self.providers[who];
@@ -121,6 +121,7 @@ impl World<'_> {
         provider.ledger.faults += 1;
         provider.reputation = provider.reputation.fault(now, slot);
         provider.staked_slot = slot;
+        provider.busy_until = provider.busy_until.max(self.now + COMEBACK);
         if let Some((since, cheated)) = provider.lying.take() {
             provider.ledger.cheated_until_found += cheated;
             provider.ledger.seconds_until_found += (self.now - since) as f64 / SECOND as f64;

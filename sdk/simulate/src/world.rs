@@ -166,8 +166,8 @@ impl<'a> World<'a> {
     fn open(&mut self, lease: &mut Lease, kind: Kind, wanted: u8) -> bool {
         let pending = lease.group.pending;
         lease.group = Group { seat: lease.seats.len() as u8, pending, ..self.group(kind, wanted) };
-        let Self { scenario, rng, providers, .. } = self;
-        lease.group.list(scenario, lease.index, &lease.seats, providers, |provider| Self::delay(rng, provider));
+        let Self { rng, providers, .. } = self;
+        lease.group.list(lease.index, &lease.seats, providers, |provider| Self::delay(rng, provider));
         self.next_attempt(lease)
     }
 
@@ -206,14 +206,13 @@ impl<'a> World<'a> {
         let kind = lease.group.opening.kind;
         let provider = &self.providers[who];
         let lock = scenario.lock();
+        if provider.busy_until > self.now || !bonds::may_lock(provider.stake, provider.locked, lock, kind) {
+            return false;
+        }
         let call = lease.group.call(scenario, lease.index);
         let standing = provider.standing(now);
         let (any, has) = (Requirements::default(), Capabilities::default());
-        let admitted = routing::admit(&call, &provider.key, &has, &standing, &any, &Threshold::default(), now);
-        if provider.busy_until > self.now
-            || !bonds::may_lock(provider.stake, provider.locked, lock, kind)
-            || admitted.is_err()
-        {
+        if routing::admit(&call, &provider.key, &has, &standing, &any, &Threshold::default(), now).is_err() {
             return false;
         }
         let view = View {
