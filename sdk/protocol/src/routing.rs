@@ -102,7 +102,7 @@ pub fn weight(standing: &Standing, kind: Kind, cap: u64) -> u64 {
         Kind::Base => u128::from(ONE + standing.score.units()) / 2,
         Kind::Audit | Kind::Dispute => u128::from(ONE),
     };
-    (by_stake * factor >> 32) as u64
+    ((by_stake * factor) >> 32) as u64
 }
 
 /// How far a group of seats has opened.
