@@ -23,8 +23,8 @@ pub const COMPUTE: u64 = 60 * SECOND;
 pub const WINDOW: u64 = 1_800 * SECOND;
 /// Seconds in which a seat's opening doubles.
 pub const STEP_SECONDS: u32 = 4;
-/// Part of all providers' time that the work on offer fills.
-pub const UTILISATION: f64 = 0.6;
+/// Part of all providers' time that the work on offer fills. Low enough that the market keeps up while a third of it is out.
+pub const UTILISATION: f64 = 0.4;
 /// Locks that a provider's stake covers; as many give full weight.
 pub const LOCKS: u64 = 16;
 /// Time after which a slashed provider is back with new stake. Without a pause, providers that always cheat would fill the
