@@ -175,12 +175,10 @@ pub fn answer(strategy: Strategy, rate: f64, view: &View, rng: &mut fastrand::Rn
             let shown_if_drawn = strategy == Strategy::Random;
             if rng.f64() < rate { Answer { root: noise, shown_if_drawn, ..cheat } } else { honest }
         }
+        // Friends are left alone in disputes: voting along costs a lock for each vote, voting for the truth earns an award.
         Strategy::Colluding | Strategy::Sybil => {
-            if view.lie || base && rng.f64() < rate {
-                shared
-            } else {
-                honest
-            }
+            let helps = view.lie && view.kind == Kind::Audit;
+            if helps || base && rng.f64() < rate { shared } else { honest }
         }
         Strategy::Framing => {
             if !base && (view.lie || view.kind == Kind::Audit && rng.f64() < rate) {

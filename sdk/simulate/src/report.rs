@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     matrix::{Matrix, Row},
-    scenario::Scenario,
+    scenario::{PAY, Scenario},
     tally::PARTS,
 };
 
@@ -35,10 +35,10 @@ pub fn markdown(matrix: &Matrix) -> String {
     let sum = |count: fn(&Row) -> u64| all().map(count).sum::<u64>();
     let (disputes, undecided) = (sum(|row| row.counts.disputes), sum(|row| row.counts.undecided));
     line(format!(
-        "- Stake that honest providers lost in all {} leases: {}; bonds that they burned: {}.",
+        "- Stake that honest providers lost in all {} leases: {}; bonds that they burned: {:.1} pays.",
         sum(|row| row.leases),
         sum(|row| row.counts.honest_slashed),
-        sum(|row| row.counts.honest_bonds)
+        sum(|row| row.counts.honest_bonds) as f64 / PAY as f64
     ));
     line(format!(
         "- Disputes: {disputes}, of which {undecided} undecided ({:.2} %).",

@@ -45,7 +45,7 @@ pub enum Strategy {
     Lazy,
     /// Answers a share of the leases with noise.
     Random,
-    /// Agrees on a wrong root beforehand, and votes for it also as auditor and in disputes.
+    /// Agrees on a wrong root beforehand, and answers it also as auditor of its friends.
     Colluding,
     /// Works honestly, and as auditor accuses honest providers; its friends vote along.
     Framing,
