@@ -18,7 +18,10 @@ const CHEATERS: [Strategy; 7] = [
 
 fn small(strategy: Strategy, share: f64, rate: f64) -> Row {
     let replicas = if strategy == Strategy::Copying { 2 } else { 1 };
-    row(&Scenario { strategy, share, rate, replicas, leases: 4_000, ..Scenario::default() }, 1)
+    // Whether a lie meets a friend as auditor is luck that no control variate takes out: one run would not show the margin.
+    let friends = matches!(strategy, Strategy::Colluding | Strategy::Sybil);
+    let runs = if friends && rate < 1.0 { 12 } else { 1 };
+    row(&Scenario { strategy, share, rate, replicas, leases: 4_000, ..Scenario::default() }, runs)
 }
 
 #[test]
