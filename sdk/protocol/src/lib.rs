@@ -8,6 +8,9 @@
 
 extern crate alloc;
 
+pub mod audit;
+pub mod bonds;
+pub mod chance;
 pub mod cid;
 pub mod commitment;
 pub mod constants;
@@ -15,10 +18,12 @@ pub mod hash;
 pub mod lease;
 pub mod merkle;
 pub mod payout;
+pub mod reputation;
 pub mod routing;
 pub mod seal;
 pub mod seeds;
 pub mod spec;
+pub mod verdict;
 
 /// The 32 bytes of a Solana public key.
 pub type Key = [u8; 32];

@@ -1,11 +1,14 @@
 //! Routing: who may claim which lease, decided alike by program and worker.
 //!
-//! This first form lets every qualified provider claim any open lease. Workers already order their claims by
-//! [`rank`], so that they spread over a job and seldom collide; what decides is [`may_claim`], and both sides call it.
+//! Every provider has a [`rank`] in every seat, a hash that nobody can choose. A seat is open to ranks under
+//! `weight × opening`, and the [`Opening`] doubles every few seconds: work spreads over the network by stake, collisions are
+//! few, nobody chooses what it audits, and a favourite that is gone delays a lease by seconds. [`admit`] decides.
+//!
+//! [`may_claim`] is the first form, which lets every qualified provider claim any open lease.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Key, hash::sha256};
+use crate::{Key, chance::Chance, hash::sha256, verdict::Kind};
 
 /// What a job asks of a provider. Zero asks for nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -53,25 +56,162 @@ pub fn may_claim(required: &Requirements, has: &Capabilities, _rank: u64, _opene
     required.met_by(has)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a job asks of a provider's standing, beside [`Requirements`]. Zero asks for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Threshold {
+    /// Least score, see [`crate::reputation::Reputation::score`].
+    pub score: Chance,
+    /// Least stake.
+    pub stake: u64,
+}
 
-    #[test]
-    fn requirements_filter() {
-        let has = Capabilities { memory_mib: 8192, class: 80, region: 3 };
-        assert!(Requirements::default().met_by(&has));
-        assert!(Requirements { memory_mib: 8192, class: 80, regions: 1 << 3 }.met_by(&has));
-        assert!(!Requirements { memory_mib: 8193, ..Default::default() }.met_by(&has));
-        assert!(!Requirements { class: 86, ..Default::default() }.met_by(&has));
-        assert!(!Requirements { regions: 1 << 4, ..Default::default() }.met_by(&has));
-        assert!(!Requirements { regions: 1, ..Default::default() }.met_by(&Capabilities { region: 255, ..has }));
-    }
+/// What routing has to know of a provider beside its capabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Score of its reputation.
+    pub score: Chance,
+    /// Stake in all.
+    pub stake: u64,
+    /// Part of it that is locked by seats.
+    pub locked: u64,
+    /// Slot in which stake was added last.
+    pub staked_slot: u64,
+}
 
-    #[test]
-    fn ranks_differ_by_provider_and_replica() {
-        let seed = [1; 32];
-        assert_ne!(rank(&seed, 0, 0, &[2; 32]), rank(&seed, 0, 0, &[3; 32]));
-        assert_ne!(rank(&seed, 0, 0, &[2; 32]), rank(&seed, 0, 1, &[2; 32]));
+/// Unit of weights and openings: 1.0 in units of 2⁻³².
+const ONE: u64 = 1 << 32;
+/// Most of the market that may take an audit or dispute seat before it is late.
+const EARLY_OPENING: u64 = ONE / 4;
+/// Doublings of the opening after which audit and dispute seats are late, and open to whoever comes.
+const LATE_STEPS: u32 = 32;
+
+/// Weight of a provider in the routing of a seat, in units of 2⁻³²: its stake as a part of `cap`, at most 1.
+///
+/// For base seats the stake that is free counts, so work goes to those who have room, and up to half the weight depends on
+/// the score. For audits and disputes all stake counts and nothing else: a weight is a share of the vote there, and neither
+/// idle stake nor a farmed score may buy more of it. There is no least weight, which would favour many small identities.
+#[must_use]
+pub fn weight(standing: &Standing, kind: Kind, cap: u64) -> u64 {
+    let stake = match kind {
+        Kind::Base => standing.stake.saturating_sub(standing.locked),
+        Kind::Audit | Kind::Dispute => standing.stake,
+    };
+    let cap = cap.max(1);
+    let by_stake = u128::from(stake.min(cap)) * u128::from(ONE) / u128::from(cap);
+    let factor = match kind {
+        Kind::Base => u128::from(ONE + standing.score.units()) / 2,
+        Kind::Audit | Kind::Dispute => u128::from(ONE),
+    };
+    ((by_stake * factor) >> 32) as u64
+}
+
+/// How far a group of seats has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// What the seats are for.
+    pub kind: Kind,
+    /// Seats that are wanted.
+    pub wanted: u8,
+    /// Size of the market, in providers of full weight: its total stake / cap. Identities are not counted, they cost nothing.
+    pub active: u64,
+    /// Unix time at which the seats opened.
+    pub opened_at: i64,
+    /// Seconds after which the opening doubles.
+    pub step_seconds: u32,
+}
+
+impl Opening {
+    /// The opening at `now` in units of 2⁻³²: `wanted / active` at first, doubled every step.
+    ///
+    /// Ranks under 1 and weights under 1 make an opening above 1 useful: it lets small stakes in when nobody else has come.
+    /// Audit and dispute seats open to a quarter of the market only (or twice what is wanted) until they are late: a wider
+    /// opening would be a race, and races are won by whoever prepares for them.
+    #[must_use]
+    pub fn at(&self, now: i64) -> u64 {
+        let first = (u128::from(self.wanted.max(1)) << 32).div_ceil(u128::from(self.active.max(1)));
+        let elapsed = now.saturating_sub(self.opened_at);
+        let steps = match u64::try_from(elapsed) {
+            Err(_) => return 0,
+            Ok(elapsed) => (elapsed / u64::from(self.step_seconds.max(1))).min(64) as u32,
+        };
+        let open = u64::try_from(first << steps.min(56)).unwrap_or(u64::MAX);
+        match self.kind {
+            Kind::Audit | Kind::Dispute if steps < LATE_STEPS => {
+                open.min(EARLY_OPENING.max(u64::try_from(2 * first).unwrap_or(u64::MAX)))
+            }
+            _ => open,
+        }
     }
 }
+
+/// A group of seats that providers may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Hash of the slot that ranks the providers: after the post for base seats, the one that drew for audits, a new one
+    /// for each round of a dispute.
+    pub seed: &'a Key,
+    /// That slot. Stake added in it or later does not count, or identities could be made to fit the seed.
+    pub seed_slot: u64,
+    /// Number of the lease.
+    pub lease: u32,
+    /// Number of the seat: the rank of one says nothing about another.
+    pub seat: u8,
+    /// How far it has opened.
+    pub opening: Opening,
+    /// Stake that gives full weight in this market.
+    pub weight_cap: u64,
+}
+
+/// Why a provider may not take a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too little memory, or for a base seat the wrong class or region.
+    Capabilities,
+    /// Too little stake or score for what the job asks.
+    Threshold,
+    /// The stake was added too late to count for this seat.
+    FreshStake,
+    /// Not yet: the rank lies above what has opened.
+    NotYet,
+}
+
+/// Whether a rank is low enough for a weight and an opening: `rank / 2⁶⁴ < weight × opening`.
+#[must_use]
+pub fn admits(rank: u64, weight: u64, opening: u64) -> bool {
+    u128::from(rank) < u128::from(weight) * u128::from(opening)
+}
+
+/// Whether `provider` may take a seat at `now` (Unix seconds).
+///
+/// For audit and dispute seats nothing that the client chose counts, except the memory without which the work cannot be
+/// done: a client that could choose the jury could convict anybody.
+pub fn admit(
+    call: &Call,
+    provider: &Key,
+    has: &Capabilities,
+    standing: &Standing,
+    required: &Requirements,
+    threshold: &Threshold,
+    now: i64,
+) -> Result<(), Refusal> {
+    let kind = call.opening.kind;
+    let capable = match kind {
+        Kind::Base => required.met_by(has),
+        Kind::Audit | Kind::Dispute => has.memory_mib >= required.memory_mib,
+    };
+    if !capable {
+        return Err(Refusal::Capabilities);
+    }
+    if kind == Kind::Base && (standing.stake < threshold.stake || standing.score < threshold.score) {
+        return Err(Refusal::Threshold);
+    }
+    if standing.staked_slot >= call.seed_slot {
+        return Err(Refusal::FreshStake);
+    }
+    let rank = rank(call.seed, call.lease, call.seat, provider);
+    let open = admits(rank, weight(standing, kind, call.weight_cap), call.opening.at(now));
+    if open { Ok(()) } else { Err(Refusal::NotYet) }
+}
+
+#[cfg(test)]
+mod tests;

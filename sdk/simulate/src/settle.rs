@@ -1,0 +1,135 @@
+//! Settling: who is paid, who loses its lock, and what is remembered.
+
+use tessera_protocol::{
+    audit::Funding,
+    bonds,
+    reputation::Reputation,
+    verdict::{self, Consequence, Kind, Verdict},
+};
+
+use crate::{
+    lease::Lease,
+    provider,
+    scenario::{COMEBACK, FEE_BURNED, PAY, SECOND, Strategy},
+    world::World,
+};
+
+impl World<'_> {
+    /// A seat was committed; cheats are remembered until they are found.
+    pub(crate) fn committed(&mut self, who: usize, cheats: bool) {
+        let provider = &mut self.providers[who];
+        provider.ledger.seats += 1;
+        if cheats {
+            provider.ledger.cheated += 1;
+            provider.lying.get_or_insert((self.now, 0)).1 += 1;
+        }
+    }
+
+    /// A seat was not committed in time.
+    pub(crate) fn expire(&mut self, who: usize, lock: u64) {
+        let now = self.seconds();
+        let provider = &mut self.providers[who];
+        provider.locked -= lock;
+        provider.reputation = provider.reputation.expiry(now);
+        self.burn_bond(who);
+    }
+
+    /// The owner brings new stake for the bond, as for everything it loses, so that its strategy goes on.
+    fn burn_bond(&mut self, who: usize) {
+        let bond = bonds::expiry_bond(&self.scenario.audit, PAY);
+        let provider = &mut self.providers[who];
+        provider.ledger.bonds += bond as i64;
+        if provider.strategy.is_honest() {
+            self.tally.honest_bonds += bond;
+        }
+    }
+
+    /// Carries out a verdict.
+    pub(crate) fn settle(&mut self, lease: &Lease, verdict: Verdict) {
+        let judged = lease.judged();
+        let seats: Vec<verdict::Seat> = judged.iter().map(|(_, seat)| *seat).collect();
+        let at_stake = lease.drawn || self.scenario.replicas > 1;
+        let consequence = |seat: &verdict::Seat| verdict::consequence(&verdict, seat, at_stake);
+        match verdict {
+            Verdict::Decided(root) => {
+                self.tally.disputes += 1;
+                self.tally.wrong += u64::from(root != provider::truth(lease.index));
+            }
+            Verdict::Agreed(root) => self.tally.wrong += u64::from(root != provider::truth(lease.index)),
+            Verdict::Undecided => {
+                self.tally.disputes += 1;
+                self.tally.undecided += 1;
+            }
+            Verdict::Silent | Verdict::More(_) => {}
+        }
+
+        // The k-th audit was called by the k-th seat that was drawn. Who fails as auditor is paid by nobody.
+        let mut auditors = judged.iter().filter(|(_, seat)| seat.kind == Kind::Audit);
+        let mut pays_itself = vec![false; lease.seats.len()];
+        for (place, funding) in lease.seats.iter().enumerate().filter_map(|(i, seat)| Some((i, seat.drawn?))) {
+            let paid = auditors.next().is_some_and(|(_, auditor)| consequence(auditor) == Consequence::Paid);
+            match funding {
+                Funding::Seat => pays_itself[place] = paid,
+                Funding::Reserve if !paid => {
+                    self.reserve += PAY;
+                    self.tally.reserve_paid -= PAY;
+                }
+                Funding::Reserve => {}
+            }
+        }
+
+        let losers = seats.iter().filter(|seat| consequence(seat) == Consequence::Slashed).count() as u64;
+        let awards = verdict::awards(&verdict, &seats, PAY);
+        let mut loser = 0;
+        for (place, seat) in &judged {
+            let held = &lease.seats[*place];
+            let who = held.provider;
+            self.providers[who].locked -= held.lock;
+            match consequence(seat) {
+                Consequence::Paid => {
+                    if !pays_itself[*place] {
+                        self.providers[who].ledger.earned += PAY as i64;
+                    }
+                    if verdict::confirms(&verdict, &seats, seat) {
+                        let now = self.seconds();
+                        let reputation = self.providers[who].reputation;
+                        self.providers[who].reputation = reputation.confirmed(now, FEE_BURNED, FEE_BURNED);
+                    }
+                }
+                Consequence::Slashed => {
+                    let loss = verdict::loss(awards, losers, loser, held.lock);
+                    loser += 1;
+                    self.tally.awarded += loss.awarded;
+                    self.tally.burned += loss.burned;
+                    self.slash(who, held.lock);
+                }
+                Consequence::Bond => self.burn_bond(who),
+                Consequence::Released => {}
+            }
+        }
+    }
+
+    /// A lock is lost. After a while the owner is back with new stake; a Sybil under a new name.
+    fn slash(&mut self, who: usize, lock: u64) {
+        let (now, slot) = (self.seconds(), self.slot());
+        let provider = &mut self.providers[who];
+        self.tally.slashed += lock;
+        if provider.strategy.is_honest() {
+            self.tally.honest_slashed += lock;
+        }
+        provider.ledger.slashed += lock as i64;
+        provider.ledger.faults += 1;
+        provider.reputation = provider.reputation.fault(now, slot);
+        provider.staked_slot = slot;
+        provider.busy_until = provider.busy_until.max(self.now + COMEBACK);
+        if let Some((since, cheated)) = provider.lying.take() {
+            provider.ledger.cheated_until_found += cheated;
+            provider.ledger.seconds_until_found += (self.now - since) as f64 / SECOND as f64;
+        }
+        if provider.strategy == Strategy::Sybil {
+            // Seats that the old name still holds are found under the new one; to the owner it is all the same.
+            provider.key = provider::fresh_key(&mut self.rng);
+            provider.reputation = Reputation { fault_slot: slot, ..Reputation::default() };
+        }
+    }
+}
