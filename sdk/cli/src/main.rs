@@ -17,7 +17,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use commands::{demo, estimate, job, localnet, market, module, provider, render, run, store, verify};
+use commands::{demo, estimate, job, localnet, market, module, provider, render, run, simulate, store, verify};
 use options::Options;
 
 /// A marketplace on Solana where strangers' GPUs compute and are paid for results that anyone can check bit for bit.
@@ -57,6 +57,8 @@ enum Command {
     /// Run a content store
     #[command(subcommand)]
     Store(store::Command),
+    /// Play a market of honest and cheating providers by the rules of audits, and print what each way of cheating earns
+    Simulate(simulate::Args),
     /// Show the whole network at work: node, store, workers, a rendering that is paid for, and the ledger of it
     Demo(demo::Args),
     /// Runs a command and ends it when standard input closes
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
             Command::Job(command) => job::run(options, command).await,
             Command::Provider(command) => provider::run(options, command).await,
             Command::Store(command) => store::run(options, command).await,
+            Command::Simulate(args) => simulate::run(options, &args),
             Command::Demo(args) => demo::run(options, args).await,
             Command::Supervise { .. } => Ok(()),
         }

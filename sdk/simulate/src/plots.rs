@@ -28,6 +28,9 @@ pub fn write(matrix: &Matrix, folder: &Path) -> Result<()> {
     audits(matrix, &folder.join("audits.svg")).context("cannot draw audits.svg")
 }
 
+/// Where the axis of margins begins, in pays.
+const LEAST_MARGIN: f64 = 1e-4;
+
 /// One line: its name and its points.
 type Line = (String, Vec<(f64, f64)>);
 
@@ -44,15 +47,18 @@ fn profit(matrix: &Matrix, path: &Path) -> Result<()> {
         let points: Vec<(f64, f64)> = matrix
             .rows
             .iter()
-            .filter(|row| row.strategy == strategy && row.share == share)
-            .map(|row| (row.rate.log10(), row.margin().0.max(1e-4).log10()))
+            // Where no lie happened there is nothing to show, and a logarithm has no place for it.
+            .filter(|row| row.strategy == strategy && row.share == share && row.margin().0 >= LEAST_MARGIN)
+            .map(|row| (row.rate.log10(), row.margin().0.log10()))
             .collect();
         lines.push((format!("{} {:.0} %", strategy.name(), 100.0 * share), points));
     }
     let decade = |x: &f64| format!("{}", 10f64.powf(*x));
     let percent = |x: &f64| format!("{:.1} %", 10f64.powf(*x + 2.0));
     let title = "What cheating costs: honest minus cheating profit, in pays per seat";
-    draw(path, title, "share of units or seats that is wrong", (-3.0..0.0, -4.0..2.5), &percent, &decade, &lines)
+    let range = (-3.0..0.0, LEAST_MARGIN.log10()..2.5);
+    let legend = SeriesLabelPosition::LowerRight;
+    draw(path, title, "share of units or seats that is wrong", range, &percent, &decade, (&lines, legend))
 }
 
 /// How the cost of audits develops in an honest market.
@@ -68,7 +74,8 @@ fn audits(matrix: &Matrix, path: &Path) -> Result<()> {
     let (right, top) = all.fold((1.0f64, 3.0f64), |(right, top), (x, y)| (right.max(*x), top.max(*y)));
     let title = "What audits cost in a market of honest providers";
     let percent = |y: &f64| format!("{y:.0} %");
-    draw(path, title, "leases", (0.0..right, 0.0..top * 1.05), &|x| format!("{x:.0}"), &percent, &lines)
+    let (range, legend) = ((0.0..right, 0.0..top * 1.05), SeriesLabelPosition::UpperRight);
+    draw(path, title, "leases", range, &|x| format!("{x:.0}"), &percent, (&lines, legend))
 }
 
 fn draw(
@@ -78,13 +85,14 @@ fn draw(
     (x, y): (std::ops::Range<f64>, std::ops::Range<f64>),
     x_label: &dyn Fn(&f64) -> String,
     y_label: &dyn Fn(&f64) -> String,
-    lines: &[Line],
+    (lines, legend): (&[Line], SeriesLabelPosition),
 ) -> Result<()> {
     let root = SVGBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 20))
         .margin(16)
+        .margin_right(40)
         .x_label_area_size(44)
         .y_label_area_size(64)
         .build_cartesian_2d(x, y)?;
@@ -106,7 +114,12 @@ fn draw(
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.2)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(legend)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.2))
+        .draw()?;
     root.present()?;
     Ok(())
 }

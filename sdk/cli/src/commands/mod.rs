@@ -9,6 +9,7 @@ pub mod module;
 pub mod provider;
 pub mod render;
 pub mod run;
+pub mod simulate;
 pub mod store;
 pub mod verify;
 
