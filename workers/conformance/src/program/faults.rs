@@ -1,13 +1,7 @@
 //! Statements that fault on purpose.
 
-use std::sync::OnceLock;
-
-use tessera_ptx::FaultKind;
-
 use super::generate::Generator;
 use super::text::INPUT;
-use super::{Case, Statement};
-use crate::work::{Engine, GAS, Outcome};
 
 /// The lines of a fault, and whether it takes a limit of gas to end it. `@q` stands for the guard of the thread that faults.
 const FAULTS: &[(&str, bool)] = &[
@@ -82,38 +76,9 @@ const FAULTS: &[(&str, bool)] = &[
     ("mov.u64 %z3, given;\ncvta.param.u64 %z3, %z3;\n@q st.u32 [%z3], %r0;", false),
 ];
 
-/// Reads of registers that nobody wrote. PTX leaves open what they hold, so there is something to compare only where such a
-/// read is a fault.
-const UNWRITTEN: &[(&str, bool)] = &[
-    ("{\n.reg .b32 %never;\n@q add.u32 %r0, %r1, %never;\n}", false),
-    ("{\n.reg .pred %never;\n@q selp.b32 %r0, %r1, %r2, %never;\n}", false),
-    ("{\n.reg .b64 %maybe;\n@q mov.b64 %maybe, %d0;\nadd.u64 %d1, %maybe, %d1;\n}", false),
-];
-
-/// Whether reading a register that nobody wrote is a fault.
-fn unwritten_faults() -> bool {
-    static FAULTS: OnceLock<bool> = OnceLock::new();
-    *FAULTS.get_or_init(|| {
-        let line = "{\n.reg .b32 %never;\nadd.u32 %r0, %r1, %never;\n}".to_string();
-        let case = Case {
-            seed: 0,
-            grid: [1; 3],
-            block: [1; 3],
-            gas: GAS,
-            faulty: true,
-            functions: Vec::new(),
-            body: vec![Statement::Lines(vec![line])],
-        };
-        matches!(Engine::Interpreter.run(&case.work()), Outcome::Fault(fault)
-            if matches!(fault.kind, FaultKind::UnwrittenRegister { .. }))
-    })
-}
-
 /// The lines of a random fault in one of the threads, and whether the program ends only by its limit of gas.
 pub(super) fn fault(generator: &mut Generator) -> (Vec<String>, bool) {
-    let more = if unwritten_faults() { UNWRITTEN.len() } else { 0 };
-    let which = generator.rng.usize(..FAULTS.len() + more);
-    let (text, limited) = FAULTS.get(which).copied().unwrap_or_else(|| UNWRITTEN[which - FAULTS.len()]);
+    let (text, limited) = FAULTS[generator.rng.usize(..FAULTS.len())];
     let who = match generator.rng.u8(..4) {
         0 => format!("setp.ge.u32 %q0, %me, {};", generator.rng.u32(..generator.threads)),
         1 => format!("setp.ne.u32 %q0, %bid, {};", generator.rng.u32(..4)),
