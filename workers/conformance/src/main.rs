@@ -214,21 +214,22 @@ fn inputs(cases: u64, start: u64) -> bool {
     let (began, mut total) = (Instant::now(), fuzz::Report::default());
     let at = steps(cases, start, "inputs", |range, progress| {
         total.add(fuzz::fuzz(range, progress));
-        total.failures.is_empty()
+        total.failures.is_empty() && total.slow.is_empty()
     });
-    for failure in &total.failures {
+    for failure in total.failures.iter().chain(&total.slow) {
         println!("\n== failure\n{failure}");
     }
     let (slowest, number) = total.slowest;
     println!(
-        "{} inputs, {} failures, {:.1} s; {} are modules, the profile allows {}; the slowest, number {number}, took \
+        "{} inputs, {} failures, {} slow, {:.1} s; {} are modules, the profile allows {}; the slowest, number {number}, took \
          {slowest:?}; numbers {start} to {}",
         at - start,
         total.failures.len(),
+        total.slow.len(),
         began.elapsed().as_secs_f64(),
         total.modules,
         total.allowed,
         at.saturating_sub(1)
     );
-    total.failures.is_empty()
+    total.failures.is_empty() && total.slow.is_empty()
 }
