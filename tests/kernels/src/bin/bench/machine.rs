@@ -38,15 +38,16 @@ fn said(command: &str, arguments: &[&str]) -> String {
 
 /// Processor time since the machine started, in the system's ticks.
 pub struct Busy {
-    all: u64,
-    idle: u64,
-    own: u64,
+    all: i64,
+    idle: i64,
+    own: i64,
 }
 
 impl Busy {
     /// As Linux tells it.
     pub fn now() -> Option<Self> {
-        let numbers = |text: &str| text.split_whitespace().map_while(|word| word.parse().ok()).collect::<Vec<u64>>();
+        // Some are negative, such as the terminal of a process without one.
+        let numbers = |text: &str| text.split_whitespace().map_while(|word| word.parse().ok()).collect::<Vec<i64>>();
         let stat = std::fs::read_to_string("/proc/stat").ok()?;
         // user, nice, system, idle, iowait, irq, softirq, steal; guests are part of user.
         let system = numbers(stat.lines().next()?.strip_prefix("cpu")?);
@@ -60,6 +61,6 @@ impl Busy {
     /// The part of all processor time until `later` that neither this process took nor was idle.
     pub fn others(&self, later: &Self) -> Option<f64> {
         let [all, idle, own] = [later.all - self.all, later.idle - self.idle, later.own - self.own];
-        (all > 0).then(|| all.saturating_sub(idle + own) as f64 / all as f64)
+        (all > 0).then(|| (all - idle - own).max(0) as f64 / all as f64)
     }
 }
