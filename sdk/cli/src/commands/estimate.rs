@@ -114,8 +114,12 @@ pub struct Tried {
 
 /// Runs units of a job on this machine's processor, which counts gas. Returns the device's name too.
 pub async fn try_units(job: &PreparedJob, units: &[u64]) -> Result<(Vec<Tried>, String)> {
-    let here = Here::start(&job.spec, &job.module, &job.inputs, On::Cpu).await?;
-    let mut progress = Progress::new("trying", units.len() as u64);
+    units_on(On::Cpu, "trying", job, units).await
+}
+
+async fn units_on(on: On, doing: &'static str, job: &PreparedJob, units: &[u64]) -> Result<(Vec<Tried>, String)> {
+    let here = Here::start(&job.spec, &job.module, &job.inputs, on).await?;
+    let mut progress = Progress::new(doing, units.len() as u64);
     let mut tried = Vec::with_capacity(units.len());
     for unit in units {
         let computed = here.unit(*unit).await?;
@@ -124,17 +128,6 @@ pub async fn try_units(job: &PreparedJob, units: &[u64]) -> Result<(Vec<Tried>, 
         progress.add(1);
     }
     Ok((tried, here.device))
-}
-
-/// Runs units of a job with all checks: providers would not agree on a unit that fails here.
-async fn check_units(job: &PreparedJob, units: &[u64]) -> Result<()> {
-    let here = Here::start(&job.spec, &job.module, &job.inputs, On::Checked).await?;
-    let mut progress = Progress::new("checking", units.len() as u64);
-    for unit in units {
-        here.unit(*unit).await?;
-        progress.add(1);
-    }
-    Ok(())
 }
 
 /// What was found.
@@ -191,7 +184,8 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let (market, decimals, fee) = look_at_market(options).await?;
     let price = args.price.as_deref().map(|price| base_units(price, decimals)).transpose()?;
     if args.checks {
-        check_units(&job, &units).await?;
+        // Providers would not agree on a unit that fails here.
+        units_on(On::Checked, "checking", &job, &units).await?;
     }
     let (tried, device) = try_units(&job, &units).await?;
 

@@ -63,27 +63,13 @@ impl Draft {
     fn load(&mut self, via: Via, base: Slot, offset: u64, size: u8) -> Slot {
         let d = self.slot(if size == 8 { Class::Long } else { Class::Word });
         let at = Place { via, base, offset, short: false };
-        self.push(What::Load(Transfer {
-            at,
-            size,
-            signed: false,
-            count: 1,
-            data: [d, NO_SLOT, NO_SLOT, NO_SLOT],
-            later: false,
-        }));
+        self.push(What::Load(transfer(at, size, d)));
         d
     }
 
     fn store(&mut self, base: Slot, offset: u64, size: u8, value: Slot) {
         let at = Place { via: Via::Global, base, offset, short: false };
-        self.push(What::Store(Transfer {
-            at,
-            size,
-            signed: false,
-            count: 1,
-            data: [value, NO_SLOT, NO_SLOT, NO_SLOT],
-            later: false,
-        }));
+        self.push(What::Store(transfer(at, size, value)));
     }
 
     fn finish(mut self) -> Program {
@@ -91,6 +77,11 @@ impl Draft {
         self.program.blocks.push(Block { ops, gas: 1, instructions: 1, end: End::Exit, line: 1 });
         self.program
     }
+}
+
+/// A transfer of one value.
+fn transfer(at: Place, size: u8, slot: Slot) -> Transfer {
+    Transfer { at, size, signed: false, count: 1, data: [slot, NO_SLOT, NO_SLOT, NO_SLOT], later: false }
 }
 
 fn class(kind: Kind) -> Class {
