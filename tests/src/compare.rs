@@ -7,7 +7,7 @@ use tessera_protocol::payout;
 
 use crate::{
     model::{self, LeaseState, Model, SeatState},
-    world::{Job, Work, World},
+    world::{self, Job, Work, World},
 };
 
 /// Something on chain is not as the model, or an invariant, says.
@@ -68,7 +68,7 @@ fn compare_job(world: &World, job: Job, expected: &model::Job) -> Result<(), Dif
     );
     if let Some(j) = world.load::<state::Job>(job.address) {
         same!("account",
-            (j.state == state::JobState::Cancelled) => expected.cancelled,
+            (j.state == state::JobState::Cancelled as u8) => expected.cancelled,
             j.deadline => expected.deadline,
             j.price_per_unit => expected.price,
             j.deposited => expected.deposited,
@@ -80,7 +80,7 @@ fn compare_job(world: &World, job: Job, expected: &model::Job) -> Result<(), Dif
         );
     }
     for index in 0..expected.lease_count() {
-        let (found, wanted) = (world.load::<state::Lease>(job.lease(index)), expected.leases.get(&index));
+        let (found, wanted) = (world.load::<world::Lease>(job.lease(index)), expected.leases.get(&index));
         compare_lease(world, job, found.as_ref(), wanted)
             .map_err(|difference| format!("lease {index}: {difference}"))?;
     }
@@ -90,7 +90,7 @@ fn compare_job(world: &World, job: Job, expected: &model::Job) -> Result<(), Dif
 fn compare_lease(
     world: &World,
     job: Job,
-    found: Option<&state::Lease>,
+    found: Option<&world::Lease>,
     expected: Option<&model::Lease>,
 ) -> Result<(), Difference> {
     same!("account", found.is_some() => expected.is_some());
@@ -148,7 +148,7 @@ pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
         let mut unsettled = 0u64;
         let mut owed = 0u64;
         for index in 0..job.leases {
-            let Some(lease) = world.load::<state::Lease>(job.lease(index)) else { continue };
+            let Some(lease) = world.load::<world::Lease>(job.lease(index)) else { continue };
             let due: u64 = lease.active().map(|seat| seat.pay).sum();
             match lease.state {
                 state::LeaseState::Settled => owed += due,

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use anchor_lang::{AccountDeserialize, prelude::Pubkey};
+use anchor_lang::prelude::Pubkey;
 use litesvm::{LiteSVM, types::FailedTransactionMetadata};
 use solana_account::{Account, AccountSharedData, ReadableAccount};
 use solana_clock::Clock;
@@ -22,10 +22,12 @@ use crate::{call::Sent, program, terms::MarketTerms};
 
 mod crank;
 mod job;
+mod load;
 mod party;
 mod work;
 
 pub use job::Job;
+pub use load::{Lease, Load};
 pub use party::{CAPABILITIES, params};
 pub use work::Work;
 
@@ -313,9 +315,9 @@ impl World {
 
     /// A decoded account of the program, if it exists.
     #[must_use]
-    pub fn load<T: AccountDeserialize>(&self, address: Pubkey) -> Option<T> {
+    pub fn load<T: Load>(&self, address: Pubkey) -> Option<T> {
         let account = self.account(address).filter(|account| *account.owner() == tessera::ID)?;
-        Some(T::try_deserialize(&mut account.data()).expect("an account of the program decodes"))
+        Some(T::load(account.data()))
     }
 
     /// A token account, if it exists.

@@ -239,7 +239,7 @@ fn update_provider_refuses_wrong_accounts_and_regions() {
             case("authority", p.operator, TesseraError::WrongAuthority),
             case("provider", q.address, TesseraError::WrongAuthority),
             case("provider", foreign.address, TesseraError::WrongAuthority),
-            case("provider", nothing, ErrorCode::AccountNotInitialized),
+            case("provider", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
         ],
     );
@@ -267,7 +267,7 @@ fn add_stake_refuses_wrong_accounts_and_amounts() {
             case("authority", stranger, TesseraError::WrongAuthority),
             case("provider", q.address, TesseraError::WrongAuthority),
             case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
-            case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
+            case("stake_vault", q.vault, TesseraError::WrongVault),
             case("stake_vault", p.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
             case("stake_vault", nothing, ErrorCode::AccountNotInitialized),
             case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
@@ -309,7 +309,7 @@ fn vault_cases(world: &mut World, other: &World, p: Provider, q: Provider) -> Ve
     let market = world.market;
     vec![
         case("provider", market, ErrorCode::AccountDiscriminatorMismatch),
-        case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
+        case("stake_vault", q.vault, TesseraError::WrongVault),
         case("stake_vault", p.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
         case("to", foreign, TesseraError::WrongMint),
         case("to", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),

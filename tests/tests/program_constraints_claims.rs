@@ -17,7 +17,7 @@ fn claim_lease_refuses_wrong_accounts() {
     let taken = world.claim_lease(second, 0, p).account("lease");
     refuses(
         &mut world,
-        &["operator", "lease"],
+        &[],
         |world| world.claim_lease(job, 0, p),
         &[
             case("operator", stranger, TesseraError::WrongOperator),
@@ -25,15 +25,15 @@ fn claim_lease_refuses_wrong_accounts() {
             case("operator", q.operator, TesseraError::WrongOperator),
             case("market", other.market, TesseraError::WrongMarket),
             case("market", nothing, ErrorCode::AccountNotInitialized),
-            case("job", second.address, ErrorCode::ConstraintSeeds),
-            case("job", foreign_job.address, ErrorCode::ConstraintSeeds),
+            case("job", second.address, TesseraError::WrongLease),
+            case("job", foreign_job.address, TesseraError::WrongMarket),
             case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
             case("provider", q.address, TesseraError::WrongOperator),
             case("provider", foreign.address, TesseraError::WrongMarket),
             case("provider", forged, ErrorCode::AccountOwnedByWrongProgram),
-            case("lease", taken, ErrorCode::ConstraintSeeds),
-            case("lease", job.lease(1), ErrorCode::ConstraintSeeds),
-            case("lease", nothing, ErrorCode::ConstraintSeeds),
+            case("lease", taken, TesseraError::WrongLease),
+            case("lease", job.lease(1), TesseraError::WrongLease),
+            case("lease", nothing, TesseraError::WrongLease),
             case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
         ],
     );
@@ -45,9 +45,9 @@ fn claim_lease_refuses_wrong_accounts() {
         &[
             case("operator", p.operator, TesseraError::WrongOperator),
             case("market", other.market, TesseraError::WrongMarket),
-            case("job", second.address, ErrorCode::ConstraintSeeds),
+            case("job", second.address, TesseraError::WrongLease),
             case("provider", p.address, TesseraError::WrongOperator),
-            case("lease", foreign_job.lease(0), ErrorCode::ConstraintSeeds),
+            case("lease", foreign_job.lease(0), TesseraError::WrongLease),
             case("system_program", TOKEN_2022, ErrorCode::InvalidProgramId),
         ],
     );

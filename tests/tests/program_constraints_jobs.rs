@@ -184,11 +184,11 @@ fn top_up_job_refuses_wrong_accounts() {
             case("wallet", stranger, TesseraError::WrongWallet),
             case("job", rivals_job.address, TesseraError::WrongWallet),
             case("job", foreign_job.address, TesseraError::WrongWallet),
-            case("job", second.address, ErrorCode::ConstraintSeeds),
+            case("job", second.address, TesseraError::WrongVault),
             case("job", market, ErrorCode::AccountDiscriminatorMismatch),
-            case("job", nothing, ErrorCode::AccountNotInitialized),
-            case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
-            case("escrow", p.vault, ErrorCode::ConstraintSeeds),
+            case("job", nothing, ErrorCode::AccountOwnedByWrongProgram),
+            case("escrow", second.escrow, TesseraError::WrongVault),
+            case("escrow", p.vault, TesseraError::WrongVault),
             case("escrow", client.tokens, ErrorCode::ConstraintDuplicateMutableAccount),
             case("from", stranger_tokens, ErrorCode::ConstraintTokenOwner),
             case("from", second.escrow, ErrorCode::ConstraintTokenOwner),
@@ -239,7 +239,7 @@ fn cancel_job_refuses_wrong_accounts_and_states() {
             case("job", rivals_job.address, TesseraError::WrongWallet),
             case("job", foreign_job.address, TesseraError::WrongWallet),
             case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("job", nothing, ErrorCode::AccountOwnedByWrongProgram),
         ],
     );
     world.cancel_job(job).expect_err(TesseraError::JobCancelled);
@@ -267,12 +267,12 @@ fn close_job_refuses_wrong_accounts() {
             case("market", p.address, ErrorCode::AccountDiscriminatorMismatch),
             case("job", rivals_job.address, TesseraError::WrongWallet),
             case("job", foreign_job.address, TesseraError::WrongMarket),
-            case("job", second.address, ErrorCode::ConstraintSeeds),
-            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("job", second.address, TesseraError::WrongVault),
+            case("job", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("wallet", stranger, TesseraError::WrongWallet),
             case("wallet", rival.wallet, TesseraError::WrongWallet),
-            case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
-            case("escrow", p.vault, ErrorCode::ConstraintSeeds),
+            case("escrow", second.escrow, TesseraError::WrongVault),
+            case("escrow", p.vault, TesseraError::WrongVault),
             case("treasury", other.treasury, ErrorCode::ConstraintSeeds),
             case("treasury", stranger_tokens, ErrorCode::ConstraintSeeds),
             case("treasury", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
@@ -285,7 +285,7 @@ fn close_job_refuses_wrong_accounts() {
         ],
     );
     // Gone is gone.
-    world.close_job(job).expect_err(ErrorCode::AccountNotInitialized);
+    world.close_job(job).expect_err(ErrorCode::AccountOwnedByWrongProgram);
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn commit_result_refuses_wrong_accounts_and_states() {
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.commit_result(job, 0, q, 0).expect_err(TesseraError::SeatNotFound);
-    world.commit_result(job, 1, p, 0).expect_err(ErrorCode::AccountNotInitialized);
+    world.commit_result(job, 1, p, 0).expect_err(ErrorCode::AccountOwnedByWrongProgram);
     refuses(
         &mut world,
         &[],
@@ -27,11 +27,11 @@ fn commit_result_refuses_wrong_accounts_and_states() {
             case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
             case("job", second.address, TesseraError::WrongJob),
             case("job", foreign_job.address, TesseraError::WrongJob),
-            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("job", nothing, ErrorCode::ConstraintOwner),
             case("lease", second.lease(0), TesseraError::WrongJob),
             case("lease", foreign_job.lease(0), TesseraError::WrongJob),
             case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
         ],
     );
     world.commit_result(job, 0, p, 0).expect_err(TesseraError::SeatNotLeased);
@@ -62,10 +62,10 @@ fn reveal_result_refuses_wrong_accounts_and_states() {
             case("provider", r.address, TesseraError::SeatNotFound),
             case("job", second.address, TesseraError::WrongJob),
             case("job", foreign_job.address, TesseraError::WrongJob),
-            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("job", nothing, ErrorCode::ConstraintOwner),
             case("lease", second.lease(0), TesseraError::WrongJob),
             case("lease", p.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
         ],
     );
     world.reveal_result(job, 0, p, 0).expect_err(TesseraError::SeatNotCommitted);
@@ -124,7 +124,7 @@ fn open_result_refuses_wrong_accounts_and_states() {
             case("provider", r.address, TesseraError::SeatNotFound),
             case("lease", second.lease(0), TesseraError::LeaseNotAgreed),
             case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
         ],
     );
     world.open_result(job, 0, p).expect_err(TesseraError::SeatNotRevealed);
@@ -151,20 +151,20 @@ fn settle_lease_refuses_wrong_accounts_and_states() {
         &[
             case("job", second.address, TesseraError::WrongJob),
             case("job", foreign_job.address, TesseraError::WrongJob),
-            case("job", nothing, ErrorCode::AccountNotInitialized),
+            case("job", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("lease", second.lease(0), TesseraError::WrongJob),
             case("lease", foreign_job.lease(0), TesseraError::WrongJob),
             case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("provider", q.address, ErrorCode::ConstraintSeeds),
-            case("provider", r.address, ErrorCode::ConstraintSeeds),
-            case("provider", foreign.address, ErrorCode::ConstraintSeeds),
-            case("escrow", second.escrow, ErrorCode::ConstraintSeeds),
-            case("escrow", foreign_job.escrow, ErrorCode::ConstraintSeeds),
-            case("escrow", q.vault, ErrorCode::ConstraintSeeds),
-            case("escrow", p.vault, ErrorCode::ConstraintDuplicateMutableAccount),
-            case("stake_vault", q.vault, ErrorCode::ConstraintSeeds),
-            case("stake_vault", p.tokens, ErrorCode::ConstraintSeeds),
-            case("stake_vault", job.escrow, ErrorCode::ConstraintDuplicateMutableAccount),
+            case("provider", q.address, TesseraError::WrongVault),
+            case("provider", r.address, TesseraError::WrongVault),
+            case("provider", foreign.address, TesseraError::WrongVault),
+            case("escrow", second.escrow, TesseraError::WrongVault),
+            case("escrow", foreign_job.escrow, TesseraError::WrongVault),
+            case("escrow", q.vault, TesseraError::WrongVault),
+            case("escrow", p.vault, TesseraError::WrongVault),
+            case("stake_vault", q.vault, TesseraError::WrongVault),
+            case("stake_vault", p.tokens, TesseraError::WrongVault),
+            case("stake_vault", job.escrow, TesseraError::WrongVault),
             // Nobody collects the rent of others.
             case("seat_payer", stranger, TesseraError::WrongRentPayer),
             case("seat_payer", q.operator, TesseraError::WrongRentPayer),
@@ -207,7 +207,7 @@ fn return_lease_refuses_wrong_accounts_and_states() {
             case("lease", second.lease(0), TesseraError::SeatNotFound),
             case("lease", foreign_job.lease(0), TesseraError::SeatNotFound),
             case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("seat_payer", stranger, TesseraError::WrongRentPayer),
             case("seat_payer", q.operator, TesseraError::WrongRentPayer),
         ],
@@ -235,7 +235,7 @@ fn expire_lease_refuses_wrong_accounts_and_states() {
             case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
             case("lease", second.lease(0), TesseraError::NotTheJobOfTheLease),
             case("lease", foreign_job.lease(0), TesseraError::NotTheJobOfTheLease),
-            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("provider", q.address, TesseraError::SeatNotFound),
             case("provider", foreign.address, TesseraError::SeatNotFound),
             case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
@@ -269,10 +269,10 @@ fn close_lease_refuses_wrong_accounts_and_states() {
             case("job", foreign_job.address, TesseraError::NotTheJobOfTheLease),
             case("lease", second.lease(0), TesseraError::WrongRentPayer),
             case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
-            case("lease", nothing, ErrorCode::AccountNotInitialized),
+            case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("payer", stranger, TesseraError::WrongRentPayer),
             case("payer", q.operator, TesseraError::WrongRentPayer),
         ],
     );
-    world.close_lease(job, 0).expect_err(ErrorCode::AccountNotInitialized);
+    world.close_lease(job, 0).expect_err(ErrorCode::AccountOwnedByWrongProgram);
 }

@@ -24,7 +24,7 @@ fn post_job_escrows_work_and_fee() {
     // 10 × 7 and 5 % of it, rounded down.
     assert_eq!((world.tokens(client.tokens), world.tokens(job.escrow)), (tokens - 73, 73));
     let account = world.load::<state::Job>(job.address).unwrap();
-    assert_eq!((account.version, account.state), (constants::ACCOUNT_VERSION, state::JobState::Open));
+    assert_eq!((account.version, account.state), (constants::ACCOUNT_VERSION, state::JobState::Open as u8));
     assert_eq!((account.market, account.client, account.wallet), (world.market, client.address, client.wallet));
     assert_eq!((account.number, account.leases, account.units, account.units_per_lease), (0, 3, 10, 4));
     assert_eq!((account.replicas, account.price_per_unit), (1, 7));
@@ -34,11 +34,11 @@ fn post_job_escrows_work_and_fee() {
     assert_eq!((account.deposited, account.paid, account.owed), (73, 0, 0));
     assert_eq!((account.settled_leases, account.settled_units), (0, 0));
     assert_eq!(&account.store[..usize::from(account.store_len)], terms.store.as_bytes());
-    assert_eq!(account.reserved, [0; 128]);
+    assert_eq!(account.reserved, [0; 122]);
     assert_eq!(world.settled(job), Vec::<u32>::new());
     let escrow = world.token_account(job.escrow).unwrap();
     assert_eq!((escrow.mint, escrow.owner), (world.mint, job.address));
-    let rent = world.rent(519 + 1) + world.rent(165);
+    let rent = world.rent(state::Job::BITMAP_OFFSET + 1) + world.rent(165);
     assert_eq!(world.lamports(client.wallet), lamports - rent);
 }
 
@@ -77,8 +77,8 @@ fn a_job_from_its_post_to_its_close() {
     assert_eq!((lease.version, lease.state, lease.job), (1, state::LeaseState::Open, job.address));
     assert_eq!((lease.index, lease.units, lease.replicas, lease.payer), (1, 4, 1, p.operator));
     assert_eq!((lease.claims, lease.rounds, lease.reveal_by, lease.open_by), (1, 0, 0, 0));
-    assert_eq!((lease.opened_at, lease.result_root, lease.reserved), (START, [0; 32], [0; 64]));
-    assert_eq!(world.lamports(p.operator), operator - world.rent(216 + 301));
+    assert_eq!((lease.opened_at, lease.result_root, lease.reserved), (START, [0; 32], [0; 32]));
+    assert_eq!(world.lamports(p.operator), operator - world.rent(state::Lease::space(1)));
     assert_eq!(world.load::<state::Provider>(p.address).unwrap().open_leases, 1);
 
     world.advance(120);
@@ -87,7 +87,7 @@ fn a_job_from_its_post_to_its_close() {
     assert_eq!((event.job, event.index, event.provider), (job.address, 1, p.address));
     assert_eq!((event.commitment, event.sealed, event.reveal_by), (work.commitment(), work.sealed, START + 180));
     let seat = world.seat(job, 1, p).unwrap();
-    assert_eq!((seat.state, seat.committed_slot), (state::SeatState::Committed, START_SLOT + 300));
+    assert_eq!((seat.state(), seat.committed_slot), (state::SeatState::Committed, START_SLOT + 300));
 
     let sent = world.reveal_result(job, 1, p, 0).ok();
     let event = sent.event::<events::ResultRevealed>();
@@ -151,7 +151,7 @@ fn a_job_may_have_as_many_leases_as_the_protocol_allows() {
     let units = u64::from(constants::MAX_LEASES);
     let job = world.job(client, &JobTerms { units, units_per_lease: 1, ..JobTerms::default() });
     assert_eq!(world.load::<state::Job>(job.address).unwrap().leases, constants::MAX_LEASES);
-    assert_eq!(world.account(job.address).unwrap().data().len(), 519 + 8_192);
+    assert_eq!(world.account(job.address).unwrap().data().len(), state::Job::BITMAP_OFFSET + 8_192);
     for index in [0, 7, 8, constants::MAX_LEASES - 1] {
         world.complete(job, index, &[p]);
         world.claim_lease(job, index, p).expect_err(TesseraError::LeaseSettled);
@@ -264,7 +264,7 @@ fn an_untouched_job_that_is_cancelled_closes_at_once() {
     let event = world.cancel_job(job).ok().event::<events::JobCancelled>();
     // Twice the longest course of a claim: 120 + 2 × 60.
     assert_eq!((event.job, event.deadline), (job.address, START + 480));
-    assert_eq!(world.load::<state::Job>(job.address).unwrap().state, state::JobState::Cancelled);
+    assert_eq!(world.load::<state::Job>(job.address).unwrap().state, state::JobState::Cancelled as u8);
     let event = world.close_job_showing(job, &[0, 1, 2]).ok().event::<events::JobClosed>();
     assert_eq!((event.deposited, event.paid, event.treasury, event.burned, event.refunded), (73, 0, 0, 0, 73));
     assert_eq!((world.tokens(client.tokens), world.lamports(client.wallet)), (tokens, lamports));

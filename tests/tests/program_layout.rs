@@ -4,7 +4,7 @@
 use anchor_lang::{Discriminator, prelude::Pubkey};
 use solana_account::ReadableAccount;
 use tessera::state;
-use tessera_protocol::routing::Requirements;
+use tessera_protocol::{hash::sha256, routing::Requirements};
 use tessera_tests::{
     terms::JobTerms,
     world::{CAPABILITIES, MARKET_ID, START, START_SLOT, World},
@@ -92,19 +92,19 @@ fn a_provider() {
     world.request_unstake(p, 200).ok();
     let mut c = Cursor::open(&world, p.address, state::Provider::DISCRIMINATOR);
     let own = bump(&[b"provider", world.market.as_ref(), p.authority.as_ref()]);
-    assert_eq!([c.u8(), c.u8(), c.u8()], [1, own, bump(&[b"stake", p.address.as_ref()])]);
+    assert_eq!([c.u8(), c.u8(), c.u8(), c.u8()], [1, own, CAPABILITIES.class, CAPABILITIES.region]);
+    assert_eq!(c.u32(), CAPABILITIES.memory_mib);
     assert_eq!(c.at as u64, state::PROVIDER_MARKET_OFFSET);
     assert_eq!(c.key(), world.market);
     assert_eq!(c.at as u64, state::PROVIDER_AUTHORITY_OFFSET);
     assert_eq!(c.key(), p.authority);
     assert_eq!(c.at as u64, state::PROVIDER_OPERATOR_OFFSET);
-    assert_eq!(c.key(), p.operator);
-    assert_eq!((c.u32(), c.u8(), c.u8()), (CAPABILITIES.memory_mib, CAPABILITIES.class, CAPABILITIES.region));
-    assert_eq!((c.u32(), c.u64(), c.u64(), c.i64()), (1, 4_800, 200, START + 3_600));
+    assert_eq!([c.key(), c.key()], [p.operator, p.vault]);
+    assert_eq!((c.u64(), c.u64(), c.i64()), (4_800, 200, START + 3_600));
     assert_eq!((c.u64(), c.u64()), (28, 28));
     assert_eq!([c.u64(), c.u64(), c.u64(), c.u64(), c.u64()], [1, 4, 0, 0, 0]);
-    assert_eq!((c.i64(), c.u64()), (START, START_SLOT));
-    c.reserved::<128>();
+    assert_eq!((c.i64(), c.u64(), c.u32()), (START, START_SLOT, 1));
+    c.reserved::<124>();
     c.end();
 }
 
@@ -135,25 +135,26 @@ fn a_job_and_its_bitmap() {
     world.cancel_job(job).ok();
     let mut c = Cursor::open(&world, job.address, state::Job::DISCRIMINATOR);
     let own = bump(&[b"job", client.address.as_ref(), &0u64.to_le_bytes()]);
-    assert_eq!([c.u8(), c.u8(), c.u8()], [1, own, bump(&[b"escrow", job.address.as_ref()])]);
+    assert_eq!([c.u8(), c.u8()], [1, own]);
     assert_eq!((c.at as u64, c.u8()), (state::JOB_STATE_OFFSET, 1));
+    assert_eq!((c.u8(), c.u32()), (2, 4));
     assert_eq!((c.at as u64, c.key()), (state::JOB_MARKET_OFFSET, world.market));
     assert_eq!(c.key(), client.address);
     assert_eq!((c.at as u64, c.key()), (state::JOB_WALLET_OFFSET, client.wallet));
-    assert_eq!((c.u64(), c.take::<32>()), (0, [0x5e; 32]));
-    assert_eq!((c.u64(), c.u32(), c.u32()), (35, 4, 9));
-    assert_eq!((c.u8(), c.u64(), c.u16(), c.u16()), (2, 7, 500, 4_000));
-    assert_eq!((c.u32(), c.u32(), c.u32()), (120, 60, 300));
-    assert_eq!((c.u32(), c.u8(), c.u64()), (16, 80, 1 << 3));
+    assert_eq!((c.key(), c.take::<32>()), (job.escrow, [0x5e; 32]));
+    assert_eq!((c.u64(), c.u64(), c.u64()), (0, 35, 7));
     assert_eq!((c.i64(), c.u64(), c.i64()), (START, START_SLOT, START + 480));
     // 35 × 7 × 2 and 5 % of it; the last lease has 3 units.
     assert_eq!((c.u64(), c.u64(), c.u64()), (514, 21, 21));
-    assert_eq!((c.u32(), c.u64()), (1, 3));
-    let store: [u8; 128] = c.take();
+    assert_eq!((c.u64(), c.u32(), c.u32()), (3, 1, 9));
+    assert_eq!((c.u32(), c.u32(), c.u32()), (120, 60, 300));
+    assert_eq!((c.u32(), c.u64(), c.u8()), (16, 1 << 3, 80));
     let len = usize::from(c.u8());
+    assert_eq!((c.u16(), c.u16()), (500, 4_000));
+    c.reserved::<122>();
+    let store: [u8; 128] = c.take();
     assert_eq!(&store[..len], terms.store.as_bytes());
     assert!(store[len..].iter().all(|byte| *byte == 0));
-    c.reserved::<128>();
     assert_eq!(c.at as u64, state::JOB_BITMAP_OFFSET);
     assert_eq!(c.take::<2>(), [0, 1], "one bit for each of 9 leases, the lowest first");
     c.end();
@@ -170,24 +171,30 @@ fn a_lease_and_its_seats() {
     world.open_result(job, 2, q).ok();
     let works = [q, p].map(|provider| world.work(job, 2, provider, 0));
     let mut c = Cursor::open(&world, job.lease(2), state::Lease::DISCRIMINATOR);
-    let own = bump(&[b"lease", job.address.as_ref(), &2u32.to_le_bytes()]);
-    assert_eq!([c.u8(), c.u8(), c.u8()], [1, own, 1]);
+    assert_eq!([c.u8(), c.u8(), c.u8(), c.u8()], [1, 1, 2, 0]);
+    assert_eq!(c.u32(), 2);
     assert_eq!((c.at as u64, c.key()), (state::LEASE_JOB_OFFSET, job.address));
-    assert_eq!((c.u32(), c.u32(), c.u8(), c.key()), (2, 2, 2, p.operator));
-    assert_eq!((c.u32(), c.u32()), (3, 0));
+    assert_eq!(c.key(), p.operator);
+    assert_eq!((c.u32(), c.u32(), c.u32(), c.u32()), (2, 3, 0, 60));
     assert_eq!((c.i64(), c.i64(), c.i64()), (START, 0, START + 60));
     assert_eq!(c.take::<32>(), works[0].reveal.result_root);
-    c.reserved::<64>();
-    assert_eq!(c.u32(), 2);
+    c.reserved::<32>();
     for (i, (provider, work)) in [q, p].into_iter().zip(works).enumerate() {
         let opened = i == 0;
         assert_eq!([c.key(), c.key()], [provider.address, provider.operator]);
-        assert_eq!((c.u8(), c.u32(), c.u64()), (if opened { 3 } else { 2 }, i as u32 + 1, 14));
-        assert_eq!((c.i64(), c.u64()), (START + 120, START_SLOT));
+        assert_eq!((c.u64(), c.i64(), c.u64()), (14, START + 120, START_SLOT));
+        assert_eq!((c.u32(), c.u8()), (i as u32 + 1, if opened { 3 } else { 2 }));
+        c.reserved::<19>();
         assert_eq!([c.take::<32>(), c.take::<32>()], [work.commitment(), work.sealed]);
         assert_eq!([c.take::<32>(), c.take::<32>()], [work.reveal.result_root, work.reveal.work_root]);
         assert_eq!([c.take::<32>(), c.take::<32>()], [work.reveal.key_hash, if opened { work.key } else { [0; 32] }]);
-        c.reserved::<16>();
     }
     c.end();
+}
+
+#[test]
+fn the_address_of_a_lease() {
+    let (job, program) = (Pubkey::new_from_array([7; 32]), tessera::ID);
+    let address = state::Lease::address(&job, 0x1234_abcd).unwrap();
+    assert_eq!(address.to_bytes(), sha256(&[job.as_ref(), b"1234abcd", program.as_ref()]));
 }

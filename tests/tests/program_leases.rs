@@ -41,15 +41,19 @@ fn from_one_to_eight_replicas_that_agree_are_all_paid() {
 #[test]
 fn each_claimer_pays_the_rent_of_its_own_seat() {
     let (mut world, job, p) = World::with_replicas(3, 3);
-    let seat = world.rent(301) - world.rent(0);
+    let seat = world.rent(size_of::<state::Seat>()) - world.rent(0);
     let lamports: Vec<u64> = p.iter().map(|p| world.lamports(p.operator)).collect();
     p.iter().for_each(|p| drop(world.claim_lease(job, 0, *p).ok()));
-    assert_eq!(world.lamports(p[0].operator), lamports[0] - world.rent(216) - seat);
+    assert_eq!(world.lamports(p[0].operator), lamports[0] - world.rent(state::Lease::space(0)) - seat);
     assert_eq!(world.lamports(p[1].operator), lamports[1] - seat);
     assert_eq!(world.lamports(p[2].operator), lamports[2] - seat);
-    assert_eq!(world.lamports(job.lease(0)), world.rent(216 + 3 * 301));
+    assert_eq!(world.lamports(job.lease(0)), world.rent(state::Lease::space(3)));
     world.return_lease(job, 0, p[0]).ok();
-    assert_eq!(world.lamports(p[0].operator), lamports[0] - world.rent(216), "the account stays, and so does its rent");
+    assert_eq!(
+        world.lamports(p[0].operator),
+        lamports[0] - world.rent(state::Lease::space(0)),
+        "the account stays, and so does its rent"
+    );
     world.return_lease(job, 0, p[1]).ok();
     assert_eq!(world.lamports(p[1].operator), lamports[1]);
     world.claim_lease(job, 0, p[1]).ok();
@@ -87,7 +91,7 @@ fn one_replica_may_reveal_and_open_at_once() {
     let sent = world.reveal_and_open(job, 0, p[0], 0).ok();
     assert_eq!(sent.event::<events::ResultOpened>().key, world.work(job, 0, p[0], 0).key);
     assert_eq!(sent.event::<events::LeaseAgreed>().index, 0);
-    assert_eq!(world.seat(job, 0, p[0]).unwrap().state, SeatState::Opened);
+    assert_eq!(world.seat(job, 0, p[0]).unwrap().state(), SeatState::Opened);
     world.settle_lease(job, 0, p[0]).ok();
 }
 
@@ -102,7 +106,7 @@ fn nobody_is_paid_where_roots_differ_and_others_do_the_work() {
     assert_eq!((event.job, event.index, event.rounds), (job.address, 0, 1));
     let lease = world.lease(job, 0);
     assert_eq!((lease.state, lease.rounds, lease.reveal_by, lease.opened_at), (LeaseState::Open, 1, 0, START + 5));
-    assert!(lease.seats.iter().all(|seat| seat.state == SeatState::Rejected));
+    assert!(lease.seats.iter().all(|seat| seat.state() == SeatState::Rejected));
     for (provider, result) in [(p[0], 0), (p[1], 1)] {
         world.claim_lease(job, 0, provider).expect_err(TesseraError::AlreadySeated);
         world.commit_result(job, 0, provider, 0).expect_err(TesseraError::SeatNotLeased);
@@ -146,7 +150,7 @@ fn a_replica_that_does_not_reveal_is_replaced() {
     assert_eq!((event.provider, event.departure), (p[1].address, Departure::Fault));
     assert_eq!(world.provider(p[1]).faults, 1);
     assert_eq!(world.lease(job, 0).reveal_by, 0);
-    assert_eq!(world.seat(job, 0, p[0]).unwrap().state, SeatState::Revealed);
+    assert_eq!(world.seat(job, 0, p[0]).unwrap().state(), SeatState::Revealed);
     world.commit(job, 0, p[2], 0);
     assert_eq!(world.lease(job, 0).reveal_by, world.now() + 60);
     world.reveal_result(job, 0, p[2], 0).ok();

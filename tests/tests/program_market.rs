@@ -170,12 +170,12 @@ fn register_provider_makes_a_provider_and_an_empty_vault() {
     let account = world.load::<state::Provider>(provider.address).unwrap();
     assert_eq!((account.version, account.market), (constants::ACCOUNT_VERSION, world.market));
     assert_eq!((account.authority, account.operator), (provider.authority, provider.operator));
-    assert_eq!((account.capabilities, account.registered_at), (CAPABILITIES, START));
+    assert_eq!((account.capabilities(), account.registered_at), (CAPABILITIES, START));
     assert_eq!((account.stake, account.unstaking, account.earned, account.open_leases), (0, 0, 0, 0));
-    assert_eq!(account.reserved, [0; 128]);
+    assert_eq!(account.reserved, [0; 124]);
     let vault = world.token_account(provider.vault).unwrap();
     assert_eq!((vault.mint, vault.owner, vault.amount), (world.mint, provider.address, 0));
-    let rent = world.rent(8 + 333) + token_rent(&world);
+    let rent = world.rent(state::Provider::SPACE) + token_rent(&world);
     assert_eq!(world.lamports(provider.authority), LAMPORTS - rent);
 }
 
@@ -189,11 +189,11 @@ fn update_provider_replaces_what_is_given() {
     assert_eq!((event.provider, event.operator, event.capabilities), (p.address, p.operator, CAPABILITIES));
     world.update_provider(p, Some(hot), None).ok();
     let account = world.load::<state::Provider>(p.address).unwrap();
-    assert_eq!((account.operator, account.capabilities), (hot, CAPABILITIES));
+    assert_eq!((account.operator, account.capabilities()), (hot, CAPABILITIES));
     let event = world.update_provider(p, None, Some(better)).ok().event::<events::ProviderUpdated>();
     assert_eq!((event.provider, event.operator, event.capabilities), (p.address, hot, better));
     let account = world.load::<state::Provider>(p.address).unwrap();
-    assert_eq!((account.operator, account.capabilities), (hot, better));
+    assert_eq!((account.operator, account.capabilities()), (hot, better));
 }
 
 #[test]

@@ -156,4 +156,8 @@ pub enum TesseraError {
     LeaseHasSeats,
     #[msg("The lease has not settled and its job is not over")]
     LeaseStillNeeded,
+    #[msg("Not the token account that holds these tokens")]
+    WrongVault,
+    #[msg("Not the address of this lease")]
+    WrongLease,
 }

@@ -111,7 +111,7 @@ pub mod tessera {
     }
 
     /// Takes a seat in a lease.
-    pub fn claim_lease(ctx: Context<ClaimLease>, index: u32) -> Result<()> {
+    pub fn claim_lease<'info>(ctx: Context<'info, ClaimLease<'info>>, index: u32) -> Result<()> {
         ClaimLease::handle(ctx, index)
     }
 
@@ -141,12 +141,12 @@ pub mod tessera {
     }
 
     /// Takes out a seat whose window has passed.
-    pub fn expire_lease(ctx: Context<ExpireLease>) -> Result<()> {
+    pub fn expire_lease<'info>(ctx: Context<'info, ExpireLease<'info>>) -> Result<()> {
         ExpireLease::handle(ctx)
     }
 
     /// Closes a lease account that has no seats and will get none.
-    pub fn close_lease(ctx: Context<CloseLease>) -> Result<()> {
+    pub fn close_lease<'info>(ctx: Context<'info, CloseLease<'info>>) -> Result<()> {
         CloseLease::handle(ctx)
     }
 

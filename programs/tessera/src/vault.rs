@@ -5,11 +5,16 @@
 
 use anchor_lang::{
     prelude::*,
-    system_program::{self, Transfer as SystemTransfer},
+    solana_program::{
+        instruction::Instruction,
+        program::{invoke, invoke_signed},
+        system_instruction,
+    },
 };
 use anchor_spl::token::{self, Token, TokenAccount, Transfer};
+use tessera_protocol::seeds;
 
-use crate::state::Lease;
+use crate::state::{Job, Lease, Seat};
 
 /// Moves tokens of a signer into a vault.
 pub fn deposit<'info>(
@@ -27,35 +32,60 @@ pub fn deposit<'info>(
 /// Moves tokens out of a vault, signed by the account that owns it.
 pub fn withdraw<'info>(
     program: &Program<'info, Token>,
-    vault: &Account<'info, TokenAccount>,
+    vault: AccountInfo<'info>,
     to: AccountInfo<'info>,
     owner: AccountInfo<'info>,
-    signer: &[&[&[u8]]],
+    signer: &[&[u8]],
     amount: u64,
 ) -> Result<()> {
-    let accounts = Transfer { from: vault.to_account_info(), to, authority: owner };
-    token::transfer(CpiContext::new_with_signer(program.key(), accounts, signer), amount)
+    let accounts = Transfer { from: vault, to, authority: owner };
+    token::transfer(CpiContext::new_with_signer(program.key(), accounts, &[signer]), amount)
 }
 
-/// The rent of the last of `seats` seats.
-fn seat_rent(rent: &Rent, seats: usize) -> u64 {
-    let without = rent.minimum_balance(Lease::space(seats.saturating_sub(1)));
-    rent.minimum_balance(Lease::space(seats)).saturating_sub(without)
+/// The rent of `bytes` bytes more in an account that is paid for.
+fn rent_of(rent: &Rent, bytes: usize) -> u64 {
+    rent.minimum_balance(bytes).saturating_sub(rent.minimum_balance(0))
+}
+
+/// Makes the account of lease `index` of a job, with room for one seat; `payer` pays the rent.
+pub fn create_lease<'info>(
+    lease: &AccountInfo<'info>,
+    job: &AccountLoader<'info, Job>,
+    payer: &Signer<'info>,
+    index: u32,
+) -> Result<()> {
+    let (space, signer) = (Lease::space(1), job.load()?.signer());
+    let seed = seeds::lease(index);
+    let seed = std::str::from_utf8(&seed).map_err(|_| ErrorCode::ConstraintSeeds)?;
+    let (to, base) = (lease.key(), job.key());
+    let needed = Rent::get()?.minimum_balance(space);
+    let seeds = signer.seeds();
+    let run = |instruction: &Instruction, accounts: &[AccountInfo<'info>]| {
+        invoke_signed(instruction, accounts, &[&seeds]).map_err(Error::from)
+    };
+    let (lease, job, payer) = (lease.clone(), job.to_account_info(), payer.to_account_info());
+    if lease.lamports() == 0 {
+        let create =
+            system_instruction::create_account_with_seed(payer.key, &to, &base, seed, needed, space as u64, &crate::ID);
+        return run(&create, &[payer, lease, job]);
+    }
+    // Somebody has sent lamports to the address, where creating fails.
+    let missing = needed.saturating_sub(lease.lamports());
+    if missing > 0 {
+        run(&system_instruction::transfer(payer.key, &to, missing), &[payer, lease.clone()])?;
+    }
+    let allocate = system_instruction::allocate_with_seed(&to, &base, seed, space as u64, &crate::ID);
+    run(&allocate, &[lease, job])
 }
 
 /// Grows a lease account to `seats` seats, one more than before; `payer` pays the rent of that seat.
-pub fn add_seat<'info>(
-    program: &Program<'info, System>,
-    lease: &AccountInfo<'info>,
-    payer: &Signer<'info>,
-    seats: usize,
-) -> Result<()> {
+pub fn add_seat<'info>(lease: &AccountInfo<'info>, payer: &Signer<'info>, seats: usize) -> Result<()> {
     let rent = Rent::get()?;
     // More than the seat only where rent has risen since the account was made: it must be exempt in any case.
     let missing = rent.minimum_balance(Lease::space(seats)).saturating_sub(lease.lamports());
-    let amount = seat_rent(&rent, seats).max(missing);
-    let accounts = SystemTransfer { from: payer.to_account_info(), to: lease.clone() };
-    system_program::transfer(CpiContext::new(program.key(), accounts), amount)?;
+    let amount = rent_of(&rent, size_of::<Seat>()).max(missing);
+    let transfer = system_instruction::transfer(payer.key, lease.key, amount);
+    invoke(&transfer, &[payer.to_account_info(), lease.clone()])?;
     lease.resize(Lease::space(seats)).map_err(Into::into)
 }
 
@@ -63,7 +93,7 @@ pub fn add_seat<'info>(
 pub fn remove_seat<'info>(lease: &AccountInfo<'info>, payer: &AccountInfo<'info>, seats: usize) -> Result<()> {
     let rent = Rent::get()?;
     let surplus = lease.lamports().saturating_sub(rent.minimum_balance(Lease::space(seats)));
-    let amount = seat_rent(&rent, seats.saturating_add(1)).min(surplus);
+    let amount = rent_of(&rent, size_of::<Seat>()).min(surplus);
     lease.sub_lamports(amount)?;
     payer.add_lamports(amount)?;
     lease.resize(Lease::space(seats)).map_err(Into::into)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use solana_keypair::{Keypair, read_keypair_file};
 use solana_pubkey::Pubkey;
-use tessera_sdk::{Config, PriorityFee, Tessera, accounts, read::Account};
+use tessera_sdk::{Account, Config, PriorityFee, Tessera, accounts};
 
 /// Options that every command takes.
 #[derive(Args, Debug)]

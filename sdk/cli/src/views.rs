@@ -1,7 +1,7 @@
 //! Accounts as `--json` prints them. Amounts are in base units, times in Unix seconds, keys in base 58.
 
 use serde::Serialize;
-use tessera_sdk::{Account, Job, accounts, types};
+use tessera_sdk::{Account, Job, Lease, LeaseState, Seat, SeatState, accounts};
 
 /// A market.
 #[derive(Serialize)]
@@ -75,9 +75,9 @@ impl ProviderView {
             address: provider.address.to_string(),
             authority: provider.authority.to_string(),
             operator: provider.operator.to_string(),
-            memory_mib: provider.capabilities.memory_mib,
-            class: provider.capabilities.class,
-            region: provider.capabilities.region,
+            memory_mib: provider.memory_mib,
+            class: provider.class,
+            region: provider.region,
             stake: provider.stake,
             unstaking: provider.unstaking,
             unstake_at: provider.unstake_at,
@@ -176,24 +176,24 @@ pub struct SeatView {
 }
 
 impl LeaseView {
-    pub fn new(lease: &Account<accounts::Lease>) -> Self {
+    pub fn new(lease: &Lease) -> Self {
         let state = match lease.state {
-            types::LeaseState::Open => "open",
-            types::LeaseState::Agreed => "agreed",
-            types::LeaseState::Settled => "settled",
+            LeaseState::Open => "open",
+            LeaseState::Agreed => "agreed",
+            LeaseState::Settled => "settled",
         };
         Self { index: lease.index, state, seats: lease.seats.iter().map(SeatView::new).collect() }
     }
 }
 
 impl SeatView {
-    fn new(seat: &types::Seat) -> Self {
+    fn new(seat: &Seat) -> Self {
         let state = match seat.state {
-            types::SeatState::Leased => "leased",
-            types::SeatState::Committed => "committed",
-            types::SeatState::Revealed => "revealed",
-            types::SeatState::Opened => "opened",
-            types::SeatState::Rejected => "rejected",
+            SeatState::Leased => "leased",
+            SeatState::Committed => "committed",
+            SeatState::Revealed => "revealed",
+            SeatState::Opened => "opened",
+            SeatState::Rejected => "rejected",
         };
         Self {
             provider: seat.provider.to_string(),

@@ -9,7 +9,7 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_protocol::{cid::Cid, constants, lease, payout, routing::Requirements, spec::JobSpec};
 
-use crate::{Error, Receipt, Tessera, accounts, ix, pda, read::Account, store::StoreClient, token};
+use crate::{Account, Error, Receipt, Tessera, accounts, ix, pda, store::StoreClient, token};
 
 /// Unsettled leases of a cancelled job that fit in one transaction.
 const MAX_VACANT: usize = 20;

@@ -9,6 +9,7 @@
 mod cluster;
 pub mod collect;
 pub mod config;
+pub mod decode;
 mod error;
 pub mod events;
 mod failure;
@@ -31,14 +32,16 @@ use std::sync::{Arc, Mutex};
 
 pub use collect::{Collected, LeaseOutput};
 pub use config::{ComputeUnits, Config, PriorityFee};
+pub use decode::{Account, Decode, Job, Lease, Seat};
 pub use error::Error;
 pub use events::{Event, Recorded};
 pub use jobs::{JobTerms, Posted};
 pub use ledger::Ledger;
 pub use program::tessera::{accounts, events as program_events, types};
-pub use read::{Account, Job, JobFilter};
+pub use read::JobFilter;
 pub use send::Receipt;
 pub use store::{StoreClient, StoreError};
+pub use tessera_protocol::state::{JobState, LeaseState, SeatState};
 pub use verify::{Difference, SettledLease, UnitProof, first_difference};
 pub use watch::{JobUpdate, MarketUpdate};
 

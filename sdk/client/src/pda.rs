@@ -54,7 +54,9 @@ pub fn escrow(job: &Pubkey) -> Pubkey {
 /// Lease `index` of a job.
 #[must_use]
 pub fn lease(job: &Pubkey, index: u32) -> Pubkey {
-    derive(&[seeds::LEASE, job.as_ref(), &index.to_le_bytes()])
+    let seed = seeds::lease(index);
+    let digits = std::str::from_utf8(&seed).expect("digits are text");
+    Pubkey::create_with_seed(job, digits, &ID).expect("a seed of 8 bytes, and the program's address is no marker")
 }
 
 #[cfg(test)]
@@ -81,7 +83,6 @@ mod tests {
             lease(&a, 256),
         ];
         for (i, one) in all.iter().enumerate() {
-            assert!(!one.is_on_curve());
             assert!(all[i + 1..].iter().all(|other| other != one), "address {i} is not unique");
         }
     }

@@ -1,124 +1,25 @@
 //! Reading accounts.
 
-use std::ops::{Deref, Range};
-
-use anchor_lang::{AnchorDeserialize, Discriminator};
+use anchor_lang::Discriminator;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::{
     config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     filter::{Memcmp, RpcFilterType},
 };
-use tessera_protocol::lease;
 
-use crate::{Error, ID, Tessera, accounts, pda, types};
+use crate::{Account, Decode, Error, ID, Job, Lease, Tessera, accounts, pda};
 
 /// Most accounts in one request.
 const CHUNK: usize = 100;
 
 /// Where the accounts' keys stand, in bytes (see docs/protocol.md).
 mod offset {
-    pub const PROVIDER_MARKET: usize = 11;
-    pub const JOB_STATE: usize = 11;
-    pub const JOB_MARKET: usize = 12;
-    pub const JOB_WALLET: usize = 76;
-    pub const LEASE_JOB: usize = 11;
-}
-
-/// An account and its address. Dereferences to the account.
-#[derive(Clone, Debug)]
-pub struct Account<T> {
-    /// Where it is.
-    pub address: Pubkey,
-    /// What it holds.
-    pub data: T,
-}
-
-impl<T> Deref for Account<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.data
-    }
-}
-
-/// A job account with its bitmap of settled leases. Dereferences to the account.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// Where it is.
-    pub address: Pubkey,
-    /// The fields.
-    pub data: Box<accounts::Job>,
-    /// One bit per lease, set when it has settled.
-    pub bitmap: Vec<u8>,
-}
-
-impl Deref for Job {
-    type Target = accounts::Job;
-
-    fn deref(&self) -> &accounts::Job {
-        &self.data
-    }
-}
-
-impl Job {
-    /// Reads a job account.
-    ///
-    /// # Errors
-    /// If the bytes are not a job account.
-    pub fn decode(address: Pubkey, bytes: &[u8]) -> Result<Self, Error> {
-        let mut rest = bytes;
-        let data: accounts::Job = decode_prefix(&address, "a job account", &mut rest)?;
-        let len = lease::bitmap_len(data.leases);
-        let bitmap = rest.get(..len).ok_or_else(|| Error::Account {
-            address,
-            expected: "a job account",
-            found: format!("{} bytes of bitmap for {} leases", rest.len(), data.leases),
-        })?;
-        Ok(Self { address, data: Box::new(data), bitmap: bitmap.to_vec() })
-    }
-
-    /// Whether a lease has settled.
-    #[must_use]
-    pub fn is_settled(&self, index: u32) -> bool {
-        lease::is_settled(&self.bitmap, index)
-    }
-
-    /// The leases that have not settled.
-    pub fn unsettled(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.leases).filter(|index| !self.is_settled(*index))
-    }
-
-    /// The units of a lease.
-    #[must_use]
-    pub fn lease_units(&self, index: u32) -> Range<u64> {
-        lease::units(self.units, self.units_per_lease, index)
-    }
-
-    /// Whether the job was not cancelled. Its deadline may have passed all the same.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        matches!(self.data.state, types::JobState::Open)
-    }
-
-    /// Whether every lease has settled.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.data.settled_leases == self.data.leases
-    }
-
-    /// URL of the store that holds inputs and takes outputs. Written by a stranger.
-    #[must_use]
-    pub fn store_url(&self) -> String {
-        let len = usize::from(self.store_len).min(self.store.len());
-        String::from_utf8_lossy(&self.store[..len]).into_owned()
-    }
-
-    /// When the last settlement may happen; after it, anyone may close the job (Unix seconds).
-    #[must_use]
-    pub fn over_at(&self) -> i64 {
-        self.deadline.saturating_add(i64::from(self.grace_seconds))
-    }
+    pub const PROVIDER_MARKET: usize = 16;
+    pub const JOB_STATE: usize = 10;
+    pub const JOB_MARKET: usize = 16;
+    pub const JOB_WALLET: usize = 80;
+    pub const LEASE_JOB: usize = 16;
 }
 
 /// Which jobs of a market to list.
@@ -131,22 +32,6 @@ pub enum JobFilter {
     Open,
     /// Those of one wallet.
     Wallet(Pubkey),
-}
-
-fn decode_prefix<T: AnchorDeserialize + Discriminator>(
-    address: &Pubkey,
-    expected: &'static str,
-    bytes: &mut &[u8],
-) -> Result<T, Error> {
-    let refuse = |found: String| Error::Account { address: *address, expected, found };
-    let mut rest = bytes.strip_prefix(T::DISCRIMINATOR).ok_or_else(|| refuse("another kind of account".into()))?;
-    let version = rest.first().copied();
-    if version != Some(tessera_protocol::constants::ACCOUNT_VERSION) {
-        return Err(refuse(format!("version {version:?}; update this software")));
-    }
-    let value = T::deserialize(&mut rest).map_err(|e| refuse(format!("broken data ({e})")))?;
-    *bytes = rest;
-    Ok(value)
 }
 
 fn memcmp(offset: usize, bytes: &[u8]) -> RpcFilterType {
@@ -189,14 +74,14 @@ impl Tessera {
         Ok(found)
     }
 
-    async fn read<T: AnchorDeserialize + Discriminator>(
-        &self,
-        address: &Pubkey,
-        kind: &'static str,
-    ) -> Result<Option<Account<T>>, Error> {
-        let Some(bytes) = self.raw(&ID, &[*address]).await?.pop().flatten() else { return Ok(None) };
-        let data = decode_prefix(address, kind, &mut bytes.as_slice())?;
-        Ok(Some(Account { address: *address, data }))
+    async fn read<T: Decode>(&self, address: &Pubkey) -> Result<Option<T>, Error> {
+        let bytes = self.raw(&ID, &[*address]).await?.pop().flatten();
+        bytes.map(|bytes| T::decode(*address, &bytes)).transpose()
+    }
+
+    async fn read_all<T: Decode>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<T>, Error> {
+        let found = self.program_accounts(filters).await?;
+        found.into_iter().map(|(address, bytes)| T::decode(address, &bytes)).collect()
     }
 
     pub(crate) async fn program_accounts(&self, filters: Vec<RpcFilterType>) -> Result<Vec<(Pubkey, Vec<u8>)>, Error> {
@@ -217,7 +102,7 @@ impl Tessera {
     /// # Errors
     /// If another kind of account is there, or no endpoint answers.
     pub async fn market(&self, address: &Pubkey) -> Result<Option<Account<accounts::Market>>, Error> {
-        self.read(address, "a market account").await
+        self.read(address).await
     }
 
     /// A provider.
@@ -225,7 +110,7 @@ impl Tessera {
     /// # Errors
     /// As [`Self::market`].
     pub async fn provider(&self, address: &Pubkey) -> Result<Option<Account<accounts::Provider>>, Error> {
-        self.read(address, "a provider account").await
+        self.read(address).await
     }
 
     /// All providers of a market.
@@ -235,7 +120,7 @@ impl Tessera {
     pub async fn providers(&self, market: &Pubkey) -> Result<Vec<Account<accounts::Provider>>, Error> {
         let filters =
             vec![memcmp(0, accounts::Provider::DISCRIMINATOR), memcmp(offset::PROVIDER_MARKET, market.as_ref())];
-        self.decode_all(filters, "a provider account").await
+        self.read_all(filters).await
     }
 
     /// A client account.
@@ -243,7 +128,7 @@ impl Tessera {
     /// # Errors
     /// As [`Self::market`].
     pub async fn client(&self, address: &Pubkey) -> Result<Option<Account<accounts::Client>>, Error> {
-        self.read(address, "a client account").await
+        self.read(address).await
     }
 
     /// A job.
@@ -251,8 +136,7 @@ impl Tessera {
     /// # Errors
     /// As [`Self::market`].
     pub async fn job(&self, address: &Pubkey) -> Result<Option<Job>, Error> {
-        let bytes = self.raw(&ID, &[*address]).await?.pop().flatten();
-        bytes.map(|bytes| Job::decode(*address, &bytes)).transpose()
+        self.read(address).await
     }
 
     /// The jobs of a market.
@@ -260,30 +144,26 @@ impl Tessera {
     /// # Errors
     /// As [`Self::market`].
     pub async fn jobs(&self, market: &Pubkey, filter: JobFilter) -> Result<Vec<Job>, Error> {
-        let found = self.program_accounts(filter.filters(market)).await?;
-        found.into_iter().map(|(address, bytes)| Job::decode(address, &bytes)).collect()
+        self.read_all(filter.filters(market)).await
     }
 
     /// A lease that is open or not yet closed; a lease that nobody claimed has no account.
     ///
     /// # Errors
     /// As [`Self::market`].
-    pub async fn lease(&self, job: &Pubkey, index: u32) -> Result<Option<Account<accounts::Lease>>, Error> {
-        self.read(&pda::lease(job, index), "a lease account").await
+    pub async fn lease(&self, job: &Pubkey, index: u32) -> Result<Option<Lease>, Error> {
+        self.read(&pda::lease(job, index)).await
     }
 
     /// Several leases of a job, in the order asked for.
     ///
     /// # Errors
     /// As [`Self::market`].
-    pub async fn leases(&self, job: &Pubkey, indexes: &[u32]) -> Result<Vec<Option<Account<accounts::Lease>>>, Error> {
+    pub async fn leases(&self, job: &Pubkey, indexes: &[u32]) -> Result<Vec<Option<Lease>>, Error> {
         let addresses: Vec<Pubkey> = indexes.iter().map(|index| pda::lease(job, *index)).collect();
         let found = self.raw(&ID, &addresses).await?;
-        let decode = |(address, bytes): (Pubkey, Option<Vec<u8>>)| {
-            let Some(bytes) = bytes else { return Ok(None) };
-            let data = decode_prefix(&address, "a lease account", &mut bytes.as_slice())?;
-            Ok(Some(Account { address, data }))
-        };
+        let decode =
+            |(address, bytes): (Pubkey, Option<Vec<u8>>)| bytes.map(|bytes| Lease::decode(address, &bytes)).transpose();
         addresses.into_iter().zip(found).map(decode).collect()
     }
 
@@ -291,22 +171,9 @@ impl Tessera {
     ///
     /// # Errors
     /// As [`Self::market`].
-    pub async fn job_leases(&self, job: &Pubkey) -> Result<Vec<Account<accounts::Lease>>, Error> {
+    pub async fn job_leases(&self, job: &Pubkey) -> Result<Vec<Lease>, Error> {
         let filters = vec![memcmp(0, accounts::Lease::DISCRIMINATOR), memcmp(offset::LEASE_JOB, job.as_ref())];
-        self.decode_all(filters, "a lease account").await
-    }
-
-    async fn decode_all<T: AnchorDeserialize + Discriminator>(
-        &self,
-        filters: Vec<RpcFilterType>,
-        kind: &'static str,
-    ) -> Result<Vec<Account<T>>, Error> {
-        let found = self.program_accounts(filters).await?;
-        let decode = |(address, bytes): (Pubkey, Vec<u8>)| {
-            let data = decode_prefix(&address, kind, &mut bytes.as_slice())?;
-            Ok(Account { address, data })
-        };
-        found.into_iter().map(decode).collect()
+        self.read_all(filters).await
     }
 }
 
@@ -325,6 +192,11 @@ pub(crate) fn program_accounts_config(tessera: &Tessera, filters: Vec<RpcFilterT
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types;
+    use tessera_protocol::state::{LeaseState, SeatState};
+
+    const LEASE: usize = 8 + size_of::<accounts::Lease>();
+    const SEAT: usize = size_of::<types::Seat>();
 
     /// Bytes of an account of ones at `at` and zeros elsewhere.
     fn bytes<T: Discriminator>(at: usize, len: usize) -> Vec<u8> {
@@ -346,9 +218,25 @@ mod tests {
         assert_eq!(job(offset::JOB_WALLET, 32).wallet, key());
         assert!(!job(offset::JOB_STATE, 1).is_open());
         let provider = bytes::<accounts::Provider>(offset::PROVIDER_MARKET, 32);
-        assert_eq!(decode_prefix::<accounts::Provider>(&key(), "", &mut provider.as_slice()).unwrap().market, key());
+        assert_eq!(Account::<accounts::Provider>::decode(key(), &provider).unwrap().market, key());
         let lease = bytes::<accounts::Lease>(offset::LEASE_JOB, 32);
-        assert_eq!(decode_prefix::<accounts::Lease>(&key(), "", &mut lease.as_slice()).unwrap().job, key());
+        assert_eq!(Lease::decode(key(), &lease[..LEASE + 2 * SEAT]).unwrap().job, key());
+    }
+
+    #[test]
+    fn leases_come_with_their_seats() {
+        let mut data = bytes::<accounts::Lease>(offset::LEASE_JOB, 32);
+        data.truncate(LEASE + 2 * SEAT);
+        data[9] = 1;
+        data[LEASE + SEAT..LEASE + SEAT + 32].fill(1);
+        data[LEASE + SEAT + 92] = 3;
+        let lease = Lease::decode(key(), &data).unwrap();
+        assert_eq!((lease.state, lease.seats.len()), (LeaseState::Agreed, 2));
+        assert_eq!((lease.seats[0].state, lease.seats[0].provider), (SeatState::Leased, Pubkey::default()));
+        assert_eq!((lease.seats[1].state, lease.seats[1].provider), (SeatState::Opened, key()));
+        assert!(Lease::decode(key(), &data[..data.len() - 1]).is_err());
+        data[LEASE + SEAT + 92] = 9;
+        assert!(Lease::decode(key(), &data).unwrap_err().to_string().contains("state 9"));
     }
 
     #[test]

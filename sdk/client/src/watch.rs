@@ -25,7 +25,8 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    Error, ID, Job, JobFilter, Tessera, events, events::Recorded, history::Mention, read::program_accounts_config,
+    Decode, Error, ID, Job, JobFilter, Tessera, events, events::Recorded, history::Mention,
+    read::program_accounts_config,
 };
 
 /// First and longest pause between two tries after a failure.

@@ -52,7 +52,7 @@ fn account(looks: u64) -> Value {
     bytes[..8].copy_from_slice(accounts::Job::DISCRIMINATOR);
     bytes[8] = 1;
     // The number of the job: so that every look finds the account changed.
-    bytes[108..116].copy_from_slice(&looks.to_le_bytes());
+    bytes[208..216].copy_from_slice(&looks.to_le_bytes());
     json!({ "lamports": 1, "owner": ID.to_string(), "data": [BASE64_STANDARD.encode(bytes), "base64"], "executable": false, "rentEpoch": 0, "space": 600 })
 }
 

@@ -23,6 +23,7 @@ pub mod routing;
 pub mod seal;
 pub mod seeds;
 pub mod spec;
+pub mod state;
 pub mod verdict;
 
 /// The 32 bytes of a Solana public key.

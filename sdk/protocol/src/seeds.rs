@@ -14,5 +14,10 @@ pub const CLIENT: &[u8] = b"client";
 pub const JOB: &[u8] = b"job";
 /// `["escrow", job]`: the token account that holds a job's escrow.
 pub const ESCROW: &[u8] = b"escrow";
-/// `["lease", job, index: u32]`
-pub const LEASE: &[u8] = b"lease";
+/// Seed of lease `index`, 8 hexadecimal digits of it. A lease lies at `create_with_seed(job, seed, program)`: as for other
+/// program-derived addresses nobody but the program can create an account there, for only it signs as the job; and there is
+/// one such address for each lease, which the program finds without trying bumps.
+#[must_use]
+pub fn lease(index: u32) -> [u8; 8] {
+    core::array::from_fn(|digit| b"0123456789abcdef"[(index >> (28 - 4 * digit) & 0xf) as usize])
+}

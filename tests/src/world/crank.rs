@@ -3,7 +3,7 @@
 use anchor_lang::{prelude::Pubkey, system_program};
 use tessera::{instruction, state};
 
-use super::{Job, Provider, Work, World};
+use super::{Job, Lease, Provider, Work, World};
 use crate::call::{Call, call};
 
 impl World {
@@ -13,20 +13,20 @@ impl World {
     /// If there is none.
     #[must_use]
     #[track_caller]
-    pub fn lease(&self, job: Job, index: u32) -> state::Lease {
+    pub fn lease(&self, job: Job, index: u32) -> Lease {
         self.load(job.lease(index)).expect("the lease exists")
     }
 
     /// The seat of `provider` as it is on chain.
     #[must_use]
     pub fn seat(&self, job: Job, index: u32, provider: Provider) -> Option<state::Seat> {
-        let lease = self.load::<state::Lease>(job.lease(index))?;
+        let lease = self.load::<Lease>(job.lease(index))?;
         lease.seats.into_iter().find(|seat| seat.provider == provider.address)
     }
 
     /// Who paid the rent of the lease and of the seat of `provider`; the operator where there is none.
     fn payers(&self, job: Job, index: u32, provider: Provider) -> (Pubkey, Pubkey) {
-        let lease = self.load::<state::Lease>(job.lease(index)).map(|lease| lease.payer);
+        let lease = self.load::<Lease>(job.lease(index)).map(|lease| lease.payer);
         let seat = self.seat(job, index, provider).map(|seat| seat.payer);
         (lease.unwrap_or(provider.operator), seat.unwrap_or(provider.operator))
     }
@@ -160,7 +160,7 @@ impl World {
 
     /// `close_lease`.
     pub fn close_lease(&mut self, job: Job, index: u32) -> Call<'_> {
-        let payer = self.load::<state::Lease>(job.lease(index)).map_or(self.payer, |lease| lease.payer);
+        let payer = self.load::<Lease>(job.lease(index)).map_or(self.payer, |lease| lease.payer);
         call!(
             self,
             "close_lease",

@@ -2,7 +2,6 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
-use tessera_protocol::seeds;
 
 use crate::{errors::TesseraError, events::StakeAdded, state::Provider, vault};
 
@@ -13,9 +12,9 @@ pub struct AddStake<'info> {
     pub authority: Signer<'info>,
     /// The provider.
     #[account(mut, has_one = authority @ TesseraError::WrongAuthority)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// The provider's stake vault.
-    #[account(mut, seeds = [seeds::STAKE, provider.key().as_ref()], bump = provider.stake_bump)]
+    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
     pub stake_vault: Box<Account<'info, TokenAccount>>,
     /// Where the tokens come from.
     #[account(mut, constraint = from.mint == stake_vault.mint @ TesseraError::WrongMint, token::authority = authority)]
@@ -36,10 +35,10 @@ impl AddStake<'_> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
         vault::deposit(&accounts.token_program, &accounts.from, &accounts.stake_vault, &accounts.authority, amount)?;
-        let provider = &mut accounts.provider;
+        let provider = &mut *accounts.provider.load_mut()?;
         provider.stake = provider.stake.checked_add(amount).ok_or(TesseraError::Overflow)?;
         provider.staked_slot = Clock::get()?.slot;
-        emit!(StakeAdded { provider: provider.key(), amount, stake: provider.stake });
+        emit!(StakeAdded { provider: accounts.provider.key(), amount, stake: provider.stake });
         Ok(())
     }
 }

@@ -1,13 +1,9 @@
 //! `cancel_job`: no lease is begun any more; those begun run their course.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::lease;
+use tessera_protocol::{lease, state::JobState};
 
-use crate::{
-    errors::TesseraError,
-    events::JobCancelled,
-    state::{Job, JobState},
-};
+use crate::{errors::TesseraError, events::JobCancelled, state::Job};
 
 /// Accounts of `cancel_job`.
 #[derive(Accounts)]
@@ -16,26 +12,26 @@ pub struct CancelJob<'info> {
     pub wallet: Signer<'info>,
     /// The job.
     #[account(mut, has_one = wallet @ TesseraError::WrongWallet)]
-    pub job: Box<Account<'info, Job>>,
+    pub job: AccountLoader<'info, Job>,
 }
 
 impl CancelJob<'_> {
     /// Checks the state of the job.
-    pub fn validate(&self, now: i64) -> Result<()> {
-        require!(self.job.state == JobState::Open, TesseraError::JobCancelled);
-        require!(now <= self.job.deadline, TesseraError::DeadlinePassed);
+    pub fn validate(job: &Job, now: i64) -> Result<()> {
+        require!(job.is_open(), TesseraError::JobCancelled);
+        require!(now <= job.deadline, TesseraError::DeadlinePassed);
         Ok(())
     }
 
     /// Cancels the job. Every claim made before ends by the new deadline, with a full course left for its replicas.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let now = Clock::get()?.unix_timestamp;
-        ctx.accounts.validate(now)?;
-        let job = &mut ctx.accounts.job;
+        let job = &mut *ctx.accounts.job.load_mut()?;
+        Self::validate(job, now)?;
         let longest = lease::longest(job.lease_seconds, job.reveal_seconds);
-        job.state = JobState::Cancelled;
+        job.state = JobState::Cancelled as u8;
         job.deadline = job.deadline.min(now.saturating_add(longest.saturating_mul(2)));
-        emit!(JobCancelled { job: job.key(), deadline: job.deadline });
+        emit!(JobCancelled { job: ctx.accounts.job.key(), deadline: job.deadline });
         Ok(())
     }
 }

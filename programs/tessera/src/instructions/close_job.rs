@@ -14,7 +14,7 @@ use tessera_protocol::{
 use crate::{
     errors::TesseraError,
     events::JobClosed,
-    state::{Job, JobState, Lease, Market},
+    state::{Job, Lease, Market},
     vault,
 };
 
@@ -26,13 +26,13 @@ pub struct CloseJob<'info> {
     pub market: Box<Account<'info, Market>>,
     /// The job.
     #[account(mut, has_one = market @ TesseraError::WrongMarket, has_one = wallet @ TesseraError::WrongWallet)]
-    pub job: Box<Account<'info, Job>>,
+    pub job: AccountLoader<'info, Job>,
     /// The client's wallet, which gets the rent of job and escrow.
     /// CHECK: the job names it.
     #[account(mut)]
     pub wallet: UncheckedAccount<'info>,
     /// The job's escrow.
-    #[account(mut, seeds = [seeds::ESCROW, job.key().as_ref()], bump = job.escrow_bump)]
+    #[account(mut, address = job.load()?.escrow @ TesseraError::WrongVault)]
     pub escrow: Box<Account<'info, TokenAccount>>,
     /// The market's treasury.
     #[account(mut, seeds = [seeds::TREASURY, market.key().as_ref()], bump = market.treasury_bump)]
@@ -53,32 +53,33 @@ pub struct CloseJob<'info> {
 impl<'info> CloseJob<'info> {
     /// Checks that nobody can be paid from the job any more.
     pub fn validate(&self, now: i64, unsettled: &'info [AccountInfo<'info>]) -> Result<()> {
-        let job = &self.job;
+        let job = self.job.load()?;
         require!(job.owed == 0, TesseraError::PayStillOwed);
         if job.settled_leases == job.leases || job.over(now) {
             return Ok(());
         }
-        require!(job.state == JobState::Cancelled, TesseraError::JobNotOver);
-        self.check_vacancy(unsettled)
+        require!(!job.is_open(), TesseraError::JobNotOver);
+        self.check_vacancy(job.leases, unsettled)
     }
 
     /// Checks that `unsettled` are all leases that have not settled, and that nobody works on any of them.
-    fn check_vacancy(&self, unsettled: &'info [AccountInfo<'info>]) -> Result<()> {
+    fn check_vacancy(&self, leases: u32, unsettled: &'info [AccountInfo<'info>]) -> Result<()> {
         let job = self.job.key();
         let info = self.job.to_account_info();
         let bitmap = Job::bitmap(&info)?;
         let mut shown = unsettled.iter();
-        for index in (0..self.job.leases).filter(|index| !lease::is_settled(&bitmap, *index)) {
+        for index in (0..leases).filter(|index| !lease::is_settled(&bitmap, *index)) {
             let info = shown.next().ok_or(TesseraError::LeaseNotShown)?;
             if info.owner == &crate::ID {
-                let lease = Account::<Lease>::try_from(info)?;
-                require!(lease.job == job && lease.index == index, TesseraError::LeaseNotShown);
-                require!(lease.is_vacant(), TesseraError::LeaseNotVacant);
+                AccountLoader::<Lease>::try_from(info)?;
+                Lease::with(info, |lease| {
+                    require!(lease.job == job && lease.index == index, TesseraError::LeaseNotShown);
+                    require!(lease.is_vacant(), TesseraError::LeaseNotVacant);
+                    Ok(())
+                })?;
             } else {
                 // Nobody but the program can put data at this address: there has never been such a lease.
-                let seeds = [seeds::LEASE, job.as_ref(), &index.to_le_bytes()];
-                let (address, _) = Pubkey::find_program_address(&seeds, &crate::ID);
-                require_keys_eq!(*info.key, address, TesseraError::LeaseNotShown);
+                require_keys_eq!(*info.key, Lease::address(&job, index)?, TesseraError::LeaseNotShown);
             }
         }
         require!(shown.next().is_none(), TesseraError::LeaseNotShown);
@@ -89,7 +90,7 @@ impl<'info> CloseJob<'info> {
     pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(Clock::get()?.unix_timestamp, ctx.remaining_accounts)?;
-        let job = &accounts.job;
+        let job = *accounts.job.load()?;
         let Closing { treasury, burned, refund } =
             payout::closing(job.deposited, job.paid, job.fee_bps, job.treasury_bps).ok_or(TesseraError::Overflow)?;
         // What strangers sent to the escrow goes to the client too.
@@ -97,7 +98,7 @@ impl<'info> CloseJob<'info> {
         let rest = accounts.escrow.amount.checked_sub(fee).ok_or(TesseraError::Overflow)?;
         let surplus = rest.checked_sub(refund).ok_or(TesseraError::Overflow)?;
         let event = JobClosed {
-            job: job.key(),
+            job: accounts.job.key(),
             deposited: job.deposited,
             paid: job.paid,
             treasury,
@@ -105,32 +106,29 @@ impl<'info> CloseJob<'info> {
             refunded: refund,
             surplus,
         };
-        job.with_signer(|signer| accounts.divide(signer, treasury, burned, rest))?;
+        accounts.divide(&job.signer().seeds(), treasury, burned, rest)?;
         accounts.job.close(accounts.wallet.to_account_info())?;
         emit!(event);
         Ok(())
     }
 
-    fn divide(&self, signer: &[&[&[u8]]], treasury: u64, burned: u64, rest: u64) -> Result<()> {
+    fn divide(&self, signer: &[&[u8]], treasury: u64, burned: u64, rest: u64) -> Result<()> {
         let program = &self.token_program;
-        let owner = || self.job.to_account_info();
+        let (escrow, owner) = (|| self.escrow.to_account_info(), || self.job.to_account_info());
         if treasury > 0 {
-            vault::withdraw(program, &self.escrow, self.treasury.to_account_info(), owner(), signer, treasury)?;
+            vault::withdraw(program, escrow(), self.treasury.to_account_info(), owner(), signer, treasury)?;
         }
         if burned > 0 {
             let mint = self.mint.as_ref().ok_or(TesseraError::MintMissing)?.to_account_info();
-            let accounts = Burn { mint, from: self.escrow.to_account_info(), authority: owner() };
-            token::burn(CpiContext::new_with_signer(program.key(), accounts, signer), burned)?;
+            let accounts = Burn { mint, from: escrow(), authority: owner() };
+            token::burn(CpiContext::new_with_signer(program.key(), accounts, &[signer]), burned)?;
         }
         if rest > 0 {
             require_keys_eq!(*self.refund.owner, token::ID, TesseraError::RefundAccountMissing);
-            vault::withdraw(program, &self.escrow, self.refund.to_account_info(), owner(), signer, rest)?;
+            vault::withdraw(program, escrow(), self.refund.to_account_info(), owner(), signer, rest)?;
         }
-        let accounts = CloseAccount {
-            account: self.escrow.to_account_info(),
-            destination: self.wallet.to_account_info(),
-            authority: owner(),
-        };
-        token::close_account(CpiContext::new_with_signer(program.key(), accounts, signer))
+        let accounts =
+            CloseAccount { account: escrow(), destination: self.wallet.to_account_info(), authority: owner() };
+        token::close_account(CpiContext::new_with_signer(program.key(), accounts, &[signer]))
     }
 }

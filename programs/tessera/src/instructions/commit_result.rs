@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::TesseraError,
     events::ResultCommitted,
-    state::{Job, Lease, Provider},
+    state::{Lease, Provider},
 };
 
 /// Accounts of `commit_result`.
@@ -15,12 +15,14 @@ pub struct CommitResult<'info> {
     pub operator: Signer<'info>,
     /// The provider.
     #[account(has_one = operator @ TesseraError::WrongOperator)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// The job.
-    pub job: Box<Account<'info, Job>>,
+    /// CHECK: the lease names it. It is here so that whoever follows the job sees the transaction.
+    #[account(owner = crate::ID)]
+    pub job: UncheckedAccount<'info>,
     /// The lease.
     #[account(mut, has_one = job @ TesseraError::WrongJob)]
-    pub lease: Box<Account<'info, Lease>>,
+    pub lease: AccountLoader<'info, Lease>,
 }
 
 impl CommitResult<'_> {
@@ -29,18 +31,12 @@ impl CommitResult<'_> {
         let accounts = ctx.accounts;
         let Clock { slot, unix_timestamp: now, .. } = Clock::get()?;
         let provider = accounts.provider.key();
-        let reveal_by = now.saturating_add(i64::from(accounts.job.reveal_seconds));
-        let lease = &mut accounts.lease;
-        let seat = lease.seat_of(&provider)?;
-        lease.commit(seat, commitment, sealed, slot, now, reveal_by)?;
-        emit!(ResultCommitted {
-            job: lease.job,
-            index: lease.index,
-            provider,
-            commitment,
-            sealed,
-            reveal_by: lease.reveal_by
-        });
-        Ok(())
+        Lease::with(accounts.lease.as_ref(), |mut lease| {
+            let seat = lease.seat_of(&provider)?;
+            lease.commit(seat, commitment, sealed, slot, now)?;
+            let Lease { job, index, reveal_by, .. } = *lease.lease;
+            emit!(ResultCommitted { job, index, provider, commitment, sealed, reveal_by });
+            Ok(())
+        })
     }
 }

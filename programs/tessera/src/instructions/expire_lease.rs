@@ -1,11 +1,12 @@
 //! `expire_lease`: a seat whose window has passed is taken out, by anyone.
 
 use anchor_lang::prelude::*;
+use tessera_protocol::state::LeaseState;
 
 use crate::{
     errors::TesseraError,
     events::LeaseExpired,
-    state::{Departure, Job, JobEnd, Lease, LeaseState, Provider},
+    state::{Departure, Job, JobEnd, Lease, LeaseMut, Provider},
     vault,
 };
 
@@ -17,42 +18,45 @@ pub struct ExpireLease<'info> {
     #[account(mut)]
     pub job: UncheckedAccount<'info>,
     /// The lease.
-    #[account(mut, constraint = lease.job == job.key() @ TesseraError::NotTheJobOfTheLease)]
-    pub lease: Box<Account<'info, Lease>>,
+    #[account(mut, constraint = lease.load()?.job == job.key() @ TesseraError::NotTheJobOfTheLease)]
+    pub lease: AccountLoader<'info, Lease>,
     /// The provider whose seat it is.
     #[account(mut)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// Gets the rent of the seat back.
     /// CHECK: the seat names it.
     #[account(mut)]
     pub seat_payer: UncheckedAccount<'info>,
 }
 
-impl ExpireLease<'_> {
+impl<'info> ExpireLease<'info> {
     /// Checks the seat and returns its position and how it leaves.
-    pub fn validate(&self, now: i64, job: JobEnd) -> Result<(usize, Departure)> {
-        let seat = self.lease.seat_of(&self.provider.key())?;
-        require_keys_eq!(self.lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
-        let departure = self.lease.departure(seat, now, job);
+    pub fn validate(&self, lease: &LeaseMut<'_>, now: i64, job: JobEnd) -> Result<(usize, Departure)> {
+        let seat = lease.seat_of(&self.provider.key())?;
+        require_keys_eq!(lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
+        let departure = lease.departure(seat, now, job);
         Ok((seat, departure.ok_or(TesseraError::WindowStillOpen)?))
     }
 
     /// Takes the seat out, counts it, and returns its rent.
-    pub fn handle(ctx: Context<Self>) -> Result<()> {
-        let accounts = ctx.accounts;
+    pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
+        let accounts: &'info Self = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
-        let job = Job::find(&accounts.job)?;
-        let (position, departure) = accounts.validate(now, Job::end(job.as_deref(), now))?;
-        let seat = accounts.lease.remove(position, now);
-
-        // A seat of a settled lease was owed its pay since the lease settled, unless its round had disagreed.
-        if accounts.lease.state == LeaseState::Settled && departure != Departure::Disagreed {
-            let mut job = job.ok_or(TesseraError::Overflow)?;
-            job.owed = job.owed.checked_sub(seat.pay).ok_or(TesseraError::Overflow)?;
-            job.try_serialize(&mut &mut accounts.job.try_borrow_mut_data()?[..])?;
-        }
-        let provider = &mut accounts.provider;
-        provider.open_leases = provider.open_leases.checked_sub(1).ok_or(TesseraError::Overflow)?;
+        let job = Job::find(accounts.job.as_ref())?;
+        let end = Job::end(job.as_ref(), now)?;
+        let (departure, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+            let (position, departure) = accounts.validate(&lease, now, end)?;
+            let seat = lease.remove(position, now);
+            // A seat of a settled lease was owed its pay since the lease settled, unless its round had disagreed.
+            if lease.is(LeaseState::Settled) && departure != Departure::Disagreed {
+                let job = job.as_ref().ok_or(TesseraError::Overflow)?;
+                job.load_mut()?.release(seat.pay)?;
+            }
+            emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure });
+            Ok((departure, lease.seats.len()))
+        })?;
+        let provider = &mut *accounts.provider.load_mut()?;
+        provider.seat_left()?;
         let counter = match departure {
             Departure::Expired => Some(&mut provider.expired),
             Departure::Fault => Some(&mut provider.faults),
@@ -62,9 +66,6 @@ impl ExpireLease<'_> {
         if let Some(counter) = counter {
             *counter = counter.saturating_add(1);
         }
-        let lease = &accounts.lease;
-        vault::remove_seat(lease.as_ref().as_ref(), accounts.seat_payer.as_ref(), lease.seats.len())?;
-        emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure });
-        Ok(())
+        vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 }

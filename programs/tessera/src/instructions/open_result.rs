@@ -12,18 +12,18 @@ pub struct OpenResult<'info> {
     pub provider: UncheckedAccount<'info>,
     /// The lease.
     #[account(mut)]
-    pub lease: Box<Account<'info, Lease>>,
+    pub lease: AccountLoader<'info, Lease>,
 }
 
 impl OpenResult<'_> {
     /// Checks the key against its hash and keeps it.
     pub fn handle(ctx: Context<Self>, key: [u8; 32]) -> Result<()> {
-        let accounts = ctx.accounts;
-        let provider = accounts.provider.key();
-        let lease = &mut accounts.lease;
-        let seat = lease.seat_of(&provider)?;
-        lease.open(seat, key)?;
-        emit!(ResultOpened { job: lease.job, index: lease.index, provider, key });
-        Ok(())
+        let provider = ctx.accounts.provider.key();
+        Lease::with(ctx.accounts.lease.as_ref(), |mut lease| {
+            let seat = lease.seat_of(&provider)?;
+            lease.open(seat, key)?;
+            emit!(ResultOpened { job: lease.job, index: lease.index, provider, key });
+            Ok(())
+        })
     }
 }

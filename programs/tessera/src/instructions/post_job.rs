@@ -5,12 +5,13 @@ use anchor_spl::token::{Mint, Token, TokenAccount};
 use tessera_protocol::{
     constants::{self, ACCOUNT_VERSION},
     lease, payout, seeds,
+    state::JobState,
 };
 
 use crate::{
     errors::TesseraError,
     events::JobPosted,
-    state::{Client, Job, JobState, Market, Requirements},
+    state::{Client, Job, Market, Requirements},
     vault,
 };
 
@@ -57,7 +58,7 @@ pub struct PostJob<'info> {
     /// The job.
     #[account(init, payer = wallet, space = Job::space(args.units, args.units_per_lease),
         seeds = [seeds::JOB, client.key().as_ref(), &client.next_job.to_le_bytes()], bump)]
-    pub job: Box<Account<'info, Job>>,
+    pub job: AccountLoader<'info, Job>,
     /// The job's escrow.
     #[account(init, payer = wallet, seeds = [seeds::ESCROW, job.key().as_ref()], bump,
         token::mint = mint, token::authority = job)]
@@ -109,12 +110,13 @@ impl PostJob<'_> {
         accounts.client.next_job = number.checked_add(1).ok_or(TesseraError::Overflow)?;
         let keys = [accounts.market.key(), accounts.client.key(), accounts.wallet.key()];
         let params = accounts.market.params;
-        let job = &mut accounts.job;
+        let escrow = accounts.escrow.key();
+        let job = &mut *accounts.job.load_init()?;
         job.version = ACCOUNT_VERSION;
         job.bump = ctx.bumps.job;
-        job.escrow_bump = ctx.bumps.escrow;
-        job.state = JobState::Open;
+        job.state = JobState::Open as u8;
         [job.market, job.client, job.wallet] = keys;
+        job.escrow = escrow;
         job.number = number;
         job.spec = args.spec;
         job.units = args.units;
@@ -127,7 +129,7 @@ impl PostJob<'_> {
         job.lease_seconds = args.lease_seconds;
         job.reveal_seconds = params.reveal_seconds;
         job.grace_seconds = params.grace_seconds;
-        job.requirements = args.requirements;
+        Requirements { memory_mib: job.memory_mib, class: job.class, regions: job.regions } = args.requirements;
         job.posted_at = clock.unix_timestamp;
         job.posted_slot = clock.slot;
         job.deadline = args.deadline;
@@ -137,7 +139,7 @@ impl PostJob<'_> {
 
         emit!(JobPosted {
             market: job.market,
-            job: job.key(),
+            job: accounts.job.key(),
             wallet: job.wallet,
             number,
             spec: args.spec,

@@ -24,7 +24,7 @@ pub struct RegisterProvider<'info> {
     /// The provider account.
     #[account(init, payer = authority, space = Provider::SPACE,
         seeds = [seeds::PROVIDER, market.key().as_ref(), authority.key().as_ref()], bump)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// Holds stake and unpaid earnings.
     #[account(init, payer = authority, seeds = [seeds::STAKE, provider.key().as_ref()], bump,
         token::mint = mint, token::authority = provider)]
@@ -46,29 +46,16 @@ impl RegisterProvider<'_> {
         let accounts = ctx.accounts;
         accounts.validate(&capabilities)?;
         let (market, authority) = (accounts.market.key(), accounts.authority.key());
-        accounts.provider.set_inner(Provider {
-            version: ACCOUNT_VERSION,
-            bump: ctx.bumps.provider,
-            stake_bump: ctx.bumps.stake_vault,
-            market,
-            authority,
-            operator,
-            capabilities,
-            open_leases: 0,
-            stake: 0,
-            unstaking: 0,
-            unstake_at: 0,
-            earned: 0,
-            total_earned: 0,
-            leases_settled: 0,
-            units_settled: 0,
-            expired: 0,
-            faults: 0,
-            disagreed: 0,
-            registered_at: Clock::get()?.unix_timestamp,
-            staked_slot: 0,
-            reserved: [0; 128],
-        });
+        let stake_vault = accounts.stake_vault.key();
+        let mut created = accounts.provider.load_init()?;
+        created.version = ACCOUNT_VERSION;
+        created.bump = ctx.bumps.provider;
+        created.market = market;
+        created.authority = authority;
+        created.operator = operator;
+        created.stake_vault = stake_vault;
+        created.set_capabilities(capabilities);
+        created.registered_at = Clock::get()?.unix_timestamp;
         let provider = accounts.provider.key();
         emit!(ProviderRegistered { market, provider, authority, operator, capabilities });
         Ok(())

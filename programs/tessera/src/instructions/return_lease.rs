@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::TesseraError,
     events::LeaseReturned,
-    state::{Lease, Provider},
+    state::{Lease, LeaseMut, Provider},
     vault,
 };
 
@@ -16,10 +16,10 @@ pub struct ReturnLease<'info> {
     pub operator: Signer<'info>,
     /// The provider.
     #[account(mut, has_one = operator @ TesseraError::WrongOperator)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// The lease.
     #[account(mut)]
-    pub lease: Box<Account<'info, Lease>>,
+    pub lease: AccountLoader<'info, Lease>,
     /// Gets the rent of the seat back.
     /// CHECK: the seat names it.
     #[account(mut)]
@@ -28,23 +28,24 @@ pub struct ReturnLease<'info> {
 
 impl ReturnLease<'_> {
     /// Checks the seat and returns its position.
-    pub fn validate(&self) -> Result<usize> {
-        let seat = self.lease.seat_of(&self.provider.key())?;
-        self.lease.check_return(seat)?;
-        require_keys_eq!(self.lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
+    pub fn validate(&self, lease: &LeaseMut<'_>) -> Result<usize> {
+        let seat = lease.seat_of(&self.provider.key())?;
+        lease.check_return(seat)?;
+        require_keys_eq!(lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
         Ok(seat)
     }
 
     /// Takes the seat out and returns its rent.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        let position = accounts.validate()?;
-        let open_leases = accounts.provider.open_leases;
-        accounts.provider.open_leases = open_leases.checked_sub(1).ok_or(TesseraError::Overflow)?;
-        let lease = &mut accounts.lease;
-        let seat = lease.remove(position, Clock::get()?.unix_timestamp);
-        vault::remove_seat(lease.as_ref().as_ref(), accounts.seat_payer.as_ref(), lease.seats.len())?;
-        emit!(LeaseReturned { job: lease.job, index: lease.index, provider: seat.provider });
-        Ok(())
+        let now = Clock::get()?.unix_timestamp;
+        let left = Lease::with(accounts.lease.as_ref(), |mut lease| {
+            let position = accounts.validate(&lease)?;
+            let seat = lease.remove(position, now);
+            emit!(LeaseReturned { job: lease.job, index: lease.index, provider: seat.provider });
+            Ok(lease.seats.len())
+        })?;
+        accounts.provider.load_mut()?.seat_left()?;
+        vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 }

@@ -6,7 +6,7 @@ use tessera_protocol::commitment;
 use crate::{
     errors::TesseraError,
     events::{LeaseAgreed, LeaseDisagreed, ResultOpened, ResultRevealed},
-    state::{Decision, Job, Lease},
+    state::{Decision, Lease},
 };
 
 /// What a commitment binds; see `tessera_protocol::commitment::Reveal`.
@@ -40,41 +40,42 @@ pub struct RevealResult<'info> {
     /// CHECK: only its address is used, to find the seat.
     pub provider: UncheckedAccount<'info>,
     /// The job.
-    pub job: Box<Account<'info, Job>>,
+    /// CHECK: the lease names it. It is here so that whoever follows the job sees the transaction.
+    #[account(owner = crate::ID)]
+    pub job: UncheckedAccount<'info>,
     /// The lease.
     #[account(mut, has_one = job @ TesseraError::WrongJob)]
-    pub lease: Box<Account<'info, Lease>>,
+    pub lease: AccountLoader<'info, Lease>,
 }
 
 impl RevealResult<'_> {
     /// Checks that a key comes along only where nobody could use it to copy.
-    pub fn validate(&self, key: Option<&[u8; 32]>) -> Result<()> {
-        require!(key.is_none() || self.lease.replicas == 1, TesseraError::KeyTooEarly);
+    pub fn validate(lease: &Lease, key: Option<&[u8; 32]>) -> Result<()> {
+        require!(key.is_none() || lease.replicas == 1, TesseraError::KeyTooEarly);
         Ok(())
     }
 
     /// Checks the roots against the commitment, and decides the round if they are the last.
     pub fn handle(ctx: Context<Self>, reveal: Reveal, key: Option<[u8; 32]>) -> Result<()> {
-        let accounts = ctx.accounts;
-        accounts.validate(key.as_ref())?;
         let now = Clock::get()?.unix_timestamp;
-        let provider = accounts.provider.key();
-        let open_by = now.saturating_add(i64::from(accounts.job.reveal_seconds));
-        let lease = &mut accounts.lease;
-        let seat = lease.seat_of(&provider)?;
-        let decision = lease.reveal(seat, &reveal.into(), now, open_by)?;
-        let (job, index) = (lease.job, lease.index);
-        let Reveal { result_root, work_root, .. } = reveal;
-        emit!(ResultRevealed { job, index, provider, result_root, work_root });
-        match decision {
-            Decision::Pending => {}
-            Decision::Agreed => emit!(LeaseAgreed { job, index, result_root, open_by }),
-            Decision::Disagreed => emit!(LeaseDisagreed { job, index, rounds: lease.rounds }),
-        }
-        if let Some(key) = key {
-            lease.open(seat, key)?;
-            emit!(ResultOpened { job, index, provider, key });
-        }
-        Ok(())
+        let provider = ctx.accounts.provider.key();
+        Lease::with(ctx.accounts.lease.as_ref(), |mut lease| {
+            Self::validate(&lease, key.as_ref())?;
+            let seat = lease.seat_of(&provider)?;
+            let decision = lease.reveal(seat, &reveal.into(), now)?;
+            let Lease { job, index, rounds, open_by, .. } = *lease.lease;
+            let Reveal { result_root, work_root, .. } = reveal;
+            emit!(ResultRevealed { job, index, provider, result_root, work_root });
+            match decision {
+                Decision::Pending => {}
+                Decision::Agreed => emit!(LeaseAgreed { job, index, result_root, open_by }),
+                Decision::Disagreed => emit!(LeaseDisagreed { job, index, rounds }),
+            }
+            if let Some(key) = key {
+                lease.open(seat, key)?;
+                emit!(ResultOpened { job, index, provider, key });
+            }
+            Ok(())
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! `settle_lease`: one opened seat is paid.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::{Token, TokenAccount};
-use tessera_protocol::{lease, seeds};
+use anchor_spl::token::Token;
+use tessera_protocol::{lease, state::LeaseState};
 
 use crate::{
     errors::TesseraError,
     events::{LeaseClosed, LeaseSettled},
-    state::{Job, Lease, LeaseState, Provider},
+    state::{Job, Lease, LeaseMut, Provider, Seat},
     vault,
 };
 
@@ -16,20 +16,22 @@ use crate::{
 pub struct SettleLease<'info> {
     /// The job.
     #[account(mut)]
-    pub job: Box<Account<'info, Job>>,
+    pub job: AccountLoader<'info, Job>,
     /// The lease.
     #[account(mut, has_one = job @ TesseraError::WrongJob,
-        constraint = lease.payer == lease_payer.key() @ TesseraError::WrongRentPayer)]
-    pub lease: Box<Account<'info, Lease>>,
+        constraint = lease.load()?.payer == lease_payer.key() @ TesseraError::WrongRentPayer)]
+    pub lease: AccountLoader<'info, Lease>,
     /// The provider whose seat is paid.
     #[account(mut)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// The job's escrow.
-    #[account(mut, seeds = [seeds::ESCROW, job.key().as_ref()], bump = job.escrow_bump)]
-    pub escrow: Box<Account<'info, TokenAccount>>,
+    /// CHECK: the job names it.
+    #[account(mut, address = job.load()?.escrow @ TesseraError::WrongVault)]
+    pub escrow: UncheckedAccount<'info>,
     /// The provider's stake vault.
-    #[account(mut, seeds = [seeds::STAKE, provider.key().as_ref()], bump = provider.stake_bump)]
-    pub stake_vault: Box<Account<'info, TokenAccount>>,
+    /// CHECK: the provider names it.
+    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
+    pub stake_vault: UncheckedAccount<'info>,
     /// Gets the rent of the seat back.
     /// CHECK: the seat names it.
     #[account(mut)]
@@ -44,71 +46,74 @@ pub struct SettleLease<'info> {
 
 impl SettleLease<'_> {
     /// Checks the seat and returns its position.
-    pub fn validate(&self) -> Result<usize> {
-        let seat = self.lease.seat_of(&self.provider.key())?;
-        self.lease.check_settle(seat)?;
-        require_keys_eq!(self.lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
+    pub fn validate(&self, lease: &LeaseMut<'_>) -> Result<usize> {
+        let seat = lease.seat_of(&self.provider.key())?;
+        lease.check_settle(seat)?;
+        require_keys_eq!(lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
         Ok(seat)
     }
 
     /// Marks the lease settled: from here on the seats that revealed the agreed root are owed their pay.
-    fn settle(&mut self) -> Result<()> {
-        let (job, lease) = (&mut self.job, &mut self.lease);
-        let marked = lease::mark_settled(&mut Job::bitmap_mut(&job.to_account_info())?, lease.index);
+    fn settle(&self, lease: &mut LeaseMut<'_>) -> Result<()> {
+        let marked = lease::mark_settled(&mut Job::bitmap_mut(self.job.as_ref())?, lease.index);
         require!(marked, TesseraError::LeaseSettled);
-        lease.state = LeaseState::Settled;
-        job.settled_leases = job.settled_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
-        job.settled_units = job.settled_units.checked_add(u64::from(lease.units)).ok_or(TesseraError::Overflow)?;
+        lease.state = LeaseState::Settled as u8;
         let due = lease.due().ok_or(TesseraError::Overflow)?;
-        job.owed = job.owed.checked_add(due).ok_or(TesseraError::Overflow)?;
-        Ok(())
+        self.job.load_mut()?.owe(lease.units, due)
     }
 
     /// Pays the seat, takes it out, returns its rent, and closes the lease with its last seat.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        let position = accounts.validate()?;
-        if accounts.lease.state == LeaseState::Agreed {
-            accounts.settle()?;
-        }
-        let seat = accounts.lease.remove(position, Clock::get()?.unix_timestamp);
-        let pay = seat.pay;
-
-        let job = &mut accounts.job;
-        job.owed = job.owed.checked_sub(pay).ok_or(TesseraError::Overflow)?;
-        job.paid = job.paid.checked_add(pay).ok_or(TesseraError::Overflow)?;
-        let units = accounts.lease.units;
-        let provider = &mut accounts.provider;
-        provider.earned = provider.earned.checked_add(pay).ok_or(TesseraError::Overflow)?;
-        // History alone: the same tokens can go round often enough to reach its end, and that must block nobody's pay.
-        provider.total_earned = provider.total_earned.saturating_add(pay);
-        provider.open_leases = provider.open_leases.checked_sub(1).ok_or(TesseraError::Overflow)?;
-        provider.leases_settled = provider.leases_settled.saturating_add(1);
-        provider.units_settled = provider.units_settled.saturating_add(u64::from(units));
-
-        accounts.job.with_signer(|signer| {
-            let owner = accounts.job.to_account_info();
-            let to = accounts.stake_vault.to_account_info();
-            vault::withdraw(&accounts.token_program, &accounts.escrow, to, owner, signer, pay)
+        let now = Clock::get()?.unix_timestamp;
+        let (head, seat, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+            let position = accounts.validate(&lease)?;
+            if lease.is(LeaseState::Agreed) {
+                accounts.settle(&mut lease)?;
+            }
+            let seat = lease.remove(position, now);
+            Ok((*lease.lease, seat, lease.seats.len()))
         })?;
-        let (job, lease) = (&accounts.job, &accounts.lease);
-        let index = lease.index;
+        accounts.pay(&head, &seat)?;
+        vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)?;
+        if left == 0 {
+            accounts.lease.close(accounts.lease_payer.to_account_info())?;
+            emit!(LeaseClosed { job: head.job, index: head.index });
+        }
+        Ok(())
+    }
+
+    /// Moves what the seat is owed from the escrow to the provider's vault.
+    fn pay(&self, lease: &Lease, seat: &Seat) -> Result<()> {
+        let (pay, units) = (seat.pay, lease.units);
+        let (signer, first_unit) = {
+            let job = &mut *self.job.load_mut()?;
+            job.release(pay)?;
+            job.paid = job.paid.checked_add(pay).ok_or(TesseraError::Overflow)?;
+            (job.signer(), lease::units(job.units, job.units_per_lease, lease.index).start)
+        };
+        {
+            let provider = &mut *self.provider.load_mut()?;
+            provider.seat_left()?;
+            provider.earned = provider.earned.checked_add(pay).ok_or(TesseraError::Overflow)?;
+            // History alone: the same tokens can go round often enough to reach its end, and that must block nobody's pay.
+            provider.total_earned = provider.total_earned.saturating_add(pay);
+            provider.leases_settled = provider.leases_settled.saturating_add(1);
+            provider.units_settled = provider.units_settled.saturating_add(u64::from(units));
+        }
+        let (from, to) = (self.escrow.to_account_info(), self.stake_vault.to_account_info());
+        vault::withdraw(&self.token_program, from, to, self.job.to_account_info(), &signer.seeds(), pay)?;
         emit!(LeaseSettled {
             job: lease.job,
-            index,
+            index: lease.index,
             provider: seat.provider,
             pay,
-            first_unit: lease::units(job.units, job.units_per_lease, index).start,
+            first_unit,
             units,
             result_root: lease.result_root,
             sealed: seat.sealed,
             key: seat.key,
         });
-        vault::remove_seat(lease.as_ref().as_ref(), accounts.seat_payer.as_ref(), lease.seats.len())?;
-        if lease.seats.is_empty() {
-            lease.close(accounts.lease_payer.to_account_info())?;
-            emit!(LeaseClosed { job: lease.job, index });
-        }
         Ok(())
     }
 }

@@ -2,14 +2,9 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
-use tessera_protocol::{constants, payout, seeds};
+use tessera_protocol::{constants, payout};
 
-use crate::{
-    errors::TesseraError,
-    events::JobToppedUp,
-    state::{Job, JobState},
-    vault,
-};
+use crate::{errors::TesseraError, events::JobToppedUp, state::Job, vault};
 
 /// Accounts of `top_up_job`.
 #[derive(Accounts)]
@@ -18,9 +13,9 @@ pub struct TopUpJob<'info> {
     pub wallet: Signer<'info>,
     /// The job.
     #[account(mut, has_one = wallet @ TesseraError::WrongWallet)]
-    pub job: Box<Account<'info, Job>>,
+    pub job: AccountLoader<'info, Job>,
     /// The job's escrow.
-    #[account(mut, seeds = [seeds::ESCROW, job.key().as_ref()], bump = job.escrow_bump)]
+    #[account(mut, address = job.load()?.escrow @ TesseraError::WrongVault)]
     pub escrow: Box<Account<'info, TokenAccount>>,
     /// Where the tokens come from.
     #[account(mut, constraint = from.mint == escrow.mint @ TesseraError::WrongMint, token::authority = wallet)]
@@ -31,9 +26,8 @@ pub struct TopUpJob<'info> {
 
 impl TopUpJob<'_> {
     /// Checks the job and returns the new deadline.
-    pub fn validate(&self, add_seconds: u32, add_price: u64, now: i64) -> Result<i64> {
-        let job = &self.job;
-        require!(job.state == JobState::Open, TesseraError::JobCancelled);
+    pub fn validate(job: &Job, add_seconds: u32, add_price: u64, now: i64) -> Result<i64> {
+        require!(job.is_open(), TesseraError::JobCancelled);
         require!(now <= job.deadline, TesseraError::DeadlinePassed);
         require!(add_seconds > 0 || add_price > 0, TesseraError::NothingToTopUp);
         let deadline = job.deadline.saturating_add(i64::from(add_seconds));
@@ -45,14 +39,14 @@ impl TopUpJob<'_> {
     /// Extends the deadline, raises the price and escrows the difference. Seats already claimed keep their pay.
     pub fn handle(ctx: Context<Self>, add_seconds: u32, add_price: u64) -> Result<()> {
         let accounts = ctx.accounts;
-        let deadline = accounts.validate(add_seconds, add_price, Clock::get()?.unix_timestamp)?;
-        let job = &mut accounts.job;
+        let job = &mut *accounts.job.load_mut()?;
+        let deadline = Self::validate(job, add_seconds, add_price, Clock::get()?.unix_timestamp)?;
         let units_left = job.units.checked_sub(job.settled_units).ok_or(TesseraError::Overflow)?;
         let added = payout::top_up(add_price, units_left, job.replicas, job.fee_bps).ok_or(TesseraError::Overflow)?;
         job.deadline = deadline;
         job.price_per_unit = job.price_per_unit.checked_add(add_price).ok_or(TesseraError::Overflow)?;
         job.deposited = job.deposited.checked_add(added).ok_or(TesseraError::Overflow)?;
-        emit!(JobToppedUp { job: job.key(), price_per_unit: job.price_per_unit, added, deadline });
+        emit!(JobToppedUp { job: accounts.job.key(), price_per_unit: job.price_per_unit, added, deadline });
         if added > 0 {
             vault::deposit(&accounts.token_program, &accounts.from, &accounts.escrow, &accounts.wallet, added)?;
         }

@@ -15,25 +15,25 @@ pub struct UpdateProvider<'info> {
     pub authority: Signer<'info>,
     /// The provider.
     #[account(mut, has_one = authority @ TesseraError::WrongAuthority)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
 }
 
 impl UpdateProvider<'_> {
     /// Checks the capabilities.
-    pub fn validate(&self, capabilities: Option<&Capabilities>) -> Result<()> {
+    pub fn validate(capabilities: Option<&Capabilities>) -> Result<()> {
         capabilities.map_or(Ok(()), Capabilities::validate)
     }
 
     /// Replaces what is given.
     pub fn handle(ctx: Context<Self>, operator: Option<Pubkey>, capabilities: Option<Capabilities>) -> Result<()> {
-        ctx.accounts.validate(capabilities.as_ref())?;
-        let provider = &mut ctx.accounts.provider;
+        Self::validate(capabilities.as_ref())?;
+        let provider = &mut *ctx.accounts.provider.load_mut()?;
         provider.operator = operator.unwrap_or(provider.operator);
-        provider.capabilities = capabilities.unwrap_or(provider.capabilities);
+        provider.set_capabilities(capabilities.unwrap_or(provider.capabilities()));
         emit!(ProviderUpdated {
-            provider: provider.key(),
+            provider: ctx.accounts.provider.key(),
             operator: provider.operator,
-            capabilities: provider.capabilities
+            capabilities: provider.capabilities()
         });
         Ok(())
     }

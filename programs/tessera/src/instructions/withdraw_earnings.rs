@@ -2,7 +2,6 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
-use tessera_protocol::seeds;
 
 use crate::{errors::TesseraError, events::EarningsWithdrawn, state::Provider, vault};
 
@@ -12,15 +11,14 @@ pub struct WithdrawEarnings<'info> {
     /// The authority or the operator of the provider.
     pub signer: Signer<'info>,
     /// The provider.
-    #[account(mut, constraint = signer.key() == provider.authority || signer.key() == provider.operator
-        @ TesseraError::NeitherAuthorityNorOperator)]
-    pub provider: Box<Account<'info, Provider>>,
+    #[account(mut, constraint = provider.load()?.is_run_by(signer.key) @ TesseraError::NeitherAuthorityNorOperator)]
+    pub provider: AccountLoader<'info, Provider>,
     /// The provider's stake vault.
-    #[account(mut, seeds = [seeds::STAKE, provider.key().as_ref()], bump = provider.stake_bump)]
+    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
     pub stake_vault: Box<Account<'info, TokenAccount>>,
     /// A token account of the authority.
     #[account(mut, constraint = to.mint == stake_vault.mint @ TesseraError::WrongMint,
-        constraint = to.owner == provider.authority @ TesseraError::WrongAuthority)]
+        constraint = to.owner == provider.load()?.authority @ TesseraError::WrongAuthority)]
     pub to: Box<Account<'info, TokenAccount>>,
     /// The classic token program.
     pub token_program: Program<'info, Token>,
@@ -28,21 +26,22 @@ pub struct WithdrawEarnings<'info> {
 
 impl WithdrawEarnings<'_> {
     /// Checks that there is something.
-    pub fn validate(&self) -> Result<()> {
-        require!(self.provider.earned > 0, TesseraError::NothingEarned);
+    pub fn validate(provider: &Provider) -> Result<()> {
+        require!(provider.earned > 0, TesseraError::NothingEarned);
         Ok(())
     }
 
     /// Moves all of it.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        accounts.validate()?;
-        let amount = std::mem::take(&mut accounts.provider.earned);
-        accounts.provider.with_signer(|signer| {
-            let owner = accounts.provider.to_account_info();
-            let to = accounts.to.to_account_info();
-            vault::withdraw(&accounts.token_program, &accounts.stake_vault, to, owner, signer, amount)
-        })?;
+        let (amount, signer) = {
+            let provider = &mut *accounts.provider.load_mut()?;
+            Self::validate(provider)?;
+            (std::mem::take(&mut provider.earned), provider.signer())
+        };
+        let (vault, to) = (accounts.stake_vault.to_account_info(), accounts.to.to_account_info());
+        let owner = accounts.provider.to_account_info();
+        vault::withdraw(&accounts.token_program, vault, to, owner, &signer.seeds(), amount)?;
         emit!(EarningsWithdrawn { provider: accounts.provider.key(), amount });
         Ok(())
     }

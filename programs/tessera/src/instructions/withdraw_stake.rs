@@ -2,7 +2,6 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
-use tessera_protocol::seeds;
 
 use crate::{errors::TesseraError, events::StakeWithdrawn, state::Provider, vault};
 
@@ -13,9 +12,9 @@ pub struct WithdrawStake<'info> {
     pub authority: Signer<'info>,
     /// The provider.
     #[account(mut, has_one = authority @ TesseraError::WrongAuthority)]
-    pub provider: Box<Account<'info, Provider>>,
+    pub provider: AccountLoader<'info, Provider>,
     /// The provider's stake vault.
-    #[account(mut, seeds = [seeds::STAKE, provider.key().as_ref()], bump = provider.stake_bump)]
+    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
     pub stake_vault: Box<Account<'info, TokenAccount>>,
     /// Where the stake goes.
     #[account(mut, constraint = to.mint == stake_vault.mint @ TesseraError::WrongMint, token::authority = authority)]
@@ -26,24 +25,25 @@ pub struct WithdrawStake<'info> {
 
 impl WithdrawStake<'_> {
     /// Checks that there is something, that its wait is over, and that no lease is open.
-    pub fn validate(&self, now: i64) -> Result<()> {
-        require!(self.provider.unstaking > 0, TesseraError::NothingUnstaking);
-        require!(now >= self.provider.unstake_at, TesseraError::UnstakeTooEarly);
-        require!(self.provider.open_leases == 0, TesseraError::LeasesOpen);
+    pub fn validate(provider: &Provider, now: i64) -> Result<()> {
+        require!(provider.unstaking > 0, TesseraError::NothingUnstaking);
+        require!(now >= provider.unstake_at, TesseraError::UnstakeTooEarly);
+        require!(provider.open_leases == 0, TesseraError::LeasesOpen);
         Ok(())
     }
 
     /// Moves all that was asked back.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        accounts.validate(Clock::get()?.unix_timestamp)?;
-        let amount = std::mem::take(&mut accounts.provider.unstaking);
-        accounts.provider.unstake_at = 0;
-        accounts.provider.with_signer(|signer| {
-            let owner = accounts.provider.to_account_info();
-            let to = accounts.to.to_account_info();
-            vault::withdraw(&accounts.token_program, &accounts.stake_vault, to, owner, signer, amount)
-        })?;
+        let (amount, signer) = {
+            let provider = &mut *accounts.provider.load_mut()?;
+            Self::validate(provider, Clock::get()?.unix_timestamp)?;
+            provider.unstake_at = 0;
+            (std::mem::take(&mut provider.unstaking), provider.signer())
+        };
+        let (vault, to) = (accounts.stake_vault.to_account_info(), accounts.to.to_account_info());
+        let owner = accounts.provider.to_account_info();
+        vault::withdraw(&accounts.token_program, vault, to, owner, &signer.seeds(), amount)?;
         emit!(StakeWithdrawn { provider: accounts.provider.key(), amount });
         Ok(())
     }

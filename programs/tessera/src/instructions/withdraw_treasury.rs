@@ -36,11 +36,11 @@ impl WithdrawTreasury<'_> {
     pub fn handle(ctx: Context<Self>, amount: u64) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
-        accounts.market.with_signer(|signer| {
-            let owner = accounts.market.to_account_info();
-            let to = accounts.to.to_account_info();
-            vault::withdraw(&accounts.token_program, &accounts.treasury, to, owner, signer, amount)
-        })?;
+        let (treasury, to) = (accounts.treasury.to_account_info(), accounts.to.to_account_info());
+        let owner = accounts.market.to_account_info();
+        accounts
+            .market
+            .with_signer(|seeds| vault::withdraw(&accounts.token_program, treasury, to, owner, seeds, amount))?;
         emit!(TreasuryWithdrawn { market: accounts.market.key(), to: accounts.to.key(), amount });
         Ok(())
     }

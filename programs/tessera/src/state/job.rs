@@ -3,34 +3,25 @@
 use std::cell::{Ref, RefMut};
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{constants, lease, routing, seeds};
+use tessera_protocol::{constants, lease, routing, seeds, state::JobState};
 
-use crate::state::JobEnd;
+use crate::{errors::TesseraError, state::JobEnd};
 
 /// Where `Job.state` starts in the account data, for `memcmp` filters.
 #[constant]
-pub const JOB_STATE_OFFSET: u64 = 11;
+pub const JOB_STATE_OFFSET: u64 = 10;
 /// Where `Job.market` starts in the account data, for `memcmp` filters.
 #[constant]
-pub const JOB_MARKET_OFFSET: u64 = 12;
+pub const JOB_MARKET_OFFSET: u64 = 16;
 /// Where `Job.wallet` starts in the account data, for `memcmp` filters.
 #[constant]
-pub const JOB_WALLET_OFFSET: u64 = 76;
+pub const JOB_WALLET_OFFSET: u64 = 80;
 /// Where the bitmap of settled leases starts in the account data.
 #[constant]
-pub const JOB_BITMAP_OFFSET: u64 = 519;
-
-/// Whether a job takes claims.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobState {
-    /// It does until its deadline.
-    Open,
-    /// The client has cancelled it: only leases already begun go on.
-    Cancelled,
-}
+pub const JOB_BITMAP_OFFSET: u64 = 544;
 
 /// What a job asks of providers; see `tessera_protocol::routing::Requirements`.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirements {
     /// Device memory in MiB.
     pub memory_mib: u32,
@@ -40,59 +31,39 @@ pub struct Requirements {
     pub regions: u64,
 }
 
-impl From<Requirements> for routing::Requirements {
-    fn from(asked: Requirements) -> Self {
-        Self { memory_mib: asked.memory_mib, class: asked.class, regions: asked.regions }
-    }
-}
-
 /// One escrowed piece of work. Address: `["job", client account, number]`.
 ///
 /// Its escrow is the token account `["escrow", job]`. Behind the fields, at [`JOB_BITMAP_OFFSET`], lies a bitmap of
-/// one bit per lease, set when the lease has settled; it is read and written in place.
-#[account]
-#[derive(InitSpace, Debug)]
+/// one bit per lease, set when the lease has settled.
+#[account(zero_copy)]
+#[derive(Debug)]
 pub struct Job {
     /// Layout version.
     pub version: u8,
     /// Bump of this account's address.
     pub bump: u8,
-    /// Bump of the escrow's address.
-    pub escrow_bump: u8,
-    /// Whether it takes claims.
-    pub state: JobState,
+    /// Whether it takes claims: a `tessera_protocol::state::JobState`.
+    pub state: u8,
+    /// Providers that must agree on each lease.
+    pub replicas: u8,
+    /// Units in a lease; the last lease may have fewer.
+    pub units_per_lease: u32,
     /// The market.
     pub market: Pubkey,
     /// The client account.
     pub client: Pubkey,
     /// The wallet that pays and is refunded.
     pub wallet: Pubkey,
-    /// Number of the job among those of its client.
-    pub number: u64,
+    /// The escrow.
+    pub escrow: Pubkey,
     /// Content id of the job specification.
     pub spec: [u8; 32],
+    /// Number of the job among those of its client.
+    pub number: u64,
     /// Number of units.
     pub units: u64,
-    /// Units in a lease; the last lease may have fewer.
-    pub units_per_lease: u32,
-    /// Number of leases.
-    pub leases: u32,
-    /// Providers that must agree on each lease.
-    pub replicas: u8,
     /// What one replica of one unit pays, for seats claimed from now on.
     pub price_per_unit: u64,
-    /// Fee on top of what providers earn, in basis points, as it was at posting.
-    pub fee_bps: u16,
-    /// Treasury's share of the fee, in basis points, as it was at posting.
-    pub treasury_bps: u16,
-    /// Time from claim to commit.
-    pub lease_seconds: u32,
-    /// Window for revealing, and again for opening.
-    pub reveal_seconds: u32,
-    /// Time after the deadline in which only settlement happens.
-    pub grace_seconds: u32,
-    /// What it asks of providers.
-    pub requirements: Requirements,
     /// Unix time of the posting.
     pub posted_at: i64,
     /// Slot of the posting.
@@ -105,26 +76,42 @@ pub struct Job {
     pub paid: u64,
     /// Due to seats of settled leases whose pay has not moved yet.
     pub owed: u64,
+    /// Units of leases that have settled.
+    pub settled_units: u64,
     /// Leases that have settled.
     pub settled_leases: u32,
-    /// Units of those leases.
-    pub settled_units: u64,
-    /// URL of the store that holds inputs and takes outputs.
-    pub store: [u8; 128],
+    /// Number of leases.
+    pub leases: u32,
+    /// Time from claim to commit.
+    pub lease_seconds: u32,
+    /// Window for revealing, and again for opening.
+    pub reveal_seconds: u32,
+    /// Time after the deadline in which only settlement happens.
+    pub grace_seconds: u32,
+    /// Device memory in MiB that it asks for.
+    pub memory_mib: u32,
+    /// Set of regions that it asks for, one bit each; 0 means anywhere.
+    pub regions: u64,
+    /// Lowest hardware class that it asks for.
+    pub class: u8,
     /// How many bytes of `store` are used.
     pub store_len: u8,
+    /// Fee on top of what providers earn, in basis points, as it was at posting.
+    pub fee_bps: u16,
+    /// Treasury's share of the fee, in basis points, as it was at posting.
+    pub treasury_bps: u16,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 122],
+    /// URL of the store that holds inputs and takes outputs.
+    pub store: [u8; 128],
 }
 
-const _: () = assert!(Requirements::INIT_SPACE == 13);
-const _: () = assert!(Job::INIT_SPACE == 511);
 const _: () = assert!(Job::BITMAP_OFFSET == JOB_BITMAP_OFFSET as usize);
 const _: () = assert!(constants::MAX_STORE_URL == 128);
 
 impl Job {
     /// Bytes before the bitmap.
-    pub const BITMAP_OFFSET: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+    pub const BITMAP_OFFSET: usize = Self::DISCRIMINATOR.len() + size_of::<Self>();
 
     /// Bytes of the account of a job of this shape. Shapes out of bounds, which validation refuses, get no bitmap.
     #[must_use]
@@ -132,6 +119,18 @@ impl Job {
         let leases = if units_per_lease == 0 { 0 } else { lease::count(units, units_per_lease) };
         let leases = u32::try_from(leases).ok().filter(|n| *n <= constants::MAX_LEASES).unwrap_or(0);
         Self::BITMAP_OFFSET + lease::bitmap_len(leases)
+    }
+
+    /// Whether the client has not cancelled it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == JobState::Open as u8
+    }
+
+    /// What it asks of providers.
+    #[must_use]
+    pub fn requirements(&self) -> routing::Requirements {
+        routing::Requirements { memory_mib: self.memory_mib, class: self.class, regions: self.regions }
     }
 
     /// Whether all windows of the job, its grace included, have passed.
@@ -143,22 +142,17 @@ impl Job {
     /// The job at an address that a lease names; `None` if it has been closed.
     ///
     /// Job numbers never repeat, so what is gone stays gone. Lamports that somebody sends to the address do not matter.
-    pub fn find(info: &AccountInfo<'_>) -> Result<Option<Box<Self>>> {
+    pub fn find<'info>(info: &'info AccountInfo<'info>) -> Result<Option<AccountLoader<'info, Self>>> {
         if info.owner == &System::id() && info.data_is_empty() {
             return Ok(None);
         }
-        require_keys_eq!(*info.owner, crate::ID, ErrorCode::AccountOwnedByWrongProgram);
-        Ok(Some(Box::new(Self::try_deserialize(&mut &info.try_borrow_data()?[..])?)))
+        AccountLoader::try_from(info).map(Some)
     }
 
     /// What is left of a job that [`Self::find`] looked for.
-    #[must_use]
-    pub fn end(job: Option<&Self>, now: i64) -> JobEnd {
-        match job {
-            None => JobEnd::Gone,
-            Some(job) if job.over(now) => JobEnd::Over,
-            Some(_) => JobEnd::Running,
-        }
+    pub fn end(job: Option<&AccountLoader<'_, Self>>, now: i64) -> Result<JobEnd> {
+        let Some(job) = job else { return Ok(JobEnd::Gone) };
+        Ok(if job.load()?.over(now) { JobEnd::Over } else { JobEnd::Running })
     }
 
     /// The bitmap of settled leases of a job account.
@@ -166,13 +160,43 @@ impl Job {
         Ok(Ref::map(info.try_borrow_data()?, |data| data.get(Self::BITMAP_OFFSET..).unwrap_or_default()))
     }
 
-    /// The bitmap of settled leases of a job account, for writing. Exiting the account does not touch it.
+    /// The bitmap of settled leases of a job account, for writing.
     pub fn bitmap_mut<'a>(info: &'a AccountInfo<'_>) -> Result<RefMut<'a, [u8]>> {
         Ok(RefMut::map(info.try_borrow_mut_data()?, |data| data.get_mut(Self::BITMAP_OFFSET..).unwrap_or_default()))
     }
 
-    /// Calls `f` with the seeds by which the job account signs.
-    pub fn with_signer<T>(&self, f: impl FnOnce(&[&[&[u8]]]) -> T) -> T {
-        f(&[&[seeds::JOB, self.client.as_ref(), &self.number.to_le_bytes(), &[self.bump]]])
+    /// Seats of a lease that has just settled are due `due` together.
+    pub fn owe(&mut self, units: u32, due: u64) -> Result<()> {
+        self.settled_leases = self.settled_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
+        self.settled_units = self.settled_units.checked_add(u64::from(units)).ok_or(TesseraError::Overflow)?;
+        self.owed = self.owed.checked_add(due).ok_or(TesseraError::Overflow)?;
+        Ok(())
+    }
+
+    /// A seat that was owed `pay` is owed it no longer.
+    pub fn release(&mut self, pay: u64) -> Result<()> {
+        self.owed = self.owed.checked_sub(pay).ok_or(TesseraError::Overflow)?;
+        Ok(())
+    }
+
+    /// By what the account signs.
+    #[must_use]
+    pub fn signer(&self) -> JobSigner {
+        JobSigner { client: self.client, number: self.number.to_le_bytes(), bump: [self.bump] }
+    }
+}
+
+/// The seeds by which a job account signs.
+pub struct JobSigner {
+    client: Pubkey,
+    number: [u8; 8],
+    bump: [u8; 1],
+}
+
+impl JobSigner {
+    /// As they stand behind each other in the address.
+    #[must_use]
+    pub fn seeds(&self) -> [&[u8]; 4] {
+        [seeds::JOB, self.client.as_ref(), &self.number, &self.bump]
     }
 }

@@ -75,7 +75,7 @@ impl Market {
     pub const SPACE: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
 
     /// Calls `f` with the seeds by which the market signs.
-    pub fn with_signer<T>(&self, f: impl FnOnce(&[&[&[u8]]]) -> T) -> T {
-        f(&[&[seeds::MARKET, self.creator.as_ref(), &self.id.to_le_bytes(), &[self.bump]]])
+    pub fn with_signer<T>(&self, f: impl FnOnce(&[&[u8]]) -> T) -> T {
+        f(&[seeds::MARKET, self.creator.as_ref(), &self.id.to_le_bytes(), &[self.bump]])
     }
 }

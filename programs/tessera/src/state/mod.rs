@@ -11,6 +11,7 @@ pub use job::*;
 pub use lease::*;
 pub use market::*;
 pub use provider::*;
+pub use tessera_protocol::state::{JobState, LeaseState, SeatState};
 
 #[cfg(test)]
 mod layout_tests;

@@ -7,16 +7,16 @@ use crate::errors::TesseraError;
 
 /// Where `Provider.market` starts in the account data, for `memcmp` filters.
 #[constant]
-pub const PROVIDER_MARKET_OFFSET: u64 = 11;
+pub const PROVIDER_MARKET_OFFSET: u64 = 16;
 /// Where `Provider.authority` starts in the account data, for `memcmp` filters.
 #[constant]
-pub const PROVIDER_AUTHORITY_OFFSET: u64 = 43;
+pub const PROVIDER_AUTHORITY_OFFSET: u64 = 48;
 /// Where `Provider.operator` starts in the account data, for `memcmp` filters.
 #[constant]
-pub const PROVIDER_OPERATOR_OFFSET: u64 = 75;
+pub const PROVIDER_OPERATOR_OFFSET: u64 = 80;
 
 /// What a provider says of itself; see `tessera_protocol::routing::Capabilities`.
-#[derive(AnchorSerialize, AnchorDeserialize, InitSpace, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Device memory in MiB of its smallest device.
     pub memory_mib: u32,
@@ -34,34 +34,30 @@ impl Capabilities {
     }
 }
 
-impl From<Capabilities> for routing::Capabilities {
-    fn from(has: Capabilities) -> Self {
-        Self { memory_mib: has.memory_mib, class: has.class, region: has.region }
-    }
-}
-
 /// A provider in one market. Address: `["provider", market, authority]`. Never closed.
 ///
 /// Its stake vault, `["stake", provider]`, holds `stake + unstaking + earned`.
-#[account]
-#[derive(InitSpace, Debug)]
+#[account(zero_copy)]
+#[derive(Debug)]
 pub struct Provider {
     /// Layout version.
     pub version: u8,
     /// Bump of this account's address.
     pub bump: u8,
-    /// Bump of the stake vault's address.
-    pub stake_bump: u8,
+    /// Hardware class: 0 CPU, otherwise the compute capability times ten.
+    pub class: u8,
+    /// Region, 0 to 63.
+    pub region: u8,
+    /// Device memory in MiB of its smallest device.
+    pub memory_mib: u32,
     /// The market.
     pub market: Pubkey,
     /// Owner of stake and earnings.
     pub authority: Pubkey,
     /// Hot key of the workers.
     pub operator: Pubkey,
-    /// What it says of itself.
-    pub capabilities: Capabilities,
-    /// Seats that are not settled, returned or expired.
-    pub open_leases: u32,
+    /// The stake vault.
+    pub stake_vault: Pubkey,
     /// Stake that counts.
     pub stake: u64,
     /// Stake that waits to be withdrawn.
@@ -86,19 +82,71 @@ pub struct Provider {
     pub registered_at: i64,
     /// Slot in which stake was added last; zero before.
     pub staked_slot: u64,
+    /// Seats that are not settled, returned or expired.
+    pub open_leases: u32,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 124],
 }
 
-const _: () = assert!(Capabilities::INIT_SPACE == 6);
-const _: () = assert!(Provider::INIT_SPACE == 333);
+const _: () = assert!(size_of::<Provider>() == 360);
 
 impl Provider {
     /// Bytes of the account.
-    pub const SPACE: usize = Self::DISCRIMINATOR.len() + Self::INIT_SPACE;
+    pub const SPACE: usize = Self::DISCRIMINATOR.len() + size_of::<Self>();
 
-    /// Calls `f` with the seeds by which the provider account signs.
-    pub fn with_signer<T>(&self, f: impl FnOnce(&[&[&[u8]]]) -> T) -> T {
-        f(&[&[seeds::PROVIDER, self.market.as_ref(), self.authority.as_ref(), &[self.bump]]])
+    /// What it says of itself.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region }
+    }
+
+    /// What it says of itself from now on.
+    pub fn set_capabilities(&mut self, has: Capabilities) {
+        Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region } = has;
+    }
+
+    /// What it says of itself, as routing reads it.
+    #[must_use]
+    pub fn qualities(&self) -> routing::Capabilities {
+        routing::Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region }
+    }
+
+    /// Takes a seat into account that it has from now on.
+    pub fn seat_taken(&mut self) -> Result<()> {
+        self.open_leases = self.open_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
+        Ok(())
+    }
+
+    /// Takes a seat into account that it has no longer.
+    pub fn seat_left(&mut self) -> Result<()> {
+        self.open_leases = self.open_leases.checked_sub(1).ok_or(TesseraError::Overflow)?;
+        Ok(())
+    }
+
+    /// Whether `signer` is its authority or its operator.
+    #[must_use]
+    pub fn is_run_by(&self, signer: &Pubkey) -> bool {
+        *signer == self.authority || *signer == self.operator
+    }
+
+    /// By what the account signs.
+    #[must_use]
+    pub fn signer(&self) -> ProviderSigner {
+        ProviderSigner { market: self.market, authority: self.authority, bump: [self.bump] }
+    }
+}
+
+/// The seeds by which a provider account signs.
+pub struct ProviderSigner {
+    market: Pubkey,
+    authority: Pubkey,
+    bump: [u8; 1],
+}
+
+impl ProviderSigner {
+    /// As they stand behind each other in the address.
+    #[must_use]
+    pub fn seeds(&self) -> [&[u8]; 4] {
+        [seeds::PROVIDER, self.market.as_ref(), self.authority.as_ref(), &self.bump]
     }
 }

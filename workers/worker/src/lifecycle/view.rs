@@ -1,4 +1,5 @@
 use solana_pubkey::Pubkey;
+pub use tessera_protocol::state::SeatState;
 use tessera_protocol::{constants::MAX_SEATS, hash::Digest, lease};
 
 /// What the chain shows about a lease and its job, and what time it is there.
@@ -81,21 +82,6 @@ pub struct Seat {
     pub commit_by: i64,
     /// What was committed, or zero.
     pub commitment: Digest,
-}
-
-/// How far a seat is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeatState {
-    /// Claimed.
-    Leased,
-    /// Committed.
-    Committed,
-    /// Revealed.
-    Revealed,
-    /// Opened.
-    Opened,
-    /// Revealed, without agreement.
-    Rejected,
 }
 
 /// The clock that the worker reads may be a little ahead of the one a transaction meets.

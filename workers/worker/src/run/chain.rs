@@ -1,9 +1,9 @@
 //! Accounts of the chain as the lifecycle sees them.
 
 use tessera_protocol::routing::{Capabilities, Requirements};
-use tessera_sdk::{Job, accounts, types};
+use tessera_sdk::{Job, Lease, LeaseState, accounts};
 
-use crate::lifecycle::{JobView, LeaseView, Seat, SeatState};
+use crate::lifecycle::{JobView, LeaseView, Seat};
 
 /// A job as the lifecycle sees it.
 #[must_use]
@@ -19,10 +19,10 @@ pub fn job_view(job: &Job) -> JobView {
 
 /// A lease as the lifecycle sees it.
 #[must_use]
-pub fn lease_view(lease: &accounts::Lease) -> LeaseView {
+pub fn lease_view(lease: &Lease) -> LeaseView {
     LeaseView {
-        agreed: matches!(lease.state, types::LeaseState::Agreed),
-        settled: matches!(lease.state, types::LeaseState::Settled),
+        agreed: lease.state == LeaseState::Agreed,
+        settled: lease.state == LeaseState::Settled,
         replicas: lease.replicas,
         payer: lease.payer,
         opened_at: lease.opened_at,
@@ -32,17 +32,11 @@ pub fn lease_view(lease: &accounts::Lease) -> LeaseView {
     }
 }
 
-fn seat(seat: &types::Seat) -> Seat {
+fn seat(seat: &tessera_sdk::Seat) -> Seat {
     Seat {
         provider: seat.provider,
         payer: seat.payer,
-        state: match seat.state {
-            types::SeatState::Leased => SeatState::Leased,
-            types::SeatState::Committed => SeatState::Committed,
-            types::SeatState::Revealed => SeatState::Revealed,
-            types::SeatState::Opened => SeatState::Opened,
-            types::SeatState::Rejected => SeatState::Rejected,
-        },
+        state: seat.state,
         attempt: seat.attempt,
         pay: seat.pay,
         commit_by: seat.commit_by,
@@ -53,13 +47,11 @@ fn seat(seat: &types::Seat) -> Seat {
 /// What a job asks of providers.
 #[must_use]
 pub fn requirements(job: &Job) -> Requirements {
-    let asked = &job.requirements;
-    Requirements { memory_mib: asked.memory_mib, class: asked.class, regions: asked.regions }
+    Requirements { memory_mib: job.memory_mib, class: job.class, regions: job.regions }
 }
 
 /// What a provider says of itself.
 #[must_use]
 pub fn capabilities(provider: &accounts::Provider) -> Capabilities {
-    let has = &provider.capabilities;
-    Capabilities { memory_mib: has.memory_mib, class: has.class, region: has.region }
+    Capabilities { memory_mib: provider.memory_mib, class: provider.class, region: provider.region }
 }
