@@ -367,6 +367,10 @@ async fn look(
             unstake_seconds: market.unstake_seconds,
             reveal_seconds: market.reveal_seconds,
             grace_seconds: market.grace_seconds,
+            lock_multiple: market.lock_multiple,
+            expiry_bond_bps: market.expiry_bond_bps,
+            free_returns: market.free_returns,
+            returns_seconds: market.returns_seconds,
         },
         priority_fee: settings.priority_fee,
     };

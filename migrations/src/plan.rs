@@ -28,10 +28,14 @@ pub struct Params {
     pub unstake_seconds: u32,
     pub reveal_seconds: u32,
     pub grace_seconds: u32,
+    pub lock_multiple: u16,
+    pub expiry_bond_bps: u16,
+    pub free_returns: u32,
+    pub returns_seconds: u32,
 }
 
 impl Params {
-    fn fields(&self) -> [(&'static str, u64); 7] {
+    fn fields(&self) -> [(&'static str, u64); 11] {
         [
             ("fee_bps", self.fee_bps.into()),
             ("treasury_bps", self.treasury_bps.into()),
@@ -40,37 +44,47 @@ impl Params {
             ("unstake_seconds", self.unstake_seconds.into()),
             ("reveal_seconds", self.reveal_seconds.into()),
             ("grace_seconds", self.grace_seconds.into()),
+            ("lock_multiple", self.lock_multiple.into()),
+            ("expiry_bond_bps", self.expiry_bond_bps.into()),
+            ("free_returns", self.free_returns.into()),
+            ("returns_seconds", self.returns_seconds.into()),
         ]
     }
 }
 
 impl From<MarketParams> for Params {
     fn from(params: MarketParams) -> Self {
-        let MarketParams {
-            fee_bps,
-            treasury_bps,
-            min_stake,
-            max_open_leases,
-            unstake_seconds,
-            reveal_seconds,
-            grace_seconds,
-        } = params;
-        Self { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds }
+        Self {
+            fee_bps: params.fee_bps,
+            treasury_bps: params.treasury_bps,
+            min_stake: params.min_stake,
+            max_open_leases: params.max_open_leases,
+            unstake_seconds: params.unstake_seconds,
+            reveal_seconds: params.reveal_seconds,
+            grace_seconds: params.grace_seconds,
+            lock_multiple: params.lock_multiple,
+            expiry_bond_bps: params.expiry_bond_bps,
+            free_returns: params.free_returns,
+            returns_seconds: params.returns_seconds,
+        }
     }
 }
 
 impl From<Params> for MarketParams {
     fn from(params: Params) -> Self {
-        let Params {
-            fee_bps,
-            treasury_bps,
-            min_stake,
-            max_open_leases,
-            unstake_seconds,
-            reveal_seconds,
-            grace_seconds,
-        } = params;
-        Self { fee_bps, treasury_bps, min_stake, max_open_leases, unstake_seconds, reveal_seconds, grace_seconds }
+        Self {
+            fee_bps: params.fee_bps,
+            treasury_bps: params.treasury_bps,
+            min_stake: params.min_stake,
+            max_open_leases: params.max_open_leases,
+            unstake_seconds: params.unstake_seconds,
+            reveal_seconds: params.reveal_seconds,
+            grace_seconds: params.grace_seconds,
+            lock_multiple: params.lock_multiple,
+            expiry_bond_bps: params.expiry_bond_bps,
+            free_returns: params.free_returns,
+            returns_seconds: params.returns_seconds,
+        }
     }
 }
 

@@ -12,6 +12,10 @@ const PARAMS: Params = Params {
     unstake_seconds: 60,
     reveal_seconds: 60,
     grace_seconds: 60,
+    lock_multiple: 20,
+    expiry_bond_bps: 1_000,
+    free_returns: 10,
+    returns_seconds: 3_600,
 };
 
 fn key(n: u8) -> Pubkey {

@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 use solana_pubkey::Pubkey;
-use tessera_protocol::constants::{BPS, GRACE_SECONDS, MAX_FEE_BPS, MAX_OPEN_LEASES, REVEAL_SECONDS, UNSTAKE_SECONDS};
+use tessera_protocol::constants::{
+    BPS, EXPIRY_BOND_BPS, GRACE_SECONDS, LOCK_MULTIPLE, MAX_FEE_BPS, MAX_OPEN_LEASES, RETURNS_SECONDS, REVEAL_SECONDS,
+    UNSTAKE_SECONDS,
+};
 
 use crate::Error;
 
@@ -135,6 +138,14 @@ pub struct MarketSettings {
     pub reveal_seconds: u32,
     /// Time after a job's deadline during which only settlement happens.
     pub grace_seconds: u32,
+    /// Stake that a seat locks, in multiples of its pay.
+    pub lock_multiple: u16,
+    /// Bond that a late seat burns, in basis points of its pay.
+    pub expiry_bond_bps: u16,
+    /// Seats that a provider may return for nothing within `returns_seconds`.
+    pub free_returns: u32,
+    /// Time in which all free returns come back.
+    pub returns_seconds: u32,
 }
 
 impl Settings {
@@ -179,6 +190,9 @@ impl Settings {
             window("unstake_seconds", market.unstake_seconds, UNSTAKE_SECONDS),
             window("reveal_seconds", market.reveal_seconds, REVEAL_SECONDS),
             window("grace_seconds", market.grace_seconds, GRACE_SECONDS),
+            share("lock_multiple", market.lock_multiple, LOCK_MULTIPLE),
+            share("expiry_bond_bps", market.expiry_bond_bps, EXPIRY_BOND_BPS),
+            window("returns_seconds", market.returns_seconds, RETURNS_SECONDS),
         ];
         for (name, value, low, high) in bounds {
             if !(low..=high).contains(&value) {
@@ -190,6 +204,10 @@ impl Settings {
 }
 
 fn window(name: &'static str, value: u32, (low, high): (u32, u32)) -> (&'static str, u64, u64, u64) {
+    (name, u64::from(value), u64::from(low), u64::from(high))
+}
+
+fn share(name: &'static str, value: u16, (low, high): (u16, u16)) -> (&'static str, u64, u64, u64) {
     (name, u64::from(value), u64::from(low), u64::from(high))
 }
 
@@ -226,6 +244,10 @@ max_open_leases = 8
 unstake_seconds = 60
 reveal_seconds = 60
 grace_seconds = 60
+lock_multiple = 20
+expiry_bond_bps = 1000
+free_returns = 10
+returns_seconds = 3600
 "#;
 
     fn load(text: &str) -> Result<Settings, String> {

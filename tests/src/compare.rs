@@ -47,6 +47,9 @@ pub fn compare(world: &World, model: &Model, jobs: &[Job]) -> Result<(), Differe
             p.earned => expected.earned,
             p.total_earned => expected.total_earned,
             p.open_leases => expected.open_leases,
+            p.locked => expected.locked,
+            p.burned => expected.burned,
+            p.returns_full_at => expected.returns_full_at,
             p.leases_settled => expected.leases_settled,
             p.units_settled => expected.units_settled,
             p.expired => expected.expired,
@@ -125,6 +128,8 @@ fn compare_lease(
             seat.attempt => expected.attempt,
             seat.pay => expected.pay,
             seat.commit_by => expected.commit_by,
+            seat.lock => expected.lock,
+            seat.bond => expected.bond,
             seat.commitment => shown(SeatState::Committed, work.commitment()),
             seat.sealed => shown(SeatState::Committed, work.sealed),
             seat.result_root => shown(SeatState::Revealed, work.reveal.result_root),
@@ -142,7 +147,7 @@ fn compare_lease(
 /// The first that does not hold.
 pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
     let holds = |what: &str, condition: bool| if condition { Ok(()) } else { Err(format!("invariant broken: {what}")) };
-    let mut open = std::collections::HashMap::<Pubkey, u32>::new();
+    let mut open = std::collections::HashMap::<Pubkey, (u32, u64)>::new();
     for job in jobs {
         let account = world.load::<state::Job>(job.address);
         let mut unsettled = 0u64;
@@ -156,7 +161,10 @@ pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
             }
             holds("4: at most one seat per replica", lease.active().count() <= usize::from(lease.replicas))?;
             for seat in &lease.seats {
-                *open.entry(seat.provider).or_default() += 1;
+                let (seats, locked) = open.entry(seat.provider).or_default();
+                *seats += 1;
+                *locked += seat.lock;
+                holds("9: no bond is more than what is locked", seat.bond <= seat.lock)?;
                 let twice = lease.seats.iter().filter(|other| other.provider == seat.provider).count() > 1;
                 holds("4: one seat per provider", !twice)?;
             }
@@ -176,7 +184,10 @@ pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
             "3: vault ≥ stake + unstaking + earned",
             world.tokens(provider.vault) >= p.stake + p.unstaking + p.earned,
         )?;
-        holds("open leases are seats", p.open_leases == open.get(&provider.address).copied().unwrap_or(0))?;
+        let (seats, locked) = open.get(&provider.address).copied().unwrap_or_default();
+        holds("open leases are seats", p.open_leases == seats)?;
+        holds("9: what is locked is what seats lock", p.locked == locked)?;
+        holds("9: stake covers what is locked", p.stake >= p.locked)?;
     }
     holds("1: no token is made or lost", world.tokens_everywhere() == world.supply())
 }

@@ -185,6 +185,10 @@ fn market_terms(rng: &mut Rng) -> MarketTerms {
         unstake_seconds: *rng.pick(&[10, 100]),
         reveal_seconds: *rng.pick(&[10, 20]),
         grace_seconds: *rng.pick(&[10, 50]),
+        lock_multiple: *rng.pick(&[1, 2, 8]),
+        expiry_bond_bps: *rng.pick(&[1, 1_000, 10_000]),
+        free_returns: *rng.pick(&[0, 1, 3]),
+        returns_seconds: *rng.pick(&[10, 60, 300]),
     }
 }
 

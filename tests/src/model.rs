@@ -54,6 +54,10 @@ pub struct Seat {
     pub pay: u64,
     /// Last second for its commit.
     pub commit_by: i64,
+    /// Stake that it locks.
+    pub lock: u64,
+    /// Part of it that burns when it is late.
+    pub bond: u64,
     /// Which result it committed: equal numbers are equal roots.
     pub result: u8,
 }
@@ -141,6 +145,12 @@ pub struct Provider {
     pub faults: u64,
     /// Seats whose roots did not agree.
     pub disagreed: u64,
+    /// Stake that its seats lock.
+    pub locked: u64,
+    /// Stake that was burned.
+    pub burned: u64,
+    /// Times at which free returns that it used come back, one behind the other.
+    pub returns_full_at: i64,
     /// Tokens in the stake vault, gifts included.
     pub vault: u64,
 }

@@ -19,6 +19,14 @@ pub struct MarketTerms {
     pub reveal_seconds: u32,
     /// Time after the deadline for settlement alone.
     pub grace_seconds: u32,
+    /// Stake that a seat locks, in multiples of its pay.
+    pub lock_multiple: u16,
+    /// Bond of a seat, in basis points of its pay.
+    pub expiry_bond_bps: u16,
+    /// Seats that may be returned for nothing in `returns_seconds`.
+    pub free_returns: u32,
+    /// Time in which free returns come back.
+    pub returns_seconds: u32,
 }
 
 impl Default for MarketTerms {
@@ -31,6 +39,10 @@ impl Default for MarketTerms {
             unstake_seconds: 3_600,
             reveal_seconds: 60,
             grace_seconds: 300,
+            lock_multiple: 8,
+            expiry_bond_bps: 2_500,
+            free_returns: 3,
+            returns_seconds: 3_600,
         }
     }
 }

@@ -270,6 +270,12 @@ impl World {
         self.set_time(self.now() + seconds);
     }
 
+    /// Lets the clock leap, as after a halt of the cluster: no slots go by.
+    pub fn leap(&mut self, seconds: i64) {
+        let clock = self.svm.get_sysvar::<Clock>();
+        self.svm.set_sysvar(&Clock { unix_timestamp: clock.unix_timestamp + seconds, ..clock });
+    }
+
     /// Sends a transaction, signed by every key it needs.
     ///
     /// # Errors

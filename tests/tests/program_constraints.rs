@@ -68,6 +68,8 @@ fn create_market_refuses_wrong_accounts() {
 fn bad_terms() -> Vec<(MarketTerms, TesseraError)> {
     let good = MarketTerms::default();
     let (unstake, reveal, grace) = (constants::UNSTAKE_SECONDS, constants::REVEAL_SECONDS, constants::GRACE_SECONDS);
+    let (lock, bond) = (constants::LOCK_MULTIPLE, constants::EXPIRY_BOND_BPS);
+    let returns = constants::RETURNS_SECONDS;
     vec![
         (MarketTerms { fee_bps: constants::MAX_FEE_BPS + 1, ..good }, TesseraError::FeeTooHigh),
         (MarketTerms { fee_bps: u16::MAX, ..good }, TesseraError::FeeTooHigh),
@@ -83,6 +85,12 @@ fn bad_terms() -> Vec<(MarketTerms, TesseraError)> {
         (MarketTerms { reveal_seconds: reveal.1 + 1, ..good }, TesseraError::RevealSecondsOutOfBounds),
         (MarketTerms { grace_seconds: grace.0 - 1, ..good }, TesseraError::GraceSecondsOutOfBounds),
         (MarketTerms { grace_seconds: grace.1 + 1, ..good }, TesseraError::GraceSecondsOutOfBounds),
+        (MarketTerms { lock_multiple: lock.0 - 1, ..good }, TesseraError::LockMultipleOutOfBounds),
+        (MarketTerms { lock_multiple: lock.1 + 1, ..good }, TesseraError::LockMultipleOutOfBounds),
+        (MarketTerms { expiry_bond_bps: bond.0 - 1, ..good }, TesseraError::ExpiryBondOutOfBounds),
+        (MarketTerms { expiry_bond_bps: bond.1 + 1, ..good }, TesseraError::ExpiryBondOutOfBounds),
+        (MarketTerms { returns_seconds: returns.0 - 1, ..good }, TesseraError::ReturnsSecondsOutOfBounds),
+        (MarketTerms { returns_seconds: returns.1 + 1, ..good }, TesseraError::ReturnsSecondsOutOfBounds),
     ]
 }
 

@@ -3,10 +3,14 @@
 use anchor_lang::error::ErrorCode;
 use tessera::TesseraError;
 use tessera_tests::{
+    call::Refusal,
     constraints::{TOKEN_2022, case, refuses},
     stage::{Stage, lease_stage},
     terms::JobTerms,
 };
+
+/// `MintMismatch` of the token program.
+const TOKEN_MINT_MISMATCH: u32 = 3;
 
 #[test]
 fn commit_result_refuses_wrong_accounts_and_states() {
@@ -191,7 +195,7 @@ fn settle_lease_refuses_a_provider_that_is_not_the_one_of_the_vault() {
 
 #[test]
 fn return_lease_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
+    let Stage { mut world, other, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.return_lease(job, 0, r).expect_err(TesseraError::SeatNotFound);
@@ -203,13 +207,18 @@ fn return_lease_refuses_wrong_accounts_and_states() {
             case("operator", stranger, TesseraError::WrongOperator),
             case("operator", p.authority, TesseraError::WrongOperator),
             case("provider", q.address, TesseraError::WrongOperator),
-            case("provider", foreign.address, TesseraError::WrongOperator),
+            case("provider", foreign.address, TesseraError::WrongMarket),
             case("lease", second.lease(0), TesseraError::SeatNotFound),
             case("lease", foreign_job.lease(0), TesseraError::SeatNotFound),
             case("lease", job.address, ErrorCode::AccountDiscriminatorMismatch),
             case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("seat_payer", stranger, TesseraError::WrongRentPayer),
             case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+            case("market", other.market, TesseraError::WrongMarket),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("stake_vault", q.vault, TesseraError::WrongVault),
+            case("stake_vault", p.tokens, TesseraError::WrongVault),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
         ],
     );
     world.return_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);
@@ -217,7 +226,7 @@ fn return_lease_refuses_wrong_accounts_and_states() {
 
 #[test]
 fn expire_lease_refuses_wrong_accounts_and_states() {
-    let Stage { mut world, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
+    let Stage { mut world, other, foreign_job, foreign, job, second, p, q, r, stranger, nothing, .. } = lease_stage();
     world.claim_lease(job, 0, p).ok();
     world.claim_lease(second, 0, q).ok();
     world.expire_lease(job, 0, p).expect_err(TesseraError::WindowStillOpen);
@@ -236,11 +245,16 @@ fn expire_lease_refuses_wrong_accounts_and_states() {
             case("lease", second.lease(0), TesseraError::NotTheJobOfTheLease),
             case("lease", foreign_job.lease(0), TesseraError::NotTheJobOfTheLease),
             case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
-            case("provider", q.address, TesseraError::SeatNotFound),
-            case("provider", foreign.address, TesseraError::SeatNotFound),
+            case("provider", q.address, TesseraError::WrongVault),
+            case("provider", foreign.address, TesseraError::WrongVault),
             case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
             case("seat_payer", stranger, TesseraError::WrongRentPayer),
             case("seat_payer", q.operator, TesseraError::WrongRentPayer),
+            // Nobody's stake burns for somebody else, nor other tokens.
+            case("stake_vault", q.vault, TesseraError::WrongVault),
+            case("stake_vault", p.tokens, TesseraError::WrongVault),
+            case("mint", other.mint, Refusal::Code(TOKEN_MINT_MISMATCH)),
+            case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
         ],
     );
     world.expire_lease(job, 0, p).expect_err(TesseraError::SeatNotFound);

@@ -84,6 +84,10 @@ fn beginning() -> (World, Model) {
         unstake_seconds: 10,
         reveal_seconds: 10,
         grace_seconds: 10,
+        lock_multiple: 4,
+        expiry_bond_bps: 1_000,
+        free_returns: 1,
+        returns_seconds: 60,
     };
     let world = World::with(|b| {
         (b.terms, b.providers, b.clients, b.tokens, b.stake) = (terms, 4, 2, TOKENS, STAKE);

@@ -34,7 +34,8 @@ fn post_job_escrows_work_and_fee() {
     assert_eq!((account.deposited, account.paid, account.owed), (73, 0, 0));
     assert_eq!((account.settled_leases, account.settled_units), (0, 0));
     assert_eq!(&account.store[..usize::from(account.store_len)], terms.store.as_bytes());
-    assert_eq!(account.reserved, [0; 122]);
+    assert_eq!((account.lock_multiple, account.expiry_bond_bps), (8, 2_500));
+    assert_eq!(account.reserved, [0; 118]);
     assert_eq!(world.settled(job), Vec::<u32>::new());
     let escrow = world.token_account(job.escrow).unwrap();
     assert_eq!((escrow.mint, escrow.owner), (world.mint, job.address));
@@ -77,7 +78,7 @@ fn a_job_from_its_post_to_its_close() {
     assert_eq!((lease.version, lease.state, lease.job), (1, state::LeaseState::Open, job.address));
     assert_eq!((lease.index, lease.units, lease.replicas, lease.payer), (1, 4, 1, p.operator));
     assert_eq!((lease.claims, lease.rounds, lease.reveal_by, lease.open_by), (1, 0, 0, 0));
-    assert_eq!((lease.opened_at, lease.result_root, lease.reserved), (START, [0; 32], [0; 32]));
+    assert_eq!((lease.opened_at, lease.result_root, lease.reserved), (START, [0; 32], [0; 16]));
     assert_eq!(world.lamports(p.operator), operator - world.rent(state::Lease::space(1)));
     assert_eq!(world.load::<state::Provider>(p.address).unwrap().open_leases, 1);
 
@@ -87,7 +88,7 @@ fn a_job_from_its_post_to_its_close() {
     assert_eq!((event.job, event.index, event.provider), (job.address, 1, p.address));
     assert_eq!((event.commitment, event.sealed, event.reveal_by), (work.commitment(), work.sealed, START + 180));
     let seat = world.seat(job, 1, p).unwrap();
-    assert_eq!((seat.state(), seat.committed_slot), (state::SeatState::Committed, START_SLOT + 300));
+    assert_eq!((seat.state(), seat.slot), (state::SeatState::Committed, START_SLOT + 300));
 
     let sent = world.reveal_result(job, 1, p, 0).ok();
     let event = sent.event::<events::ResultRevealed>();

@@ -78,7 +78,8 @@ fn a_market() {
     assert_eq!([c.key(), c.key(), c.key()], [authority, authority, world.mint]);
     assert_eq!((c.u16(), c.u16(), c.u64(), c.u32()), (terms.fee_bps, terms.treasury_bps, terms.min_stake, 16));
     assert_eq!((c.u32(), c.u32(), c.u32()), (terms.unstake_seconds, terms.reveal_seconds, terms.grace_seconds));
-    c.reserved::<128>();
+    assert_eq!((c.u16(), c.u16(), c.u32(), c.u32()), (8, 2_500, 3, 3_600));
+    c.reserved::<116>();
     c.end();
 }
 
@@ -88,6 +89,8 @@ fn a_provider() {
     let p = world.providers[0];
     let job = world.job(world.clients[0], &JobTerms::default());
     world.complete(job, 0, &[p]);
+    world.claim_lease(job, 2, p).ok();
+    world.return_lease(job, 2, p).ok();
     world.claim_lease(job, 1, p).ok();
     world.request_unstake(p, 200).ok();
     let mut c = Cursor::open(&world, p.address, state::Provider::DISCRIMINATOR);
@@ -103,8 +106,10 @@ fn a_provider() {
     assert_eq!((c.u64(), c.u64(), c.i64()), (4_800, 200, START + 3_600));
     assert_eq!((c.u64(), c.u64()), (28, 28));
     assert_eq!([c.u64(), c.u64(), c.u64(), c.u64(), c.u64()], [1, 4, 0, 0, 0]);
-    assert_eq!((c.i64(), c.u64(), c.u32()), (START, START_SLOT, 1));
-    c.reserved::<124>();
+    // A seat of 4 × 7 locks 8 times as much; another was returned for nothing, which comes back in 1,200 seconds.
+    assert_eq!((c.i64(), c.u64(), c.u64(), c.u64()), (START, START_SLOT, 224, 0));
+    assert_eq!((c.i64(), c.u32()), (START + 1_200, 1));
+    c.reserved::<100>();
     c.end();
 }
 
@@ -150,8 +155,8 @@ fn a_job_and_its_bitmap() {
     assert_eq!((c.u32(), c.u32(), c.u32()), (120, 60, 300));
     assert_eq!((c.u32(), c.u64(), c.u8()), (16, 1 << 3, 80));
     let len = usize::from(c.u8());
-    assert_eq!((c.u16(), c.u16()), (500, 4_000));
-    c.reserved::<122>();
+    assert_eq!((c.u16(), c.u16(), c.u16(), c.u16()), (500, 4_000, 8, 2_500));
+    c.reserved::<118>();
     let store: [u8; 128] = c.take();
     assert_eq!(&store[..len], terms.store.as_bytes());
     assert!(store[len..].iter().all(|byte| *byte == 0));
@@ -176,15 +181,19 @@ fn a_lease_and_its_seats() {
     assert_eq!((c.at as u64, c.key()), (state::LEASE_JOB_OFFSET, job.address));
     assert_eq!(c.key(), p.operator);
     assert_eq!((c.u32(), c.u32(), c.u32(), c.u32()), (2, 3, 0, 60));
+    assert_eq!(c.u32(), 120);
+    c.reserved::<4>();
+    assert_eq!(c.u64(), START_SLOT);
     assert_eq!((c.i64(), c.i64(), c.i64()), (START, 0, START + 60));
     assert_eq!(c.take::<32>(), works[0].reveal.result_root);
-    c.reserved::<32>();
+    c.reserved::<16>();
     for (i, (provider, work)) in [q, p].into_iter().zip(works).enumerate() {
         let opened = i == 0;
         assert_eq!([c.key(), c.key()], [provider.address, provider.operator]);
         assert_eq!((c.u64(), c.i64(), c.u64()), (14, START + 120, START_SLOT));
+        assert_eq!((c.u64(), c.u64()), (112, 3));
         assert_eq!((c.u32(), c.u8()), (i as u32 + 1, if opened { 3 } else { 2 }));
-        c.reserved::<19>();
+        c.reserved::<3>();
         assert_eq!([c.take::<32>(), c.take::<32>()], [work.commitment(), work.sealed]);
         assert_eq!([c.take::<32>(), c.take::<32>()], [work.reveal.result_root, work.reveal.work_root]);
         assert_eq!([c.take::<32>(), c.take::<32>()], [work.reveal.key_hash, if opened { work.key } else { [0; 32] }]);

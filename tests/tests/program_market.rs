@@ -54,6 +54,10 @@ fn update_market_replaces_the_parameters_but_not_those_of_posted_jobs() {
         unstake_seconds: 10,
         reveal_seconds: 10,
         grace_seconds: 10,
+        lock_multiple: 9,
+        expiry_bond_bps: 1,
+        free_returns: 0,
+        returns_seconds: 10,
     };
     let event = world.update_market(terms).ok().event::<events::MarketUpdated>();
     assert_eq!((event.market, event.params), (world.market, params(&terms)));
@@ -81,6 +85,10 @@ fn every_bound_of_the_parameters_may_be_reached() {
         unstake_seconds: constants::UNSTAKE_SECONDS.0,
         reveal_seconds: constants::REVEAL_SECONDS.0,
         grace_seconds: constants::GRACE_SECONDS.0,
+        lock_multiple: constants::LOCK_MULTIPLE.0,
+        expiry_bond_bps: constants::EXPIRY_BOND_BPS.0,
+        free_returns: 0,
+        returns_seconds: constants::RETURNS_SECONDS.0,
     };
     let high = MarketTerms {
         fee_bps: constants::MAX_FEE_BPS,
@@ -90,6 +98,10 @@ fn every_bound_of_the_parameters_may_be_reached() {
         unstake_seconds: constants::UNSTAKE_SECONDS.1,
         reveal_seconds: constants::REVEAL_SECONDS.1,
         grace_seconds: constants::GRACE_SECONDS.1,
+        lock_multiple: constants::LOCK_MULTIPLE.1,
+        expiry_bond_bps: constants::EXPIRY_BOND_BPS.1,
+        free_returns: u32::MAX,
+        returns_seconds: constants::RETURNS_SECONDS.1,
     };
     for terms in [low, high] {
         world.update_market(terms).ok();
@@ -172,7 +184,7 @@ fn register_provider_makes_a_provider_and_an_empty_vault() {
     assert_eq!((account.authority, account.operator), (provider.authority, provider.operator));
     assert_eq!((account.capabilities(), account.registered_at), (CAPABILITIES, START));
     assert_eq!((account.stake, account.unstaking, account.earned, account.open_leases), (0, 0, 0, 0));
-    assert_eq!(account.reserved, [0; 124]);
+    assert_eq!(account.reserved, [0; 100]);
     let vault = world.token_account(provider.vault).unwrap();
     assert_eq!((vault.mint, vault.owner, vault.amount), (world.mint, provider.address, 0));
     let rent = world.rent(state::Provider::SPACE) + token_rent(&world);
@@ -238,15 +250,21 @@ fn stake_that_waits_cannot_be_claimed_with() {
 }
 
 #[test]
-fn stake_stays_while_a_lease_is_open() {
+fn what_a_seat_locks_stays() {
     let mut world = World::with(|_| {});
     let (client, p) = (world.clients[0], world.providers[0]);
     let job = world.job(client, &JobTerms { seconds: 100_000, ..JobTerms::default() });
+    world.request_unstake(p, 1_000).ok();
     world.claim_lease(job, 0, p).ok();
-    world.request_unstake(p, 5_000).ok();
+    world.request_unstake(p, 4_000).expect_err(tessera::TesseraError::StakeLocked);
+    // A lease of 4 × 7 locks 8 times its pay; the rest may go while it is open.
+    world.request_unstake(p, 4_000 - 224).ok();
     world.advance(50_000);
-    world.withdraw_stake(p).expect_err(tessera::TesseraError::LeasesOpen);
+    world.withdraw_stake(p).ok();
+    assert_eq!((world.tokens(p.tokens), world.tokens(p.vault)), (1_000_000 - 224, 224));
     world.return_lease(job, 0, p).ok();
+    world.request_unstake(p, 224).ok();
+    world.advance(50_000);
     world.withdraw_stake(p).ok();
     assert_eq!(world.tokens(p.tokens), 1_000_000);
 }

@@ -62,8 +62,6 @@ pub enum TesseraError {
     NothingUnstaking,
     #[msg("The wait after request_unstake is not over")]
     UnstakeTooEarly,
-    #[msg("Stake cannot leave while the provider has open leases")]
-    LeasesOpen,
     #[msg("There are no earnings to withdraw")]
     NothingEarned,
 
@@ -160,4 +158,12 @@ pub enum TesseraError {
     WrongVault,
     #[msg("Not the address of this lease")]
     WrongLease,
+    #[msg("The lock multiple is out of bounds")]
+    LockMultipleOutOfBounds,
+    #[msg("The expiry bond is out of bounds")]
+    ExpiryBondOutOfBounds,
+    #[msg("The time in which free returns come back is out of bounds")]
+    ReturnsSecondsOutOfBounds,
+    #[msg("Seats lock too much of the stake for this: wait until they are settled, or stake more")]
+    StakeLocked,
 }

@@ -309,6 +309,8 @@ pub struct LeaseReturned {
     pub index: u32,
     /// The provider.
     pub provider: Pubkey,
+    /// Stake that was burned, because no return was free any more.
+    pub burned: u64,
 }
 
 /// A seat whose window has passed was removed.
@@ -322,6 +324,8 @@ pub struct LeaseExpired {
     pub provider: Pubkey,
     /// What it counts as.
     pub departure: Departure,
+    /// Stake that was burned.
+    pub burned: u64,
 }
 
 /// A lease account was closed.

@@ -75,7 +75,7 @@ pub mod tessera {
         RequestUnstake::handle(ctx, amount)
     }
 
-    /// Takes all stake that was asked back, once its wait is over and no lease is open.
+    /// Takes all stake that was asked back, once its wait is over.
     pub fn withdraw_stake(ctx: Context<WithdrawStake>) -> Result<()> {
         WithdrawStake::handle(ctx)
     }
@@ -135,12 +135,12 @@ pub mod tessera {
         SettleLease::handle(ctx)
     }
 
-    /// Gives up a seat without loss.
+    /// Gives up a seat; its bond burns if the provider has no free return left.
     pub fn return_lease(ctx: Context<ReturnLease>) -> Result<()> {
         ReturnLease::handle(ctx)
     }
 
-    /// Takes out a seat whose window has passed.
+    /// Takes out a seat whose window has passed; its bond burns.
     pub fn expire_lease<'info>(ctx: Context<'info, ExpireLease<'info>>) -> Result<()> {
         ExpireLease::handle(ctx)
     }

@@ -11,10 +11,13 @@ use anchor_lang::{
         system_instruction,
     },
 };
-use anchor_spl::token::{self, Token, TokenAccount, Transfer};
+use anchor_spl::token::{self, Burn, Token, TokenAccount, Transfer};
 use tessera_protocol::seeds;
 
-use crate::state::{Job, Lease, Seat};
+use crate::{
+    errors::TesseraError,
+    state::{Job, Lease, Provider, Seat},
+};
 
 /// Moves tokens of a signer into a vault.
 pub fn deposit<'info>(
@@ -40,6 +43,47 @@ pub fn withdraw<'info>(
 ) -> Result<()> {
     let accounts = Transfer { from: vault, to, authority: owner };
     token::transfer(CpiContext::new_with_signer(program.key(), accounts, &[signer]), amount)
+}
+
+/// Burns tokens of a vault, signed by the account that owns it.
+pub fn burn<'info>(
+    program: &Program<'info, Token>,
+    mint: AccountInfo<'info>,
+    vault: AccountInfo<'info>,
+    owner: AccountInfo<'info>,
+    signer: &[&[u8]],
+    amount: u64,
+) -> Result<()> {
+    let accounts = Burn { mint, from: vault, authority: owner };
+    token::burn(CpiContext::new_with_signer(program.key(), accounts, &[signer]), amount)
+}
+
+/// Where a provider's bond is, and what it takes to burn it.
+pub struct Bond<'a, 'info> {
+    /// The provider.
+    pub provider: &'a AccountLoader<'info, Provider>,
+    /// Its stake vault.
+    pub vault: AccountInfo<'info>,
+    /// The market's mint; needed only if something burns.
+    pub mint: Option<AccountInfo<'info>>,
+    /// The classic token program.
+    pub program: &'a Program<'info, Token>,
+}
+
+impl Bond<'_, '_> {
+    /// Burns `amount` of the stake, if it is not zero.
+    pub fn burn(self, amount: u64) -> Result<()> {
+        if amount == 0 {
+            return Ok(());
+        }
+        let signer = {
+            let provider = &mut *self.provider.load_mut()?;
+            provider.burn(amount)?;
+            provider.signer()
+        };
+        let mint = self.mint.ok_or(TesseraError::MintMissing)?;
+        burn(self.program, mint, self.vault, self.provider.to_account_info(), &signer.seeds(), amount)
+    }
 }
 
 /// The rent of `bytes` bytes more in an account that is paid for.

@@ -254,6 +254,10 @@ fn settings(plan: &Plan, rpc_url: &str) -> Result<Settings> {
             unstake_seconds: 60,
             reveal_seconds: 60,
             grace_seconds: 60,
+            lock_multiple: 20,
+            expiry_bond_bps: 1_000,
+            free_returns: 100,
+            returns_seconds: 3_600,
         },
     })
 }

@@ -17,6 +17,10 @@ pub struct MarketView {
     pub treasury_bps: u16,
     pub min_stake: u64,
     pub max_open_leases: u32,
+    pub lock_multiple: u16,
+    pub expiry_bond_bps: u16,
+    pub free_returns: u32,
+    pub returns_seconds: u32,
     pub unstake_seconds: u32,
     pub reveal_seconds: u32,
     pub grace_seconds: u32,
@@ -38,6 +42,10 @@ impl MarketView {
             treasury_bps: params.treasury_bps,
             min_stake: params.min_stake,
             max_open_leases: params.max_open_leases,
+            lock_multiple: params.lock_multiple,
+            expiry_bond_bps: params.expiry_bond_bps,
+            free_returns: params.free_returns,
+            returns_seconds: params.returns_seconds,
             unstake_seconds: params.unstake_seconds,
             reveal_seconds: params.reveal_seconds,
             grace_seconds: params.grace_seconds,
@@ -66,6 +74,8 @@ pub struct ProviderView {
     pub expired: u64,
     pub faults: u64,
     pub disagreed: u64,
+    pub locked: u64,
+    pub burned: u64,
     pub registered_at: i64,
 }
 
@@ -89,6 +99,8 @@ impl ProviderView {
             expired: provider.expired,
             faults: provider.faults,
             disagreed: provider.disagreed,
+            locked: provider.locked,
+            burned: provider.burned,
             registered_at: provider.registered_at,
         }
     }

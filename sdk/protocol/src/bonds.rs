@@ -1,17 +1,17 @@
 //! Bonds: what a seat locks, what it burns when it is given up, and how often giving up is free.
 
-use crate::{audit::AuditParams, payout::share, verdict::Kind};
+use crate::{payout::share, verdict::Kind};
 
-/// Stake that a seat locks until its lease is settled. `None` on overflow.
+/// Stake that a seat locks until it is paid or leaves: `multiple` times its pay. `None` on overflow.
 #[must_use]
-pub fn lock(params: &AuditParams, pay: u64) -> Option<u64> {
-    pay.checked_mul(u64::from(params.lock_multiple))
+pub fn lock(multiple: u16, pay: u64) -> Option<u64> {
+    pay.checked_mul(u64::from(multiple))
 }
 
 /// The bond that a seat burns when it expires. It is burned and not paid out, so nobody earns by making others late.
 #[must_use]
-pub fn expiry_bond(params: &AuditParams, pay: u64) -> u64 {
-    share(pay, params.expiry_bond_bps)
+pub fn expiry_bond(bond_bps: u16, pay: u64) -> u64 {
+    share(pay, bond_bps)
 }
 
 /// Whether a provider with `stake`, of which `locked` is locked, may lock `lock` more for a seat of this kind.
@@ -61,11 +61,10 @@ mod tests {
 
     #[test]
     fn amounts() {
-        let params = AuditParams::default();
-        assert_eq!(lock(&params, 1_000), Some(117_000));
-        assert_eq!(lock(&params, u64::MAX / 2), None);
-        assert_eq!(expiry_bond(&params, 1_009), 100);
-        assert_eq!(expiry_bond(&params, u64::MAX), u64::MAX / 10);
+        assert_eq!(lock(117, 1_000), Some(117_000));
+        assert_eq!(lock(117, u64::MAX / 2), None);
+        assert_eq!(expiry_bond(1_000, 1_009), 100);
+        assert_eq!(expiry_bond(1_000, u64::MAX), u64::MAX / 10);
     }
 
     #[test]

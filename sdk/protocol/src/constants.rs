@@ -26,6 +26,12 @@ pub const UNSTAKE_SECONDS: (u32, u32) = (10, 7_776_000);
 pub const MAX_JOB_SECONDS: u64 = 31_536_000;
 /// Most leases a provider may hold at once that a market may allow.
 pub const MAX_OPEN_LEASES: u32 = 4_096;
+/// Least and most stake that a seat may lock, in multiples of its pay.
+pub const LOCK_MULTIPLE: (u16, u16) = (1, 10_000);
+/// Least and most bond of a seat, in basis points of its pay.
+pub const EXPIRY_BOND_BPS: (u16, u16) = (1, 10_000);
+/// Shortest and longest time in which a provider's free returns come back, in seconds.
+pub const RETURNS_SECONDS: (u32, u32) = (10, 2_592_000);
 /// Slots between a commit and the slot whose hash will decide about an audit.
 pub const AUDIT_SLOTS: u64 = 8;
 /// Version byte of every account of this layout.

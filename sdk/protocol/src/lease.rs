@@ -30,6 +30,15 @@ pub const fn fits(now: i64, deadline: i64, lease_seconds: u32, reveal_seconds: u
     }
 }
 
+/// Whether a window that ends at `by` (Unix seconds) has passed at `now`, for whoever would be punished for it.
+///
+/// It must have had a slot for each of its `seconds` too (less than half of what a healthy cluster makes): after a halt the
+/// clock leaps to where it should be, and those who could send nothing in between are not late.
+#[must_use]
+pub const fn passed(by: i64, now: i64, since_slot: u64, slot: u64, seconds: u32) -> bool {
+    now > by && slot >= since_slot.saturating_add(seconds as u64)
+}
+
 /// Bytes of a bitmap with one bit per lease.
 #[must_use]
 pub const fn bitmap_len(leases: u32) -> usize {
@@ -82,6 +91,14 @@ mod tests {
             prop_assert_eq!(is_settled(&map, pick), inside);
             prop_assert!(!mark_settled(&mut map, pick));
         }
+    }
+
+    #[test]
+    fn a_window_needs_its_seconds_and_its_slots() {
+        assert!(passed(100, 101, 1_000, 1_060, 60));
+        assert!(!passed(100, 100, 1_000, 1_060, 60));
+        assert!(!passed(100, 9_999, 1_000, 1_059, 60));
+        assert!(!passed(100, 101, u64::MAX, 5, 60));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl World<'_> {
 
     /// The owner brings new stake for the bond, as for everything it loses, so that its strategy goes on.
     fn burn_bond(&mut self, who: usize) {
-        let bond = bonds::expiry_bond(&self.scenario.audit, PAY);
+        let bond = bonds::expiry_bond(self.scenario.audit.expiry_bond_bps, PAY);
         let provider = &mut self.providers[who];
         provider.ledger.bonds += bond as i64;
         if provider.strategy.is_honest() {

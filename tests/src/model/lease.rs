@@ -30,6 +30,15 @@ impl Job {
 }
 
 impl Model {
+    /// Stake burns.
+    fn burn(&mut self, provider: usize, amount: u64) {
+        let p = &mut self.providers[provider];
+        p.stake -= amount;
+        p.vault -= amount;
+        p.burned += amount;
+        self.burned += amount;
+    }
+
     /// `claim_lease`.
     pub fn claim_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
         let (now, paused, market) = (self.now, self.paused, self.market);
@@ -55,7 +64,14 @@ impl Model {
             return Err("stake, open leases or deadline");
         }
         let pay = j.price * units;
+        let lock = pay * u64::from(j.market.lock_multiple);
+        let bond = (pay * u64::from(j.market.expiry_bond_bps) / 10_000).min(lock);
+        // A quarter of the stake, rounded up, stays free.
+        if p.locked + lock > p.stake - p.stake.div_ceil(4) {
+            return Err("too much stake is locked");
+        }
         p.open_leases += 1;
+        p.locked += lock;
         let lease = j.leases.entry(index).or_insert(Lease {
             state: LeaseState::Open,
             opener: provider,
@@ -72,6 +88,8 @@ impl Model {
             attempt: lease.claims,
             pay,
             commit_by: now + i64::from(j.terms.lease_seconds),
+            lock,
+            bond,
             result: 0,
         });
         lease.claims += 1;
@@ -175,11 +193,13 @@ impl Model {
         p.leases_settled += 1;
         p.units_settled += units;
         p.open_leases -= 1;
+        p.locked -= seat.lock;
         Ok(())
     }
 
     /// `return_lease`.
     pub fn return_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
+        let (now, market) = (self.now, self.market);
         let j = &mut self.jobs[job];
         let (lease, at) = j.lease_of(index, provider)?;
         let missing = lease.reveal_by == 0;
@@ -188,9 +208,18 @@ impl Model {
             SeatState::Committed if missing => {}
             _ => return Err("not to be returned"),
         }
-        lease.seats.remove(at);
+        let seat = lease.seats.remove(at);
         j.after_loss(index);
-        self.providers[provider].open_leases -= 1;
+        let p = &mut self.providers[provider];
+        p.open_leases -= 1;
+        p.locked -= seat.lock;
+        // Each free return comes back after its share of the time, the first one used first.
+        let each = i64::from(market.returns_seconds).checked_div(i64::from(market.free_returns));
+        let back = each.map(|each| p.returns_full_at.max(now) + each.max(1));
+        match back.filter(|back| *back <= now + i64::from(market.returns_seconds)) {
+            Some(back) => p.returns_full_at = back,
+            None => self.burn(provider, seat.bond),
+        }
         Ok(())
     }
 
@@ -201,11 +230,12 @@ impl Model {
         let (over, gone) = (j.over(now), j.gone);
         let (lease, at) = j.lease_of(index, provider)?;
         let (seat, p) = (lease.seats[at].clone(), &mut self.providers[provider]);
+        let before = (p.expired, p.faults);
         let passed = |by: i64| by != 0 && now > by;
         match seat.state {
-            SeatState::Leased if now > seat.commit_by || over => p.expired += 1,
+            SeatState::Leased if now > seat.commit_by => p.expired += 1,
             SeatState::Committed if passed(lease.reveal_by) => p.faults += 1,
-            SeatState::Committed if over => {}
+            SeatState::Leased | SeatState::Committed if over => {}
             SeatState::Revealed if lease.state != LeaseState::Open && passed(lease.open_by) => p.faults += 1,
             SeatState::Revealed if over => {}
             SeatState::Opened if gone => {}
@@ -217,6 +247,10 @@ impl Model {
         j.owed -= owed;
         j.after_loss(index);
         p.open_leases -= 1;
+        p.locked -= seat.lock;
+        if (p.expired, p.faults) != before {
+            self.burn(provider, seat.bond);
+        }
         Ok(())
     }
 

@@ -62,8 +62,8 @@ impl Model {
     pub fn request_unstake(&mut self, provider: usize, amount: u64) -> Result<(), Refused> {
         let unstake_at = self.now + i64::from(self.market.unstake_seconds);
         let p = &mut self.providers[provider];
-        if amount == 0 || amount > p.stake {
-            return Err("zero or more than there is");
+        if amount == 0 || amount > p.stake - p.locked {
+            return Err("zero, or more than is free");
         }
         p.stake -= amount;
         p.unstaking += amount;
@@ -75,8 +75,8 @@ impl Model {
     pub fn withdraw_stake(&mut self, provider: usize) -> Result<(), Refused> {
         let now = self.now;
         let p = &mut self.providers[provider];
-        if p.unstaking == 0 || now < p.unstake_at || p.open_leases > 0 {
-            return Err("nothing there, too early or open leases");
+        if p.unstaking == 0 || now < p.unstake_at {
+            return Err("nothing there, or too early");
         }
         p.vault -= p.unstaking;
         p.wallet += p.unstaking;

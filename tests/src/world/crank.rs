@@ -137,6 +137,10 @@ impl World {
                 provider: provider.address,
                 lease: job.lease(index),
                 seat_payer: seat_payer,
+                market: self.market,
+                stake_vault: provider.vault,
+                mint: Some(self.mint),
+                token_program: spl_token_interface::ID,
             },
             instruction::ReturnLease {}
         )
@@ -153,6 +157,9 @@ impl World {
                 lease: job.lease(index),
                 provider: provider.address,
                 seat_payer: seat_payer,
+                stake_vault: provider.vault,
+                mint: Some(self.mint),
+                token_program: spl_token_interface::ID,
             },
             instruction::ExpireLease {}
         )

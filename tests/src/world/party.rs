@@ -25,6 +25,10 @@ pub fn params(terms: &MarketTerms) -> state::MarketParams {
         unstake_seconds: terms.unstake_seconds,
         reveal_seconds: terms.reveal_seconds,
         grace_seconds: terms.grace_seconds,
+        lock_multiple: terms.lock_multiple,
+        expiry_bond_bps: terms.expiry_bond_bps,
+        free_returns: terms.free_returns,
+        returns_seconds: terms.returns_seconds,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use solana_pubkey::Pubkey;
 use tessera_protocol::{
-    payout,
+    bonds, payout,
     routing::{self, Capabilities, Requirements},
     spec::JobSpec,
+    verdict::Kind,
 };
 
 use crate::lifecycle::{JobView, LeaseView, SeatState};
@@ -84,6 +85,14 @@ impl Terms {
         }
         Ok(())
     }
+}
+
+/// Whether a provider with this stake, and this part of it locked, can lock what a seat of the job locks.
+#[must_use]
+pub fn can_lock(offer: &Offer, lock_multiple: u16, (stake, locked): (u64, u64)) -> bool {
+    let pay = payout::lease_pay(offer.price_per_unit, offer.units_per_lease);
+    let lock = pay.and_then(|pay| bonds::lock(lock_multiple, pay));
+    lock.is_some_and(|lock| bonds::may_lock(stake, locked, lock, Kind::Base))
 }
 
 /// Whether a lease can be claimed, and what it takes.

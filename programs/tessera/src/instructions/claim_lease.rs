@@ -1,12 +1,12 @@
 //! `claim_lease`: a provider takes a seat in a lease, which begins with its first claim.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{constants::ACCOUNT_VERSION, lease, payout, routing, state::LeaseState};
+use tessera_protocol::{bonds, constants::ACCOUNT_VERSION, lease, payout, routing, state::LeaseState, verdict::Kind};
 
 use crate::{
     errors::TesseraError,
     events::LeaseClaimed,
-    state::{Job, Lease, LeaseMut, Market, Provider},
+    state::{Job, Lease, LeaseMut, Market, Moment, Provider, Seat},
     vault,
 };
 
@@ -35,7 +35,6 @@ pub struct ClaimLease<'info> {
 impl<'info> ClaimLease<'info> {
     /// The fields of a lease that begins.
     fn begin(&self, job: &Job, index: u32) -> Result<Lease> {
-        let units = lease::units(job.units, job.units_per_lease, index);
         Ok(Lease {
             version: ACCOUNT_VERSION,
             state: LeaseState::Open as u8,
@@ -43,15 +42,39 @@ impl<'info> ClaimLease<'info> {
             index,
             job: self.job.key(),
             payer: self.operator.key(),
-            units: u32::try_from(units.end - units.start).map_err(|_| TesseraError::Overflow)?,
+            units: Self::units(job, index)?,
             reveal_seconds: job.reveal_seconds,
+            lease_seconds: job.lease_seconds,
             opened_at: job.posted_at,
             ..Lease::default()
         })
     }
 
+    /// The seat that is claimed.
+    fn seat(&self, job: &Job, index: u32, now: Moment) -> Result<Seat> {
+        let units = Self::units(job, index)?;
+        let pay = payout::lease_pay(job.price_per_unit, units).ok_or(TesseraError::Overflow)?;
+        let lock = bonds::lock(job.lock_multiple, pay).ok_or(TesseraError::Overflow)?;
+        Ok(Seat {
+            provider: self.provider.key(),
+            payer: self.operator.key(),
+            pay,
+            commit_by: now.time.saturating_add(i64::from(job.lease_seconds)),
+            slot: now.slot,
+            lock,
+            bond: bonds::expiry_bond(job.expiry_bond_bps, pay).min(lock),
+            ..Seat::default()
+        })
+    }
+
+    /// Units of a lease.
+    fn units(job: &Job, index: u32) -> Result<u32> {
+        let units = lease::units(job.units, job.units_per_lease, index);
+        Ok(u32::try_from(units.end - units.start).map_err(|_| TesseraError::Overflow)?)
+    }
+
     /// Checks market, job, lease (which has begun) and provider.
-    pub fn validate(&self, job: &Job, lease: &LeaseMut<'_>, now: i64) -> Result<()> {
+    pub fn validate(&self, job: &Job, lease: &LeaseMut<'_>, seat: &Seat, now: i64) -> Result<()> {
         let (market, provider) = (&self.market, self.provider.load()?);
         require!(!market.paused, TesseraError::MarketPaused);
         let begun = job.is_open() || !lease.is_vacant();
@@ -59,6 +82,8 @@ impl<'info> ClaimLease<'info> {
         lease.check_claim(&self.provider.key())?;
         require!(provider.stake >= market.params.min_stake, TesseraError::StakeTooLow);
         require!(provider.open_leases < market.params.max_open_leases, TesseraError::TooManyOpenLeases);
+        let free = bonds::may_lock(provider.stake, provider.locked, seat.lock, Kind::Base);
+        require!(free, TesseraError::StakeLocked);
         require!(lease::fits(now, job.deadline, job.lease_seconds, job.reveal_seconds), TesseraError::WindowsDoNotFit);
         let replica = u8::try_from(lease.active().count()).map_err(|_| TesseraError::Overflow)?;
         let rank = routing::rank(&self.job.key().to_bytes(), lease.index, replica, &self.provider.key().to_bytes());
@@ -68,14 +93,14 @@ impl<'info> ClaimLease<'info> {
     }
 
     /// Makes sure that there is an account with room for one more seat, after all checks.
-    fn prepare(&'info self, job: &Job, index: u32, now: i64) -> Result<()> {
+    fn prepare(&'info self, job: &Job, index: u32, seat: &Seat, now: i64) -> Result<()> {
         let info = self.lease.as_ref();
         require_keys_eq!(*info.key, Lease::address(&self.job.key(), index)?, TesseraError::WrongLease);
         require!(index < job.leases, TesseraError::NoSuchLease);
         require!(!lease::is_settled(&Job::bitmap(self.job.as_ref())?, index), TesseraError::LeaseSettled);
         if info.owner != &crate::ID {
             let mut lease = self.begin(job, index)?;
-            self.validate(job, &LeaseMut { lease: &mut lease, seats: &mut [] }, now)?;
+            self.validate(job, &LeaseMut { lease: &mut lease, seats: &mut [] }, seat, now)?;
             vault::create_lease(info, &self.job, &self.operator, index)?;
             let mut data = info.try_borrow_mut_data()?;
             let (discriminator, rest) = data.split_at_mut(Lease::DISCRIMINATOR.len());
@@ -85,7 +110,7 @@ impl<'info> ClaimLease<'info> {
         }
         AccountLoader::<Lease>::try_from(info)?;
         let seats = Lease::with(info, |lease| {
-            self.validate(job, &lease, now)?;
+            self.validate(job, &lease, seat, now)?;
             Ok(lease.seats.len())
         })?;
         vault::add_seat(info, &self.operator, seats + 1)
@@ -94,15 +119,14 @@ impl<'info> ClaimLease<'info> {
     /// Gives the provider a seat.
     pub fn handle(ctx: Context<'info, Self>, index: u32) -> Result<()> {
         let accounts: &'info Self = ctx.accounts;
-        let now = Clock::get()?.unix_timestamp;
+        let now = Moment::now()?;
         let job = accounts.job.load()?;
-        accounts.prepare(&job, index, now)?;
-        accounts.provider.load_mut()?.seat_taken()?;
-        let commit_by = now.saturating_add(i64::from(job.lease_seconds));
-        let (provider, payer) = (accounts.provider.key(), accounts.operator.key());
+        let seat = accounts.seat(&job, index, now)?;
+        accounts.prepare(&job, index, &seat, now.time)?;
+        accounts.provider.load_mut()?.seat_taken(seat.lock)?;
         Lease::with(accounts.lease.as_ref(), |mut lease| {
-            let pay = payout::lease_pay(job.price_per_unit, lease.units).ok_or(TesseraError::Overflow)?;
-            let attempt = lease.claim(provider, payer, pay, commit_by)?;
+            let attempt = lease.claim(seat)?;
+            let Seat { provider, pay, commit_by, .. } = seat;
             emit!(LeaseClaimed { job: lease.job, index, provider, attempt, pay, commit_by });
             Ok(())
         })

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use anchor_spl::{
     associated_token::AssociatedToken,
-    token::{self, Burn, CloseAccount, Token, TokenAccount},
+    token::{self, CloseAccount, Token, TokenAccount},
 };
 use tessera_protocol::{
     lease,
@@ -120,8 +120,7 @@ impl<'info> CloseJob<'info> {
         }
         if burned > 0 {
             let mint = self.mint.as_ref().ok_or(TesseraError::MintMissing)?.to_account_info();
-            let accounts = Burn { mint, from: escrow(), authority: owner() };
-            token::burn(CpiContext::new_with_signer(program.key(), accounts, &[signer]), burned)?;
+            vault::burn(program, mint, escrow(), owner(), signer, burned)?;
         }
         if rest > 0 {
             require_keys_eq!(*self.refund.owner, token::ID, TesseraError::RefundAccountMissing);

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::TesseraError,
     events::ResultCommitted,
-    state::{Lease, Provider},
+    state::{Lease, Moment, Provider},
 };
 
 /// Accounts of `commit_result`.
@@ -29,11 +29,11 @@ impl CommitResult<'_> {
     /// Fixes the result; the last replica's commit opens the window for revealing.
     pub fn handle(ctx: Context<Self>, commitment: [u8; 32], sealed: [u8; 32]) -> Result<()> {
         let accounts = ctx.accounts;
-        let Clock { slot, unix_timestamp: now, .. } = Clock::get()?;
+        let now = Moment::now()?;
         let provider = accounts.provider.key();
         Lease::with(accounts.lease.as_ref(), |mut lease| {
             let seat = lease.seat_of(&provider)?;
-            lease.commit(seat, commitment, sealed, slot, now)?;
+            lease.commit(seat, commitment, sealed, now)?;
             let Lease { job, index, reveal_by, .. } = *lease.lease;
             emit!(ResultCommitted { job, index, provider, commitment, sealed, reveal_by });
             Ok(())

@@ -1,13 +1,14 @@
 //! `expire_lease`: a seat whose window has passed is taken out, by anyone.
 
 use anchor_lang::prelude::*;
+use anchor_spl::token::Token;
 use tessera_protocol::state::LeaseState;
 
 use crate::{
     errors::TesseraError,
     events::LeaseExpired,
-    state::{Departure, Job, JobEnd, Lease, LeaseMut, Provider},
-    vault,
+    state::{Departure, Job, JobEnd, Lease, LeaseMut, Moment, Provider},
+    vault::{self, Bond},
 };
 
 /// Accounts of `expire_lease`. Nobody signs.
@@ -27,36 +28,54 @@ pub struct ExpireLease<'info> {
     /// CHECK: the seat names it.
     #[account(mut)]
     pub seat_payer: UncheckedAccount<'info>,
+    /// The provider's stake vault.
+    /// CHECK: the provider names it.
+    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
+    pub stake_vault: UncheckedAccount<'info>,
+    /// The market's mint; needed, and written, only if the bond burns.
+    /// CHECK: the token program burns from an account of this mint alone.
+    #[account(mut)]
+    pub mint: Option<UncheckedAccount<'info>>,
+    /// The classic token program.
+    pub token_program: Program<'info, Token>,
 }
 
 impl<'info> ExpireLease<'info> {
     /// Checks the seat and returns its position and how it leaves.
-    pub fn validate(&self, lease: &LeaseMut<'_>, now: i64, job: JobEnd) -> Result<(usize, Departure)> {
+    pub fn validate(&self, lease: &LeaseMut<'_>, now: Moment, job: JobEnd) -> Result<(usize, Departure)> {
         let seat = lease.seat_of(&self.provider.key())?;
         require_keys_eq!(lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
         let departure = lease.departure(seat, now, job);
         Ok((seat, departure.ok_or(TesseraError::WindowStillOpen)?))
     }
 
-    /// Takes the seat out, counts it, and returns its rent.
+    /// Takes the seat out, counts it, burns the bond of one that was late, and returns its rent.
     pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
         let accounts: &'info Self = ctx.accounts;
-        let now = Clock::get()?.unix_timestamp;
+        let now = Moment::now()?;
         let job = Job::find(accounts.job.as_ref())?;
-        let end = Job::end(job.as_ref(), now)?;
-        let (departure, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+        let end = Job::end(job.as_ref(), now.time)?;
+        let (departure, lock, burned, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
             let (position, departure) = accounts.validate(&lease, now, end)?;
-            let seat = lease.remove(position, now);
+            let seat = lease.remove(position, now.time);
             // A seat of a settled lease was owed its pay since the lease settled, unless its round had disagreed.
             if lease.is(LeaseState::Settled) && departure != Departure::Disagreed {
                 let job = job.as_ref().ok_or(TesseraError::Overflow)?;
                 job.load_mut()?.release(seat.pay)?;
             }
-            emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure });
-            Ok((departure, lease.seats.len()))
+            let burned = if departure.is_late() { seat.bond } else { 0 };
+            emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure, burned });
+            Ok((departure, seat.lock, burned, lease.seats.len()))
         })?;
-        let provider = &mut *accounts.provider.load_mut()?;
-        provider.seat_left()?;
+        accounts.count(departure, lock)?;
+        accounts.bond().burn(burned)?;
+        vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
+    }
+
+    /// Takes into account that the seat is gone.
+    fn count(&self, departure: Departure, lock: u64) -> Result<()> {
+        let provider = &mut *self.provider.load_mut()?;
+        provider.seat_left(lock)?;
         let counter = match departure {
             Departure::Expired => Some(&mut provider.expired),
             Departure::Fault => Some(&mut provider.faults),
@@ -66,6 +85,15 @@ impl<'info> ExpireLease<'info> {
         if let Some(counter) = counter {
             *counter = counter.saturating_add(1);
         }
-        vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
+        Ok(())
+    }
+
+    fn bond(&self) -> Bond<'_, 'info> {
+        Bond {
+            provider: &self.provider,
+            vault: self.stake_vault.to_account_info(),
+            mint: self.mint.as_ref().map(|mint| mint.to_account_info()),
+            program: &self.token_program,
+        }
     }
 }

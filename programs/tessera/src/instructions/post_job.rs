@@ -126,6 +126,8 @@ impl PostJob<'_> {
         job.price_per_unit = args.price_per_unit;
         job.fee_bps = params.fee_bps;
         job.treasury_bps = params.treasury_bps;
+        job.lock_multiple = params.lock_multiple;
+        job.expiry_bond_bps = params.expiry_bond_bps;
         job.lease_seconds = args.lease_seconds;
         job.reveal_seconds = params.reveal_seconds;
         job.grace_seconds = params.grace_seconds;

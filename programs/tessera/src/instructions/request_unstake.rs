@@ -25,6 +25,7 @@ impl RequestUnstake<'_> {
     pub fn validate(provider: &Provider, amount: u64) -> Result<()> {
         require!(amount > 0, TesseraError::ZeroAmount);
         require!(amount <= provider.stake, TesseraError::MoreThanStake);
+        require!(amount <= provider.unlocked(), TesseraError::StakeLocked);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use tessera_protocol::commitment;
 use crate::{
     errors::TesseraError,
     events::{LeaseAgreed, LeaseDisagreed, ResultOpened, ResultRevealed},
-    state::{Decision, Lease},
+    state::{Decision, Lease, Moment},
 };
 
 /// What a commitment binds; see `tessera_protocol::commitment::Reveal`.
@@ -57,7 +57,7 @@ impl RevealResult<'_> {
 
     /// Checks the roots against the commitment, and decides the round if they are the last.
     pub fn handle(ctx: Context<Self>, reveal: Reveal, key: Option<[u8; 32]>) -> Result<()> {
-        let now = Clock::get()?.unix_timestamp;
+        let now = Moment::now()?;
         let provider = ctx.accounts.provider.key();
         Lease::with(ctx.accounts.lease.as_ref(), |mut lease| {
             Self::validate(&lease, key.as_ref())?;

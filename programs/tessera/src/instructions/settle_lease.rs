@@ -94,7 +94,7 @@ impl SettleLease<'_> {
         };
         {
             let provider = &mut *self.provider.load_mut()?;
-            provider.seat_left()?;
+            provider.seat_left(seat.lock)?;
             provider.earned = provider.earned.checked_add(pay).ok_or(TesseraError::Overflow)?;
             // History alone: the same tokens can go round often enough to reach its end, and that must block nobody's pay.
             provider.total_earned = provider.total_earned.saturating_add(pay);

@@ -24,11 +24,10 @@ pub struct WithdrawStake<'info> {
 }
 
 impl WithdrawStake<'_> {
-    /// Checks that there is something, that its wait is over, and that no lease is open.
+    /// Checks that there is something, and that its wait is over. Seats lock other stake.
     pub fn validate(provider: &Provider, now: i64) -> Result<()> {
         require!(provider.unstaking > 0, TesseraError::NothingUnstaking);
         require!(now >= provider.unstake_at, TesseraError::UnstakeTooEarly);
-        require!(provider.open_leases == 0, TesseraError::LeasesOpen);
         Ok(())
     }
 

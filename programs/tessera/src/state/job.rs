@@ -100,8 +100,12 @@ pub struct Job {
     pub fee_bps: u16,
     /// Treasury's share of the fee, in basis points, as it was at posting.
     pub treasury_bps: u16,
+    /// Stake that a seat locks, in multiples of its pay, as it was at posting.
+    pub lock_multiple: u16,
+    /// Bond of a seat that burns when it is late, in basis points of its pay, as it was at posting.
+    pub expiry_bond_bps: u16,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 122],
+    pub reserved: [u8; 118],
     /// URL of the store that holds inputs and takes outputs.
     pub store: [u8; 128],
 }

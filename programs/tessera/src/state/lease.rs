@@ -25,14 +25,18 @@ pub struct Seat {
     pub pay: u64,
     /// Unix time by which it must be committed.
     pub commit_by: i64,
-    /// Slot of the commit; zero before.
-    pub committed_slot: u64,
+    /// Slot of the claim, and from the commit on slot of that.
+    pub slot: u64,
+    /// Stake of the provider that it locks.
+    pub lock: u64,
+    /// Part of it that burns when the seat is late.
+    pub bond: u64,
     /// Number of the claim in the lease.
     pub attempt: u32,
     /// How far it has come: a `tessera_protocol::state::SeatState`.
     pub state: u8,
-    /// Zero; belongs to later versions.
-    pub reserved: [u8; 19],
+    /// Zero.
+    pub padding: [u8; 3],
     /// The commitment; zero before.
     pub commitment: [u8; 32],
     /// Content id of the sealed outputs; zero before the commit.
@@ -76,6 +80,12 @@ pub struct Lease {
     pub rounds: u32,
     /// Window for revealing, and again for opening, as in the job.
     pub reveal_seconds: u32,
+    /// Time from claim to commit, as in the job.
+    pub lease_seconds: u32,
+    /// Zero.
+    pub padding2: [u8; 4],
+    /// Slot in which the present window for revealing or opening began.
+    pub window_slot: u64,
     /// Unix time since which it is open to claims: the posting of the job, or when it opened again.
     pub opened_at: i64,
     /// Unix time by which all must reveal; zero while replicas are missing.
@@ -85,7 +95,7 @@ pub struct Lease {
     /// The agreed root, else zero.
     pub result_root: [u8; 32],
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 16],
     /// Here they begin.
     pub seats: [Seat; 0],
 }

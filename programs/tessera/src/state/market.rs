@@ -1,7 +1,7 @@
 //! One configuration: mint, fees, windows, stake rules.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{constants, seeds};
+use tessera_protocol::{bonds, constants, seeds};
 
 use crate::errors::TesseraError;
 
@@ -22,12 +22,21 @@ pub struct MarketParams {
     pub reveal_seconds: u32,
     /// Time after a job's deadline in which only settlement happens, of jobs posted from now on.
     pub grace_seconds: u32,
+    /// Stake that a seat locks, in multiples of its pay, in jobs posted from now on.
+    pub lock_multiple: u16,
+    /// Bond of a seat that burns when it is late, in basis points of its pay, in jobs posted from now on.
+    pub expiry_bond_bps: u16,
+    /// Seats that a provider may return for nothing within `returns_seconds`; for others the bond burns.
+    pub free_returns: u32,
+    /// Time in which all free returns come back.
+    pub returns_seconds: u32,
 }
 
 impl MarketParams {
     /// Checks every parameter against the bounds of the protocol.
     pub fn validate(&self) -> Result<()> {
         let within = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value);
+        let wide = |(low, high): (u16, u16)| (low.into(), high.into());
         require!(self.fee_bps <= constants::MAX_FEE_BPS, TesseraError::FeeTooHigh);
         require!(u64::from(self.treasury_bps) <= constants::BPS, TesseraError::TreasuryShareTooHigh);
         require!(
@@ -37,7 +46,17 @@ impl MarketParams {
         require!(within(self.unstake_seconds, constants::UNSTAKE_SECONDS), TesseraError::UnstakeSecondsOutOfBounds);
         require!(within(self.reveal_seconds, constants::REVEAL_SECONDS), TesseraError::RevealSecondsOutOfBounds);
         require!(within(self.grace_seconds, constants::GRACE_SECONDS), TesseraError::GraceSecondsOutOfBounds);
+        let (lock, bond) = (wide(constants::LOCK_MULTIPLE), wide(constants::EXPIRY_BOND_BPS));
+        require!(within(self.lock_multiple.into(), lock), TesseraError::LockMultipleOutOfBounds);
+        require!(within(self.expiry_bond_bps.into(), bond), TesseraError::ExpiryBondOutOfBounds);
+        require!(within(self.returns_seconds, constants::RETURNS_SECONDS), TesseraError::ReturnsSecondsOutOfBounds);
         Ok(())
+    }
+
+    /// How often a provider may return seats for nothing.
+    #[must_use]
+    pub fn allowance(&self) -> bonds::Allowance {
+        bonds::Allowance { free: self.free_returns, window: self.returns_seconds }
     }
 }
 
@@ -64,10 +83,10 @@ pub struct Market {
     /// Parameters.
     pub params: MarketParams,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 116],
 }
 
-const _: () = assert!(MarketParams::INIT_SPACE == 28);
+const _: () = assert!(MarketParams::INIT_SPACE == 40);
 const _: () = assert!(Market::INIT_SPACE == 258);
 
 impl Market {

@@ -82,10 +82,16 @@ pub struct Provider {
     pub registered_at: i64,
     /// Slot in which stake was added last; zero before.
     pub staked_slot: u64,
+    /// Part of the stake that seats lock.
+    pub locked: u64,
+    /// Stake that was burned, ever.
+    pub burned: u64,
+    /// Unix time at which all free returns are available again.
+    pub returns_full_at: i64,
     /// Seats that are not settled, returned or expired.
     pub open_leases: u32,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 124],
+    pub reserved: [u8; 100],
 }
 
 const _: () = assert!(size_of::<Provider>() == 360);
@@ -112,15 +118,30 @@ impl Provider {
     }
 
     /// Takes a seat into account that it has from now on.
-    pub fn seat_taken(&mut self) -> Result<()> {
+    pub fn seat_taken(&mut self, lock: u64) -> Result<()> {
         self.open_leases = self.open_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
+        self.locked = self.locked.checked_add(lock).ok_or(TesseraError::Overflow)?;
         Ok(())
     }
 
     /// Takes a seat into account that it has no longer.
-    pub fn seat_left(&mut self) -> Result<()> {
+    pub fn seat_left(&mut self, lock: u64) -> Result<()> {
         self.open_leases = self.open_leases.checked_sub(1).ok_or(TesseraError::Overflow)?;
+        self.locked = self.locked.checked_sub(lock).ok_or(TesseraError::Overflow)?;
         Ok(())
+    }
+
+    /// Takes into account that stake is burned, which was locked until now.
+    pub fn burn(&mut self, amount: u64) -> Result<()> {
+        self.stake = self.stake.checked_sub(amount).ok_or(TesseraError::Overflow)?;
+        self.burned = self.burned.saturating_add(amount);
+        Ok(())
+    }
+
+    /// Stake that may be asked back.
+    #[must_use]
+    pub fn unlocked(&self) -> u64 {
+        self.stake.saturating_sub(self.locked)
     }
 
     /// Whether `signer` is its authority or its operator.

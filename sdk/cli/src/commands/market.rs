@@ -52,6 +52,18 @@ pub struct Create {
     /// Time after a job's deadline during which only settlement happens
     #[arg(long, default_value_t = 600)]
     grace_seconds: u32,
+    /// Stake that a seat locks, in multiples of its pay
+    #[arg(long, default_value_t = 117)]
+    lock_multiple: u16,
+    /// Bond that a late seat burns, in basis points of its pay
+    #[arg(long, default_value_t = 1_000)]
+    expiry_bond_bps: u16,
+    /// Seats that a provider may return for nothing within --returns-seconds
+    #[arg(long, default_value_t = 20)]
+    free_returns: u32,
+    /// Time in which all free returns come back
+    #[arg(long, default_value_t = 86_400)]
+    returns_seconds: u32,
 }
 
 pub async fn run(options: &Options, command: Command) -> Result<()> {
@@ -74,6 +86,10 @@ async fn create(options: &Options, tessera: &Tessera, args: Create) -> Result<()
         unstake_seconds: args.unstake_seconds,
         reveal_seconds: args.reveal_seconds,
         grace_seconds: args.grace_seconds,
+        lock_multiple: args.lock_multiple,
+        expiry_bond_bps: args.expiry_bond_bps,
+        free_returns: args.free_returns,
+        returns_seconds: args.returns_seconds,
     };
     let create = ix::create_market(&wallet.pubkey(), args.id, &args.mint, params);
     tessera.send(&[create], &wallet, &[]).await.context("cannot create the market")?;
@@ -105,6 +121,16 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
             .add("treasury", format!("{} tokens", tokens(view.treasury, decimals)))
             .add("minimum stake", format!("{} tokens", tokens(view.min_stake, decimals)))
             .add("open leases", format!("at most {} for a provider", view.max_open_leases))
+            .add(
+                "bonds",
+                format!(
+                    "a seat locks {} times its pay; {} % of the pay burn when it is late; {} returns in {} s are free",
+                    view.lock_multiple,
+                    percent(view.expiry_bond_bps),
+                    view.free_returns,
+                    view.returns_seconds
+                ),
+            )
             .add(
                 "windows",
                 format!(

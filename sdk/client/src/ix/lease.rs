@@ -78,32 +78,43 @@ pub fn settle_lease(
     build(&accounts, &args::SettleLease)
 }
 
-/// Gives up a seat without loss. `seat_payer` is the seat's `payer`.
+/// Gives up a seat of `market`. `seat_payer` is the seat's `payer`. With the market's `mint` the bond may burn where no
+/// return is free any more; without it the program refuses then.
 #[must_use]
 pub fn return_lease(
     operator: &Pubkey,
     provider: &Pubkey,
+    market: &Pubkey,
     job: &Pubkey,
     index: u32,
     seat_payer: &Pubkey,
+    mint: Option<&Pubkey>,
 ) -> Instruction {
     let accounts = accounts::ReturnLease {
         operator: *operator,
         provider: *provider,
         lease: pda::lease(job, index),
         seat_payer: *seat_payer,
+        market: *market,
+        stake_vault: pda::stake_vault(provider),
+        mint: mint.copied(),
+        token_program: TOKEN,
     };
     build_with(&accounts, &args::ReturnLease, [mention(job)])
 }
 
-/// Takes out a seat whose window has passed. `seat_payer` is the seat's `payer`.
+/// Takes out a seat whose window has passed. `seat_payer` is the seat's `payer`, `mint` the market's: a late seat's bond
+/// burns.
 #[must_use]
-pub fn expire_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pubkey) -> Instruction {
+pub fn expire_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pubkey, mint: &Pubkey) -> Instruction {
     let accounts = accounts::ExpireLease {
         job: *job,
         lease: pda::lease(job, index),
         provider: *provider,
         seat_payer: *seat_payer,
+        stake_vault: pda::stake_vault(provider),
+        mint: Some(*mint),
+        token_program: TOKEN,
     };
     build(&accounts, &args::ExpireLease)
 }

@@ -74,7 +74,9 @@ impl Claimer {
         for ready in self.jobs.ready() {
             let job = &ready.job;
             let estimate = ready.unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
-            let worth = terms.check(&offer(job)).is_ok() && chain::job_view(job).takes_claims(now);
+            let worth = terms.check(&offer(job)).is_ok()
+                && claims::can_lock(&offer(job), job.lock_multiple, self.context.standing().stake)
+                && chain::job_view(job).takes_claims(now);
             if !worth || !claims::has_time(estimate, in_hand.ahead, job.lease_seconds) {
                 continue;
             }
@@ -133,7 +135,8 @@ impl Claimer {
         let id = LeaseId::new(job, index);
         let mut entry = Entry::claiming(id, &me.provider, now);
         self.journal(&entry)?;
-        let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(job, index, provider, payer));
+        let mint = context.standing().mint;
+        let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(job, index, provider, payer, &mint));
         let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
         let instructions: Vec<_> = remove.chain([claim]).collect();
         match context.tessera.send(&instructions, &context.operator, &[]).await {

@@ -202,7 +202,11 @@ impl Steps {
     pub async fn give_back(&self, entry: &mut Entry, lease: &LeaseView) -> Result<(), StepError> {
         let me = self.context.me;
         let seat = lease.seat(&me.provider).ok_or(StepError::Unexpected("there is no seat to return"))?;
-        let give_back = ix::return_lease(&me.operator, &me.provider, &entry.id.job(), entry.id.index, &seat.payer);
+        let (job, index) = (entry.id.job(), entry.id.index);
+        // Where no return is free any more the bond burns: as it would when the seat expires, and others need not wait.
+        let mint = self.context.standing().mint;
+        let market = &self.context.market;
+        let give_back = ix::return_lease(&me.operator, &me.provider, market, &job, index, &seat.payer, Some(&mint));
         self.send(&[give_back]).await?;
         tracing::info!(lease = %entry.id, "returned");
         Ok(self.at(entry, Phase::Leaving)?)
@@ -213,7 +217,7 @@ impl Steps {
     /// # Errors
     /// If the chain refuses.
     pub async fn expire(&self, entry: &mut Entry, provider: &Pubkey, payer: &Pubkey) -> Result<(), StepError> {
-        let expire = ix::expire_lease(&entry.id.job(), entry.id.index, provider, payer);
+        let expire = ix::expire_lease(&entry.id.job(), entry.id.index, provider, payer, &self.context.standing().mint);
         self.send(&[expire]).await?;
         tracing::info!(lease = %entry.id, %provider, "expired");
         if *provider == self.context.me.provider {

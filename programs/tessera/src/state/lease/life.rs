@@ -7,7 +7,7 @@
 use anchor_lang::prelude::*;
 use tessera_protocol::{
     commitment::{self, Place, Reveal},
-    constants,
+    constants, lease,
     state::{LeaseState, SeatState},
 };
 
@@ -47,6 +47,31 @@ pub enum JobEnd {
     Over,
     /// The account is gone.
     Gone,
+}
+
+/// When something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Unix time.
+    pub time: i64,
+    /// Slot.
+    pub slot: u64,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Result<Self> {
+        let Clock { slot, unix_timestamp: time, .. } = Clock::get()?;
+        Ok(Self { time, slot })
+    }
+}
+
+impl Departure {
+    /// Whether the provider is to blame: the bond burns.
+    #[must_use]
+    pub fn is_late(self) -> bool {
+        matches!(self, Self::Expired | Self::Fault)
+    }
 }
 
 impl Seat {
@@ -97,9 +122,21 @@ impl LeaseMut<'_> {
         self.seats.iter().filter(|seat| seat.is(state)).count()
     }
 
-    /// When a window that begins now ends.
-    fn window(&self, now: i64) -> i64 {
-        now.saturating_add(i64::from(self.reveal_seconds))
+    /// Begins a window for revealing or opening. Returns when it ends.
+    fn begin_window(&mut self, at: Moment) -> i64 {
+        self.window_slot = at.slot;
+        at.time.saturating_add(i64::from(self.reveal_seconds))
+    }
+
+    /// Whether the window for revealing or opening, which ends at `by`, has passed.
+    fn window_passed(&self, by: i64, at: Moment) -> bool {
+        by != 0 && lease::passed(by, at.time, self.window_slot, at.slot, self.reveal_seconds)
+    }
+
+    /// Whether it is too late to commit seat `i`.
+    fn commit_passed(&self, i: usize, at: Moment) -> bool {
+        let seat = &self.seats[i];
+        lease::passed(seat.commit_by, at.time, seat.slot, at.slot, self.lease_seconds)
     }
 
     fn has_all_replicas(&self) -> bool {
@@ -134,32 +171,32 @@ impl LeaseMut<'_> {
         Ok(())
     }
 
-    /// Gives `provider` the last seat, which is blank, after [`Self::check_claim`] without it. Returns the attempt.
-    pub fn claim(&mut self, provider: Pubkey, payer: Pubkey, pay: u64, commit_by: i64) -> Result<u32> {
+    /// Fills the last seat, which is blank, after [`Self::check_claim`] without it. Returns the attempt.
+    pub fn claim(&mut self, claimed: Seat) -> Result<u32> {
         let attempt = self.lease.claims;
         self.lease.claims = attempt.checked_add(1).ok_or(TesseraError::Overflow)?;
         let seat = self.seats.last_mut().ok_or(TesseraError::SeatNotFound)?;
-        *seat = Seat { provider, payer, state: SeatState::Leased as u8, attempt, pay, commit_by, ..Seat::default() };
+        *seat = Seat { state: SeatState::Leased as u8, attempt, ..claimed };
         Ok(attempt)
     }
 
     /// Fixes the result of seat `i`. When it was the last of its round, revealing begins.
-    pub fn commit(&mut self, i: usize, commitment: [u8; 32], sealed: [u8; 32], slot: u64, now: i64) -> Result<()> {
+    pub fn commit(&mut self, i: usize, commitment: [u8; 32], sealed: [u8; 32], at: Moment) -> Result<()> {
+        require!(self.seats[i].is(SeatState::Leased), TesseraError::SeatNotLeased);
+        require!(!self.commit_passed(i, at), TesseraError::CommitTooLate);
         let seat = &mut self.seats[i];
-        require!(seat.is(SeatState::Leased), TesseraError::SeatNotLeased);
-        require!(now <= seat.commit_by, TesseraError::CommitTooLate);
         seat.set(SeatState::Committed);
         seat.commitment = commitment;
         seat.sealed = sealed;
-        seat.committed_slot = slot;
+        seat.slot = at.slot;
         if self.has_all_replicas() && self.in_state(SeatState::Leased) == 0 {
-            self.reveal_by = self.window(now);
+            self.reveal_by = self.begin_window(at);
         }
         Ok(())
     }
 
     /// Shows the roots of seat `i`. The last reveal of a round decides it.
-    pub fn reveal(&mut self, i: usize, reveal: &Reveal, now: i64) -> Result<Decision> {
+    pub fn reveal(&mut self, i: usize, reveal: &Reveal, at: Moment) -> Result<Decision> {
         let place = Place {
             job: self.job.to_bytes(),
             lease: self.index,
@@ -184,12 +221,12 @@ impl LeaseMut<'_> {
         if self.active().all(|seat| seat.result_root == reveal.result_root) {
             self.state = LeaseState::Agreed as u8;
             self.result_root = reveal.result_root;
-            self.open_by = self.window(now);
+            self.open_by = self.begin_window(at);
             return Ok(Decision::Agreed);
         }
         self.seats.iter_mut().for_each(|seat| seat.set(SeatState::Rejected));
         self.rounds = self.rounds.checked_add(1).ok_or(TesseraError::Overflow)?;
-        self.opened_at = now;
+        self.opened_at = at.time;
         Ok(Decision::Disagreed)
     }
 
@@ -228,18 +265,18 @@ impl LeaseMut<'_> {
         Ok(())
     }
 
-    /// How seat `i` must leave at `now`; `None` while its window is open.
+    /// How seat `i` must leave; `None` while its window is open.
     #[must_use]
-    pub fn departure(&self, i: usize, now: i64, job: JobEnd) -> Option<Departure> {
-        let seat = &self.seats[i];
+    pub fn departure(&self, i: usize, at: Moment, job: JobEnd) -> Option<Departure> {
         let over = job != JobEnd::Running;
-        let passed = |window: i64| window != 0 && now > window;
         let blameless = |free: bool| free.then_some(Departure::Blameless);
-        match seat.state() {
-            SeatState::Leased => (over || now > seat.commit_by).then_some(Departure::Expired),
-            SeatState::Committed if passed(self.reveal_by) => Some(Departure::Fault),
-            SeatState::Revealed if !self.lease.is(LeaseState::Open) && passed(self.open_by) => Some(Departure::Fault),
-            SeatState::Committed | SeatState::Revealed => blameless(over),
+        match self.seats[i].state() {
+            SeatState::Leased if self.commit_passed(i, at) => Some(Departure::Expired),
+            SeatState::Committed if self.window_passed(self.reveal_by, at) => Some(Departure::Fault),
+            SeatState::Revealed if !self.lease.is(LeaseState::Open) && self.window_passed(self.open_by, at) => {
+                Some(Departure::Fault)
+            }
+            SeatState::Leased | SeatState::Committed | SeatState::Revealed => blameless(over),
             SeatState::Opened => blameless(job == JobEnd::Gone),
             SeatState::Rejected => (over || self.lease.is(LeaseState::Settled)).then_some(Departure::Disagreed),
         }

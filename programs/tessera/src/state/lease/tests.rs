@@ -7,8 +7,14 @@ use tessera_protocol::constants;
 use tessera_protocol::state::{LeaseState, SeatState};
 
 const NOW: i64 = 1_000;
+const SLOT: u64 = 55;
 const REVEAL_BY: i64 = 2_000;
 const OPEN_BY: i64 = REVEAL_BY + 1;
+
+/// A moment on a cluster that makes a slot each second.
+fn at(time: i64) -> Moment {
+    Moment { time, slot: SLOT + u64::try_from(time - NOW).unwrap() }
+}
 
 /// A lease and its seats outside an account.
 #[derive(Clone)]
@@ -45,19 +51,21 @@ fn shown(n: u8, root: u8) -> Reveal {
 fn claim(lease: &mut Owned, n: u8) -> Result<()> {
     lease.view().check_claim(&provider(n))?;
     lease.seats.push(Seat::default());
-    lease.view().claim(provider(n), provider(n), 10, NOW)?;
+    let seat =
+        Seat { provider: provider(n), payer: provider(n), pay: 10, commit_by: NOW, slot: SLOT, ..Seat::default() };
+    lease.view().claim(seat)?;
     Ok(())
 }
 
 fn commit(lease: &mut Owned, n: u8, root: u8) -> Result<()> {
     let i = lease.view().seat_of(&provider(n))?;
     let place = Place { job: [7; 32], lease: 3, attempt: lease.seats[i].attempt, provider: provider(n).to_bytes() };
-    lease.view().commit(i, commitment::commit(&place, &shown(n, root)), [n; 32], 55, NOW)
+    lease.view().commit(i, commitment::commit(&place, &shown(n, root)), [n; 32], at(NOW))
 }
 
 fn reveal(lease: &mut Owned, n: u8, root: u8) -> Result<Decision> {
     let i = lease.view().seat_of(&provider(n))?;
-    lease.view().reveal(i, &shown(n, root), NOW + 1)
+    lease.view().reveal(i, &shown(n, root), at(NOW + 1))
 }
 
 fn remove(lease: &mut Owned, n: u8) -> Seat {
@@ -95,7 +103,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T>, reason: E) {
 fn one_replica_runs_its_course() {
     let mut lease = agreed(1);
     assert_eq!((lease.state(), lease.lease.result_root, lease.lease.open_by), (LeaseState::Agreed, [9; 32], OPEN_BY));
-    assert_eq!((lease.seats[0].sealed, lease.seats[0].committed_slot), ([1; 32], 55));
+    assert_eq!((lease.seats[0].sealed, lease.seats[0].slot), ([1; 32], 55));
     refused(lease.view().check_settle(0), E::SeatNotOpened);
     refused(lease.view().open(0, [2; 32]), E::KeyMismatch);
     lease.view().open(0, [1; 32]).unwrap();
@@ -124,7 +132,7 @@ fn a_round_waits_for_all_replicas() {
 fn a_commit_must_be_in_time_and_a_reveal_what_was_committed() {
     let mut lease = lease(1);
     claim(&mut lease, 1).unwrap();
-    refused(lease.view().commit(0, [0; 32], [0; 32], 0, NOW + 1), E::CommitTooLate);
+    refused(lease.view().commit(0, [0; 32], [0; 32], at(NOW + 1)), E::CommitTooLate);
     commit(&mut lease, 1, 9).unwrap();
     refused(reveal(&mut lease, 1, 8), E::CommitmentMismatch);
     assert_eq!(lease.seats[0].state(), SeatState::Committed);
@@ -137,7 +145,7 @@ fn a_commitment_of_an_earlier_attempt_is_worth_nothing() {
     remove(&mut lease, 1);
     claim(&mut lease, 1).unwrap();
     assert_eq!(lease.seats[0].attempt, 1);
-    lease.view().commit(0, old, [1; 32], 0, NOW).unwrap();
+    lease.view().commit(0, old, [1; 32], at(NOW)).unwrap();
     refused(reveal(&mut lease, 1, 9), E::CommitmentMismatch);
 }
 
@@ -175,9 +183,9 @@ fn disagreement_pays_nobody_and_opens_the_lease_to_others() {
     // The first provider's equal root is of a round that is over: it is not part of this one.
     assert_eq!(reveal(&mut lease, 4, 9).unwrap(), Decision::Agreed);
     assert_eq!(lease.view().due(), Some(20));
-    assert_eq!(lease.view().departure(0, NOW, JobEnd::Running), None);
+    assert_eq!(lease.view().departure(0, at(NOW), JobEnd::Running), None);
     lease.lease.state = LeaseState::Settled as u8;
-    assert_eq!(lease.view().departure(0, NOW, JobEnd::Running), Some(Departure::Disagreed));
+    assert_eq!(lease.view().departure(0, at(NOW), JobEnd::Running), Some(Departure::Disagreed));
 }
 
 #[test]
@@ -199,8 +207,8 @@ fn rejected_seats_fill_a_lease_up() {
 fn who_does_not_reveal_is_replaced_by_somebody_who_joins_after_the_window() {
     let mut lease = committed(&[(1, 9), (2, 9), (3, 9)]);
     reveal(&mut lease, 1, 9).unwrap();
-    assert_eq!(lease.view().departure(1, REVEAL_BY, JobEnd::Running), None);
-    assert_eq!(lease.view().departure(1, REVEAL_BY + 1, JobEnd::Running), Some(Departure::Fault));
+    assert_eq!(lease.view().departure(1, at(REVEAL_BY), JobEnd::Running), None);
+    assert_eq!(lease.view().departure(1, at(REVEAL_BY + 1), JobEnd::Running), Some(Departure::Fault));
     refused(lease.view().check_return(1), E::SeatNotReturnable);
     remove(&mut lease, 2);
     // One who has not revealed either is left: nobody may join, nobody escapes the fault.
@@ -220,7 +228,7 @@ fn who_does_not_reveal_is_replaced_by_somebody_who_joins_after_the_window() {
 #[test]
 fn a_late_reveal_counts_until_somebody_closes_the_window() {
     let mut lease = committed(&[(1, 9), (2, 9)]);
-    let late = lease.view().reveal(0, &shown(1, 9), REVEAL_BY + 50).unwrap();
+    let late = lease.view().reveal(0, &shown(1, 9), at(REVEAL_BY + 50)).unwrap();
     assert_eq!(late, Decision::Pending);
     let mut expired = lease.clone();
     assert_eq!(reveal(&mut lease, 2, 9).unwrap(), Decision::Agreed);
@@ -247,8 +255,8 @@ fn the_last_reveal_of_a_broken_round_lets_newcomers_in() {
 #[test]
 fn an_agreed_lease_that_nobody_opens_begins_anew() {
     let mut lease = agreed(2);
-    assert_eq!(lease.view().departure(0, OPEN_BY, JobEnd::Running), None);
-    assert_eq!(lease.view().departure(0, OPEN_BY + 1, JobEnd::Running), Some(Departure::Fault));
+    assert_eq!(lease.view().departure(0, at(OPEN_BY), JobEnd::Running), None);
+    assert_eq!(lease.view().departure(0, at(OPEN_BY + 1), JobEnd::Running), Some(Departure::Fault));
     remove(&mut lease, 1);
     assert_eq!(lease.state(), LeaseState::Agreed);
     remove(&mut lease, 2);
@@ -309,13 +317,30 @@ fn seats_leave_as_the_table_says() {
     let late = OPEN_BY + 1;
     for (name, mut lease, expected) in table {
         let found = [
-            lease.view().departure(0, NOW, JobEnd::Running),
-            lease.view().departure(0, late, JobEnd::Running),
-            lease.view().departure(0, NOW, JobEnd::Over),
-            lease.view().departure(0, NOW, JobEnd::Gone),
+            lease.view().departure(0, at(NOW), JobEnd::Running),
+            lease.view().departure(0, at(late), JobEnd::Running),
+            lease.view().departure(0, at(NOW), JobEnd::Over),
+            lease.view().departure(0, at(NOW), JobEnd::Gone),
         ];
         assert_eq!(found, expected, "{name}");
     }
+}
+
+#[test]
+fn a_clock_that_leaps_punishes_nobody() {
+    let mut lease = lease(1);
+    lease.lease.lease_seconds = 100;
+    claim(&mut lease, 1).unwrap();
+    let leap = |slots| Moment { time: NOW + 1_000_000, slot: SLOT + slots };
+    assert_eq!(lease.view().departure(0, leap(99), JobEnd::Running), None);
+    assert_eq!(lease.view().departure(0, leap(99), JobEnd::Over), Some(Departure::Blameless));
+    assert_eq!(lease.view().departure(0, leap(100), JobEnd::Running), Some(Departure::Expired));
+    refused(lease.view().commit(0, [0; 32], [0; 32], leap(100)), E::CommitTooLate);
+    lease.view().commit(0, [0; 32], [0; 32], leap(99)).unwrap();
+    let slots = 99 + (REVEAL_BY - NOW) as u64;
+    let late = |slots| Moment { time: NOW + 2_000_000, slot: SLOT + slots };
+    assert_eq!(lease.view().departure(0, late(slots - 1), JobEnd::Running), None);
+    assert_eq!(lease.view().departure(0, late(slots), JobEnd::Running), Some(Departure::Fault));
 }
 
 #[test]
