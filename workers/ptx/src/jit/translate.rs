@@ -13,8 +13,8 @@ use super::context::Context;
 use super::kinds::{Kinds, Known};
 use super::prepare::Prepared;
 use super::slots::{self, Use};
+use crate::address::{OFFSET_BITS, VARIABLES};
 use crate::ir::{Guard, Op, Program, Slot, Special, What};
-use crate::memory::{OFFSET_BITS, VARIABLES};
 use crate::scalar::Scalar;
 
 /// Flags of loads that give the same during the whole call.

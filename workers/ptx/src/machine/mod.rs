@@ -12,7 +12,7 @@ mod trace;
 
 pub use checks::Checks;
 #[cfg(jit)]
-pub(crate) use host::{Host, Meter};
+pub(crate) use host::{Host, Meter, Own};
 pub use launch::{Launch, Limits, Stats};
 #[cfg(jit)]
 pub(crate) use schedule::{Engine, Stopped};
