@@ -34,12 +34,12 @@
 //! # Without the standard library
 //!
 //! Without the feature `std` the crate needs [`core`] and [`alloc`] alone, so that a program on a chain can execute an
-//! instruction. What `core` lacks of floating point then comes from `libm`.
+//! instruction. What `core` lacks of floating point then comes from `libm`; tests compare the two bit by bit.
 #![no_std]
 #![deny(missing_docs, unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 pub mod address;

@@ -2,10 +2,12 @@
 //!
 //! Arithmetic is that of the language; what `core` lacks has two sources that give the same bits.
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 mod native;
-#[cfg(not(feature = "std"))]
+#[cfg(any(not(feature = "std"), test))]
 mod soft;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "std")]
 use native as lent;
@@ -32,9 +34,13 @@ macro_rules! real {
             }
 
             /// The bits of a result.
+            ///
+            /// The bits say whether it is a NaN, not a comparison: of "the root of x, or a NaN where x is below zero" LLVM
+            /// keeps the root alone, for that is a NaN too, only with other bits.
             #[inline(always)]
             pub fn bits(value: $float) -> $bits {
-                if value.is_nan() { $nan } else { value.to_bits() }
+                let bits = value.to_bits();
+                if bits & !SIGN > <$float>::INFINITY.to_bits() { $nan } else { bits }
             }
 
             #[inline(always)]
