@@ -7,6 +7,8 @@ mod interpreter;
 mod launch;
 mod observer;
 mod schedule;
+#[cfg(test)]
+mod steps;
 mod threads;
 mod trace;
 
