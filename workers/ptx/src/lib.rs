@@ -40,9 +40,10 @@
 //!
 //! [`Module::parse`] reads the text; one table of opcodes (`opcode`) says which names, types and modifiers exist, what
 //! each costs in gas and what the profile refuses. Each kernel is lowered together with the functions it calls into
-//! straight code over numbered slots (`ir.rs`). Two engines run that code: [`Interpreter`], plain and the reference, and
-//! the compiled code behind [`Machine`]. Both run one thread of a block after the other, each until it leaves or waits
-//! for others; `machine::schedule` lets threads meet. Blocks run in parallel. Same bits, same gas, same faults.
+//! straight code over numbered slots; the crate `tessera-ptx-core` says what each operation of it does. Two engines run
+//! that code: [`Interpreter`], plain and the reference, which is that crate and a loop, and the compiled code behind
+//! [`Machine`]. Both run one thread of a block after the other, each until it leaves or waits for others;
+//! `machine::schedule` lets threads meet. Blocks run in parallel. Same bits, same gas, same faults.
 //!
 //! # Gas
 //!
@@ -61,9 +62,7 @@ extern crate alloc;
 
 mod ast;
 mod check;
-mod collective;
 mod error;
-mod ir;
 #[cfg(jit)]
 mod jit;
 mod lexer;
@@ -73,7 +72,9 @@ mod memory;
 mod module;
 mod opcode;
 mod parser;
-mod scalar;
+
+// What one instruction does.
+use tessera_ptx_core::{address, collective, ir, scalar};
 
 pub use check::Refusal;
 pub use error::{Decision, Effect, Error, Fault, FaultKind, Race, Space, Touch, Toucher};

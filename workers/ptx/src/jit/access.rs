@@ -10,8 +10,8 @@ use cranelift_codegen::ir::{AtomicRmwOp, BlockArg, InstBuilder, MemFlagsData, Ty
 use super::context::{Context, Region};
 use super::kinds::MOST_ALIGN;
 use super::translate::{FIXED, SHARED, Translator};
+use crate::address::OFFSET_BITS;
 use crate::ir::{Atomic, Change, NO_SLOT, Place, Slot, Transfer, Via};
-use crate::memory::OFFSET_BITS;
 
 /// Flags of accesses that were checked.
 const CHECKED: MemFlagsData = MemFlagsData::new().with_notrap();
@@ -147,7 +147,7 @@ impl Translator<'_, '_> {
     }
 
     pub fn load(&mut self, op: u32, transfer: &Transfer) {
-        let found = self.find(&transfer.at, transfer.len(), false);
+        let found = self.find(&transfer.at, transfer.bytes(), false);
         let slots = &transfer.data[..transfer.count.into()];
         let types: Vec<Type> = slots.iter().map(|slot| self.loaded(transfer, *slot)).collect();
         let fast = |this: &mut Self| -> Vec<Value> {
@@ -209,7 +209,7 @@ impl Translator<'_, '_> {
     }
 
     pub fn store(&mut self, op: u32, transfer: &Transfer) {
-        let found = self.find(&transfer.at, transfer.len(), true);
+        let found = self.find(&transfer.at, transfer.bytes(), true);
         let slots = &transfer.data[..transfer.count.into()];
         let fast = |this: &mut Self| {
             let offsets = (0..).step_by(transfer.size.into());

@@ -4,8 +4,8 @@ use cranelift_codegen::ir::types::I64;
 
 use super::kinds::{Kinds, MOST_ALIGN, Root};
 use super::slots::{self, Use};
+use crate::address::{OFFSET_BITS, VARIABLES};
 use crate::ir::{Class, Place, Program, Slot, Transfer, Via, What};
-use crate::memory::{OFFSET_BITS, VARIABLES};
 use crate::scalar::Scalar;
 
 impl Kinds {
@@ -133,8 +133,8 @@ impl Kinds {
     pub fn param(&self, transfer: &Transfer, i: usize, params_len: usize) -> Option<u32> {
         let (Via::Param, Some(base)) = (transfer.at.via, self.of(transfer.at.base).constant) else { return None };
         let at = transfer.at.address(base);
-        let fits = at.checked_add(transfer.len().into()).is_some_and(|end| end <= params_len as u64);
-        (fits && at.is_multiple_of(transfer.len().into())).then(|| at as u32 + i as u32 * u32::from(transfer.size))
+        let fits = at.checked_add(transfer.bytes().into()).is_some_and(|end| end <= params_len as u64);
+        (fits && at.is_multiple_of(transfer.bytes().into())).then(|| at as u32 + i as u32 * u32::from(transfer.size))
     }
 
     /// Which operand hands its root on to the result.

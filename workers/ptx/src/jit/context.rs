@@ -1,9 +1,12 @@
 //! What compiled code and the rest of the machine tell each other, and what compiled code calls where it does not go on
 //! alone.
 
+use tessera_ptx_core::Reach;
+
+use crate::address::{OFFSET_BITS, VARIABLES};
 use crate::error::FaultKind;
 use crate::ir::{NO_SLOT, Program, What};
-use crate::machine::{Host, Meter, Shape, State, Stopped, Threads};
+use crate::machine::{Host, Meter, Own, Shape, State, Stopped, Threads};
 use crate::memory::Memory;
 
 use super::kinds::{MOST_ALIGN, Root};
@@ -74,14 +77,14 @@ impl Regions {
             .iter()
             .map(|root| {
                 let address = match root {
-                    Root::Variables => crate::memory::VARIABLES << crate::memory::OFFSET_BITS,
+                    Root::Variables => VARIABLES << OFFSET_BITS,
                     Root::Param(at) => {
                         let bytes = params.get(*at as usize..).and_then(|bytes| bytes.first_chunk());
                         bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
                     }
                 };
-                let number = address >> crate::memory::OFFSET_BITS;
-                let none = Region::none(number << crate::memory::OFFSET_BITS);
+                let number = address >> OFFSET_BITS;
+                let none = Region::none(number << OFFSET_BITS);
                 // Compiled code takes it that roots are aligned; where one is not, all accesses take the long way.
                 if address.trailing_zeros() < u32::from(MOST_ALIGN) {
                     return none;
@@ -195,27 +198,27 @@ impl Context {
         let at = self.thread as usize * self.local_stride;
         // SAFETY: `threads.local` has `local_len` bytes for every thread at this distance.
         let local = unsafe { core::slice::from_raw_parts_mut(self.local.add(at), self.local_len) };
+        let mut reach = Own { host, local };
         let op = &program.ops[op as usize];
         self.line = op.line;
         match &op.what {
             What::Load(transfer) => {
-                let done = host.load(transfer, address, local, &mut self.values);
+                let done = transfer.load(&mut reach, address, &mut self.values);
                 self.settle(done);
             }
             What::Store(transfer) => {
-                let done = host.store(transfer, address, self.values, local);
+                let done = transfer.store(&mut reach, address, self.values);
                 self.settle(done);
             }
             What::Atomic(atomic) => {
                 let c = if atomic.c == NO_SLOT { 0 } else { self.values[1] };
-                let done = host.atomic(atomic, address, self.values[0], c);
+                let done = atomic.update(&mut reach, address, self.values[0], c);
                 if let Some(old) = self.settle(done) {
                     self.values[0] = old;
                 }
             }
             What::CopyLocal { to, from, len } => {
-                let [to, from, len] = [*to, *from, *len].map(|n| n as usize);
-                local.copy_within(from..from + len, to);
+                reach.copy_local(*to, *from, *len);
                 self.status = status::DONE;
             }
             _ => self.status = status::TRAP,

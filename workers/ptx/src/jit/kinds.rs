@@ -140,7 +140,7 @@ impl Kinds {
                             strict(self, *d);
                         }
                     }
-                    What::Scalar { f, d, .. } if f.gives_canonical_nan() => debug_assert!(self.of(*d).ty.bits() >= 32),
+                    What::Scalar { f, d, .. } if gives_canonical_nan(*f) => debug_assert!(self.of(*d).ty.bits() >= 32),
                     what => slots::of(what, |slot, how| {
                         if how == Use::Write {
                             strict(self, slot)
@@ -169,55 +169,53 @@ impl Kinds {
     }
 }
 
-impl Scalar {
-    /// Whether it gives a float that, where it is a NaN, is the canonical one; only for operations whose machine code may
-    /// give another instead.
-    fn gives_canonical_nan(self) -> bool {
-        use Scalar as S;
-        matches!(
-            self,
-            S::AddF32
-                | S::SubF32
-                | S::MulF32
-                | S::FmaF32
-                | S::DivF32
-                | S::RcpF32
-                | S::SqrtF32
-                | S::NegF32
-                | S::AbsF32
-                | S::MinF32
-                | S::MaxF32
-                | S::NearestF32
-                | S::TruncF32
-                | S::FloorF32
-                | S::CeilF32
-                | S::SaturateF32
-                | S::F32FromU32
-                | S::F32FromS32
-                | S::F32FromU64
-                | S::F32FromS64
-                | S::F32FromF64
-                | S::AddF64
-                | S::SubF64
-                | S::MulF64
-                | S::FmaF64
-                | S::DivF64
-                | S::RcpF64
-                | S::SqrtF64
-                | S::NegF64
-                | S::AbsF64
-                | S::MinF64
-                | S::MaxF64
-                | S::NearestF64
-                | S::TruncF64
-                | S::FloorF64
-                | S::CeilF64
-                | S::SaturateF64
-                | S::F64FromU32
-                | S::F64FromS32
-                | S::F64FromU64
-                | S::F64FromS64
-                | S::F64FromF32
-        )
-    }
+/// Whether it gives a float that, where it is a NaN, is the canonical one; only for operations whose machine code may
+/// give another instead.
+fn gives_canonical_nan(f: Scalar) -> bool {
+    use Scalar as S;
+    matches!(
+        f,
+        S::AddF32
+            | S::SubF32
+            | S::MulF32
+            | S::FmaF32
+            | S::DivF32
+            | S::RcpF32
+            | S::SqrtF32
+            | S::NegF32
+            | S::AbsF32
+            | S::MinF32
+            | S::MaxF32
+            | S::NearestF32
+            | S::TruncF32
+            | S::FloorF32
+            | S::CeilF32
+            | S::SaturateF32
+            | S::F32FromU32
+            | S::F32FromS32
+            | S::F32FromU64
+            | S::F32FromS64
+            | S::F32FromF64
+            | S::AddF64
+            | S::SubF64
+            | S::MulF64
+            | S::FmaF64
+            | S::DivF64
+            | S::RcpF64
+            | S::SqrtF64
+            | S::NegF64
+            | S::AbsF64
+            | S::MinF64
+            | S::MaxF64
+            | S::NearestF64
+            | S::TruncF64
+            | S::FloorF64
+            | S::CeilF64
+            | S::SaturateF64
+            | S::F64FromU32
+            | S::F64FromS32
+            | S::F64FromU64
+            | S::F64FromS64
+            | S::F64FromF32
+    )
 }

@@ -1,10 +1,10 @@
 //! Compiled code: a program becomes one function of the host's machine code that runs a range of threads, one after the
 //! other, and does what the interpreter does: the same bits, the same gas, the same faults.
 //!
-//! Slots become values of Cranelift (`translate.rs`); what is known of each is worked out for the whole program before
-//! (`kinds.rs`, `addresses.rs`). An address that comes from a parameter counts from the start of its buffer, so that an access costs one
-//! comparison (`access.rs`). What is rare, faults above all, is left to functions that the interpreter uses too
-//! (`context.rs`). A thread that waits keeps what it will still need in its frame (`control.rs`).
+//! Slots become values of Cranelift (`translate.rs`, `values.rs`); what is known of each is worked out for the whole
+//! program before (`kinds.rs`, `addresses.rs`). An address that comes from a parameter counts from the start of its
+//! buffer, so that an access costs one comparison (`access.rs`). What is rare, faults above all, is left to functions that
+//! the interpreter uses too (`context.rs`). A thread that waits keeps what it will still need in its frame (`control.rs`).
 
 mod access;
 mod addresses;
@@ -20,6 +20,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod values;
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

@@ -33,7 +33,7 @@ pub(super) struct Builder<'a> {
     pub blocks: Vec<Block>,
     slots: Vec<Class>,
     constants: BTreeMap<(u64, bool), Slot>,
-    specials: BTreeMap<Special, Slot>,
+    pub specials: BTreeMap<Special, Slot>,
     /// Scratch slots, used anew by each instruction: by class, and how many are taken.
     temporary: [Vec<u32>; 3],
     taken: [usize; 3],
@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn fresh(&mut self, class: Class) -> Slot {
+    pub fn fresh(&mut self, class: Class) -> Slot {
         self.slots.push(class);
         self.slots.len() as Slot - 1
     }
@@ -215,19 +215,6 @@ impl<'a> Builder<'a> {
 
     pub fn long_constant(&mut self, value: u64) -> Slot {
         self.constant(value, Class::Long)
-    }
-
-    pub fn special(&mut self, name: &str, ins: &Instruction) -> Result<u32> {
-        if let Some(mask) = name.strip_prefix("lanemask_") {
-            return self.lane_mask(mask, ins);
-        }
-        let special = Special::parse(name).ok_or_else(|| ins.unsupported(format!("%{name} is not in the profile")))?;
-        if let Some(slot) = self.specials.get(&special) {
-            return Ok(*slot);
-        }
-        let slot = self.fresh(Class::Word);
-        self.specials.insert(special, slot);
-        Ok(slot)
     }
 
     /// Whether a variable is a parameter of the kernel at work.

@@ -2,9 +2,9 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::address::{OFFSET_BITS, VARIABLES};
 use crate::ast::{Ast, VarId};
 use crate::error::{Error, Space};
-use crate::memory::{OFFSET_BITS, VARIABLES};
 
 /// Bytes that were given out, with alignment.
 #[derive(Clone, Debug, Default)]

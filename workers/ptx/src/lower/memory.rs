@@ -159,10 +159,8 @@ impl Builder<'_> {
     /// `atom` and `red`.
     pub(super) fn atomic(&mut self, ins: &Instruction, result: bool) -> Result<()> {
         let Some(ty) = ins.types().last() else { return Err(ins.unsupported("a type is missing")) };
-        let change = ins
-            .modifiers()
-            .find_map(Change::parse)
-            .ok_or_else(|| ins.unsupported("an operation such as .add is missing"))?;
+        let change =
+            ins.modifiers().find_map(change).ok_or_else(|| ins.unsupported("an operation such as .add is missing"))?;
         if ty.is_float() {
             return Err(ins.unsupported("the order in which threads reach a float atomic is not reproducible"));
         }
@@ -191,4 +189,21 @@ impl Builder<'_> {
         self.push(What::Atomic(Atomic { at, change, wide, signed, d, b, c }));
         Ok(())
     }
+}
+
+/// The change that a modifier names.
+fn change(name: &str) -> Option<Change> {
+    Some(match name {
+        "add" => Change::Add,
+        "min" => Change::Min,
+        "max" => Change::Max,
+        "and" => Change::And,
+        "or" => Change::Or,
+        "xor" => Change::Xor,
+        "inc" => Change::Inc,
+        "dec" => Change::Dec,
+        "exch" => Change::Exchange,
+        "cas" => Change::Compare,
+        _ => return None,
+    })
 }

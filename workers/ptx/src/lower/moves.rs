@@ -1,10 +1,10 @@
 //! Lowers `mov` and `cvta`.
 
 use super::builder::{Builder, class};
+use crate::address::{LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW};
 use crate::ast::{Base, Instruction, Operand, Type};
 use crate::error::{Error, Space};
 use crate::ir::Class;
-use crate::memory::{LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW};
 use crate::scalar::Scalar;
 
 type Result<T> = std::result::Result<T, Error>;

@@ -1,15 +1,18 @@
-//! The interpreter: runs one thread after the other, operation by operation. This is the reference of the profile.
+//! The interpreter: runs one thread after the other, operation by operation, as `tessera-ptx-core` says. This is the
+//! reference of the profile.
 
 use std::ops::Range;
 
+use tessera_ptx_core::{Next, Reach};
+
 use super::checks::Together;
-use super::host::{Host, resolve};
+use super::host::{Host, Own};
 use super::observer::Observer;
 use super::schedule::{Engine, Stopped};
 use super::threads::{Shape, State, Threads};
 use crate::collective::{Collective, LANES};
 use crate::error::{FaultKind, Space, Touch};
-use crate::ir::{End, NO_SLOT, Op, Place, Program, Transfer, What};
+use crate::ir::{Copies, Program};
 
 pub(crate) struct Interpreter<'a, O> {
     pub program: &'a Program,
@@ -31,8 +34,9 @@ impl<O: Observer> Engine for Interpreter<'_, O> {
                 self.observer.enter(thread as u32);
             }
             let (frame, local) = threads.of(thread);
-            let mut run = Run { thread: thread as u32, host, frame, local, observer: &mut self.observer };
-            let state = run.run(self.program, block);
+            let own = Own { host, local };
+            let mut watched = Watched { own, observer: &mut self.observer, thread: thread as u32, line: 0 };
+            let state = watched.run(self.program, frame, block);
             threads.states[thread] = state.map_err(|(line, kind)| Stopped { thread: Some(thread), line, kind })?;
         }
         Ok(())
@@ -67,44 +71,33 @@ impl<O: Observer> Engine for Interpreter<'_, O> {
     }
 }
 
-/// One thread that runs.
-struct Run<'a, 'b, O> {
-    thread: u32,
-    host: &'a mut Host<'b>,
-    frame: &'a mut [u64],
-    local: &'a mut [u8],
+/// What a thread that runs reaches, and who watches.
+struct Watched<'a, 'b, O> {
+    own: Own<'a, 'b>,
     observer: &'a mut O,
+    thread: u32,
+    /// Line of the operation at work, where it is observed.
+    line: u32,
 }
 
-impl<O: Observer> Run<'_, '_, O> {
-    #[inline(always)]
-    fn get(&self, slot: u32) -> u64 {
-        self.frame[slot as usize]
-    }
-
-    #[inline(always)]
-    fn put(&mut self, slot: u32, value: u64) {
-        self.frame[slot as usize] = value;
-    }
-
+impl<O: Observer> Watched<'_, '_, O> {
     /// Runs from a block of code to where the thread leaves or waits.
-    fn run(&mut self, program: &Program, mut at: u32) -> Result<State, (u32, FaultKind)> {
+    fn run(&mut self, program: &Program, frame: &mut [u64], mut at: u32) -> Result<State, (u32, FaultKind)> {
         loop {
             let block = &program.blocks[at as usize];
-            self.host.meter.gas += u64::from(block.gas);
-            self.host.meter.instructions += u64::from(block.instructions);
+            self.own.host.meter.gas += u64::from(block.gas);
+            self.own.host.meter.instructions += u64::from(block.instructions);
             for op in &program.ops[block.ops.start as usize..block.ops.end as usize] {
                 if O::OBSERVES {
-                    self.observer.before(self.thread, op, self.frame).map_err(|kind| (op.line, kind))?;
+                    self.line = op.line;
+                    self.observer.before(self.thread, op, frame).map_err(|kind| (op.line, kind))?;
                 }
-                if let Some(guard) = op.guard
-                    && (self.get(guard.slot) != 0) == guard.negated
-                {
+                if !op.acts(frame) {
                     continue;
                 }
-                self.op(op).map_err(|kind| (op.line, kind))?;
+                op.act(frame, self).map_err(|kind| (op.line, kind))?;
                 if O::TRACES {
-                    self.observer.step(self.thread, op, self.frame);
+                    self.observer.step(self.thread, op, frame);
                 }
             }
             let line = block.line;
@@ -112,139 +105,59 @@ impl<O: Observer> Run<'_, '_, O> {
                 self.observer.ending(self.thread, &block.end, line).map_err(|kind| (line, kind))?;
             }
             if block.end.goes_back(at) {
-                self.host.meter.check().map_err(|kind| (line, kind))?;
+                self.own.host.meter.check().map_err(|kind| (line, kind))?;
             }
-            at = match &block.end {
-                End::Jump(next) => *next,
-                End::Branch { guard, taken, next } => {
-                    if (self.get(guard.slot) != 0) != guard.negated {
-                        *taken
-                    } else {
-                        *next
-                    }
-                }
-                End::Switch { index, targets } => {
-                    let index = self.get(*index) as u32;
-                    let target = targets.get(index as usize).copied();
-                    let targets = targets.len() as u32;
-                    target.ok_or((line, FaultKind::BranchIndex { index, targets }))?
-                }
-                End::Call { target, link, back } => {
-                    self.put(*link, u64::from(*back));
-                    *target
-                }
-                End::Return { link } => self.get(*link) as u32,
-                End::Exit => return Ok(State::Exited),
-                End::Barrier { .. } => return Ok(State::Barrier(at)),
-                End::Collective { .. } => return Ok(State::Collective(at)),
-                End::Trap => return Err((line, FaultKind::Trap)),
-                End::Assert => return Err((line, FaultKind::Assertion)),
+            at = match block.end.follow(frame).map_err(|kind| (line, kind))? {
+                Next::Block(next) => next,
+                Next::Exited => return Ok(State::Exited),
+                Next::Barrier => return Ok(State::Barrier(at)),
+                Next::Collective => return Ok(State::Collective(at)),
             };
         }
     }
+}
 
+impl<O: Observer> Reach for Watched<'_, '_, O> {
     #[inline(always)]
-    fn op(&mut self, op: &Op) -> Result<(), FaultKind> {
-        // Most are of this kind: told apart by a branch, which is predicted more often than a jump through a table.
-        if let What::Scalar { f, d, s, imm } = &op.what {
-            f.act(self.frame, *d, s, *imm);
-            return Ok(());
-        }
-        self.other(op)
-    }
-
-    #[inline(never)]
-    fn other(&mut self, op: &Op) -> Result<(), FaultKind> {
-        match &op.what {
-            What::Scalar { .. } => {}
-            What::Divide { remainder, signed, wide, d, a, b } => {
-                let (a, b) = (self.get(*a), self.get(*b));
-                let value = divide(*remainder, *signed, *wide, a, b).ok_or(FaultKind::DivisionByZero)?;
-                self.put(*d, value);
-            }
-            What::Load(transfer) => self.load(transfer, op.line)?,
-            What::Store(transfer) => self.store(transfer, op.line)?,
-            What::Atomic(atomic) => {
-                let address = self.address(&atomic.at);
-                let operand = |slot: u32| if slot == NO_SLOT { 0 } else { self.get(slot) };
-                let (b, c) = (operand(atomic.b), operand(atomic.c));
-                self.observe(&atomic.at, address, if atomic.wide { 8 } else { 4 }, Touch::Atomic, op.line)?;
-                let old = self.host.atomic(atomic, address, b, c)?;
-                if atomic.d != NO_SLOT {
-                    self.put(atomic.d, old);
-                }
-            }
-            What::CopyLocal { to, from, len } => {
-                let [to, from, len] = [*to, *from, *len].map(|n| n as usize);
-                self.local.copy_within(from..from + len, to);
-            }
-            What::Copies(said) => self.observer.copies(self.thread, *said)?,
-        }
-        Ok(())
+    fn get(&mut self, space: Space, address: u64, len: u32) -> Result<u64, FaultKind> {
+        self.own.get(space, address, len)
     }
 
     #[inline(always)]
-    fn address(&self, place: &Place) -> u64 {
-        place.address(self.get(place.base))
+    fn put(&mut self, space: Space, address: u64, len: u32, value: u64) -> Result<(), FaultKind> {
+        self.own.put(space, address, len, value)
     }
 
-    fn load(&mut self, transfer: &Transfer, line: u32) -> Result<(), FaultKind> {
-        let address = self.address(&transfer.at);
-        let mut values = [0; 4];
-        self.host.load(transfer, address, self.local, &mut values)?;
-        self.observe(&transfer.at, address, transfer.len(), Touch::Read, line)?;
-        self.issue(transfer, address, Touch::Read, line);
-        for (slot, value) in transfer.data.into_iter().zip(values).take(transfer.count.into()) {
-            self.put(slot, value);
-        }
-        Ok(())
-    }
-
-    fn store(&mut self, transfer: &Transfer, line: u32) -> Result<(), FaultKind> {
-        let address = self.address(&transfer.at);
-        let mut values = [0; 4];
-        for (slot, value) in transfer.data.into_iter().zip(&mut values).take(transfer.count.into()) {
-            *value = self.get(slot);
-        }
-        self.observe(&transfer.at, address, transfer.len(), Touch::Write, line)?;
-        self.issue(transfer, address, Touch::Write, line);
-        self.host.store(transfer, address, values, self.local)
-    }
-
-    /// Tells the observer of one side of an asynchronous copy.
     #[inline(always)]
-    fn issue(&mut self, transfer: &Transfer, address: u64, touch: Touch, line: u32) {
-        if O::OBSERVES && transfer.later {
-            let (space, address) = resolve(transfer.at.via, address);
-            self.observer.issued(self.thread, line, space, address, transfer.len(), touch);
-        }
+    fn update(
+        &mut self,
+        space: Space,
+        address: u64,
+        len: u32,
+        change: impl FnMut(u64) -> u64,
+    ) -> Result<u64, FaultKind> {
+        self.own.update(space, address, len, change)
     }
 
-    /// Tells the observer of an access.
+    fn copy_local(&mut self, to: u32, from: u32, len: u32) {
+        self.own.copy_local(to, from, len);
+    }
+
     #[inline(always)]
-    fn observe(&mut self, place: &Place, address: u64, len: u32, touch: Touch, line: u32) -> Result<(), FaultKind> {
+    fn touch(&mut self, space: Space, address: u64, len: u32, touch: Touch, later: bool) -> Result<(), FaultKind> {
         if !O::OBSERVES {
             return Ok(());
         }
-        let (space, address) = resolve(place.via, address);
-        if space == Space::Param {
-            return Ok(());
+        if space != Space::Param {
+            self.observer.access(self.thread, self.line, space, address, len, touch)?;
         }
-        self.observer.access(self.thread, line, space, address, len, touch)
+        if later {
+            self.observer.issued(self.thread, self.line, space, address, len, touch);
+        }
+        Ok(())
     }
-}
 
-/// A quotient or a remainder; `None` for a division by zero, whose result PTX leaves open.
-pub(crate) fn divide(remainder: bool, signed: bool, wide: bool, a: u64, b: u64) -> Option<u64> {
-    if b == 0 {
-        return None;
+    fn copies(&mut self, said: Copies) -> Result<(), FaultKind> {
+        self.observer.copies(self.thread, said)
     }
-    Some(match (remainder, signed, wide) {
-        (false, false, _) => a / b,
-        (true, false, _) => a % b,
-        (false, true, false) => u64::from((a as i32).wrapping_div(b as i32) as u32),
-        (true, true, false) => u64::from((a as i32).wrapping_rem(b as i32) as u32),
-        (false, true, true) => (a as i64).wrapping_div(b as i64) as u64,
-        (true, true, true) => (a as i64).wrapping_rem(b as i64) as u64,
-    })
 }

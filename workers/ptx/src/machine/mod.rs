@@ -7,12 +7,14 @@ mod interpreter;
 mod launch;
 mod observer;
 mod schedule;
+#[cfg(test)]
+mod steps;
 mod threads;
 mod trace;
 
 pub use checks::Checks;
 #[cfg(jit)]
-pub(crate) use host::{Host, Meter};
+pub(crate) use host::{Host, Meter, Own};
 pub use launch::{Launch, Limits, Stats};
 #[cfg(jit)]
 pub(crate) use schedule::{Engine, Stopped};

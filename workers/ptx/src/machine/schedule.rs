@@ -6,11 +6,11 @@
 use std::ops::Range;
 
 use super::checks::Together;
-use super::host::{Host, resolve};
+use super::host::Host;
 use super::threads::{Shape, State, Threads};
 use crate::collective::{Collective, LANES, ROW, Warp};
 use crate::error::{FaultKind, Space};
-use crate::ir::{End, Join, NO_SLOT, Program, Reduction};
+use crate::ir::{End, NO_SLOT, Program, Reduction};
 
 /// A fault, before the launch adds where the block lies.
 #[derive(Clone, Debug)]
@@ -152,8 +152,10 @@ fn collectives(
             }
             let at = Together { what, line: block.line, first, lanes: here, warp: &view };
             engine.before_together(&at).map_err(|(lane, kind)| stopped(lane, kind))?;
-            let rows = rows(what, &view, here, shared, |lane, address| {
-                engine.read_shared(first + lane, block.line, address, ROW as u32)
+            let rows = what.read_rows(&view, here, |lane, address| {
+                let row = row(shared, address)?;
+                engine.read_shared(first + lane, block.line, address, ROW as u32)?;
+                Ok(row)
             });
             rows.and_then(|rows| what.run(&mut view, here, &rows)).map_err(|(lane, kind)| stopped(lane, kind))?;
             engine.together(what, block.line, threads, first, here, here == live);
@@ -164,31 +166,10 @@ fn collectives(
     Ok(moved)
 }
 
-/// The rows of shared memory that lanes name.
-fn rows(
-    what: &Collective,
-    warp: &Warp<'_>,
-    here: u32,
-    shared: &[u8],
-    mut see: impl FnMut(usize, u64) -> Result<(), FaultKind>,
-) -> Result<[[u8; ROW]; LANES], (u32, FaultKind)> {
-    let mut rows = [[0; ROW]; LANES];
-    let Some((place, named)) = what.rows() else { return Ok(rows) };
-    for lane in lanes(here & named) {
-        let (space, address) = resolve(place.via, place.address(warp.long(place.base, lane)));
-        let len = ROW as u32;
-        let row = match usize::try_from(address) {
-            _ if !address.is_multiple_of(ROW as u64) => Err(FaultKind::Misaligned { space, address, len }),
-            Ok(at) if space == Space::Shared => shared
-                .get(at..)
-                .and_then(<[u8]>::first_chunk)
-                .ok_or(FaultKind::OutOfBounds { space: Space::Shared, address, len }),
-            _ => Err(FaultKind::OutOfBounds { space: Space::Shared, address, len }),
-        };
-        rows[lane] = *row.map_err(|kind| (lane as u32, kind))?;
-        see(lane, address).map_err(|kind| (lane as u32, kind))?;
-    }
-    Ok(rows)
+/// A row of shared memory.
+fn row(shared: &[u8], address: u64) -> Result<[u8; ROW], FaultKind> {
+    let found = usize::try_from(address).ok().and_then(|at| shared.get(at..)).and_then(<[u8]>::first_chunk);
+    found.copied().ok_or(FaultKind::OutOfBounds { space: Space::Shared, address, len: ROW as u32 })
 }
 
 fn lanes(mask: u32) -> impl Iterator<Item = usize> {
@@ -283,10 +264,6 @@ fn reduce(program: &Program, threads: &mut Threads, there: &[usize]) {
     }
     for thread in there {
         let Some(Reduction { by, d, .. }) = reduction(*thread, threads) else { return };
-        threads.frame(*thread)[d as usize] = match by {
-            Join::Count => holds,
-            Join::All => u64::from(holds == there.len() as u64),
-            Join::Any => u64::from(holds != 0),
-        };
+        threads.frame(*thread)[d as usize] = by.result(holds, there.len() as u64);
     }
 }

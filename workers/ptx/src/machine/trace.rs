@@ -1,6 +1,5 @@
 //! Tells what the threads of one block do, step by step.
 
-use super::host::resolve;
 use super::observer::Observer;
 use super::threads::Shape;
 use crate::error::Space;
@@ -122,7 +121,7 @@ impl Observer for Tracer<'_, '_> {
 
     fn step(&mut self, thread: u32, op: &Op, slots: &[u64]) {
         let memory = |place: &Place, i: u8, len: u8, value: u64| {
-            let (space, address) = resolve(place.via, place.address(slots[place.base as usize]));
+            let (space, address) = place.resolve(slots[place.base as usize]);
             let address = address.wrapping_add(u64::from(i) * u64::from(len));
             Written::Memory { space, address, len: len.into(), value }
         };

@@ -4,21 +4,12 @@ mod cells;
 
 pub(crate) use cells::{Cell, Cells};
 
+use crate::address::{OFFSET_BITS, VARIABLES};
 use crate::error::{FaultKind, Space};
 use crate::module::Module;
 
-/// Bits of an address that are the offset inside a buffer.
-pub(crate) const OFFSET_BITS: u32 = 36;
 /// Most bytes of a buffer.
 const MAX_LEN: u64 = 1 << OFFSET_BITS;
-/// Number of the buffer that holds the variables of the module.
-pub(crate) const VARIABLES: u64 = 1;
-/// Where shared memory starts in generic addresses.
-pub(crate) const SHARED_WINDOW: u64 = 1 << 32;
-/// Where local memory starts in generic addresses.
-pub(crate) const LOCAL_WINDOW: u64 = 2 << 32;
-/// Where kernel parameters start in generic addresses.
-pub(crate) const PARAM_WINDOW: u64 = 3 << 32;
 
 /// What kernels may do with a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::marks::{self, Cells, Mark};
 use super::within::PAGE;
+use crate::address::OFFSET_BITS;
 use crate::error::Touch;
-use crate::memory::{Access, Memory, OFFSET_BITS};
+use crate::memory::{Access, Memory};
 
 struct Page {
     cells: Cells,

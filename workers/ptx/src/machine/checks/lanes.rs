@@ -5,7 +5,6 @@ use super::registers::{Registers, of_class};
 use crate::collective::{Collective, LANES, ROW, Warp};
 use crate::error::{Effect, FaultKind};
 use crate::ir::{NO_SLOT, Place, Slot};
-use crate::machine::host::resolve;
 
 /// Lanes of a warp that starts with thread `first` are about to execute an instruction at a line.
 pub(crate) struct Together<'a> {
@@ -72,7 +71,7 @@ impl Registers<'_> {
             let base = (at.first + lane) * self.stride;
             let decided = self.decides(base, place.base, Effect::Address, at.line);
             decided.map_err(|kind| (lane as u32, kind))?;
-            let (_, address) = resolve(place.via, place.address(at.warp.long(place.base, lane)));
+            let (_, address) = place.resolve(at.warp.long(place.base, lane));
             for (i, byte) in rows[lane].iter_mut().enumerate() {
                 let (bits, from) = self.shared.load(address.wrapping_add(i as u64), 1, at.line);
                 if bits != 0 {

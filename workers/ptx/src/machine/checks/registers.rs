@@ -8,7 +8,6 @@ use super::origin::Origin;
 use super::written::Written;
 use crate::error::{Decision, Effect, FaultKind, Space};
 use crate::ir::{Class, End, NO_SLOT, Op, Program, Slot, Transfer, What};
-use crate::machine::host::resolve;
 
 /// All bits of a class.
 pub(super) fn of_class(class: Class) -> u64 {
@@ -96,7 +95,7 @@ impl<'a> Registers<'a> {
                 for operand in [atomic.b, atomic.c].into_iter().filter(|slot| *slot != NO_SLOT) {
                     self.decides(base, operand, Effect::Atomic, op.line)?;
                 }
-                let (space, address) = resolve(atomic.at.via, atomic.at.address(slots[atomic.at.base as usize]));
+                let (space, address) = atomic.at.resolve(slots[atomic.at.base as usize]);
                 if space == Space::Shared {
                     let (bits, origin) = self.shared.load(address, if atomic.wide { 8 } else { 4 }, op.line);
                     if bits != 0 {
@@ -181,7 +180,7 @@ impl<'a> Registers<'a> {
     fn load(&mut self, thread: u32, transfer: &Transfer, slots: &[u64], line: u32) -> Result<(), FaultKind> {
         let base = thread as usize * self.stride;
         self.decides(base, transfer.at.base, Effect::Address, line)?;
-        let (space, address) = resolve(transfer.at.via, transfer.at.address(slots[transfer.at.base as usize]));
+        let (space, address) = transfer.at.resolve(slots[transfer.at.base as usize]);
         for (i, slot) in transfer.data.into_iter().enumerate().take(transfer.count.into()) {
             let at = address.wrapping_add((i * usize::from(transfer.size)) as u64);
             let (bits, origin) = match space {
@@ -198,7 +197,7 @@ impl<'a> Registers<'a> {
     fn store(&mut self, thread: u32, transfer: &Transfer, slots: &[u64], line: u32) -> Result<(), FaultKind> {
         let base = thread as usize * self.stride;
         self.decides(base, transfer.at.base, Effect::Address, line)?;
-        let (space, address) = resolve(transfer.at.via, transfer.at.address(slots[transfer.at.base as usize]));
+        let (space, address) = transfer.at.resolve(slots[transfer.at.base as usize]);
         let size = usize::from(transfer.size);
         for (i, slot) in transfer.data.into_iter().enumerate().take(transfer.count.into()) {
             let bits = self.bits(base, slot) & (u64::MAX >> (64 - 8 * size));

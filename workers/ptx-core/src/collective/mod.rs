@@ -1,33 +1,42 @@
 //! Instructions that the lanes of a warp execute together.
 
 mod matrix;
+mod shuffle;
 
-pub(crate) use matrix::{Product, ROW, Tile};
+pub use matrix::{Product, ROW, Tile};
+pub use shuffle::Shuffle;
 
-use crate::error::FaultKind;
+use crate::address::aligned;
+use crate::fault::{FaultKind, Space};
 use crate::ir::{NO_SLOT, Place, Slot};
 
 /// Lanes of a warp.
-pub(crate) const LANES: usize = 32;
+pub const LANES: usize = 32;
 /// The mask of all lanes.
-pub(crate) const ALL: u32 = u32::MAX;
+pub const ALL: u32 = u32::MAX;
 
 /// The slots of the threads of one warp, one thread after the other.
-pub(crate) struct Warp<'a> {
+pub struct Warp<'a> {
     values: &'a mut [u64],
     /// Slots of a thread.
     slots: usize,
 }
 
 impl<'a> Warp<'a> {
+    /// The slots of the lanes, each of which has so many.
+    #[must_use]
     pub fn new(values: &'a mut [u64], slots: usize) -> Self {
         Self { values, slots }
     }
 
+    /// What a slot of a lane holds, as a word.
+    #[must_use]
     pub fn word(&self, slot: Slot, lane: usize) -> u32 {
         self.values[lane * self.slots + slot as usize] as u32
     }
 
+    /// What a slot of a lane holds.
+    #[must_use]
     pub fn long(&self, slot: Slot, lane: usize) -> u64 {
         self.values[lane * self.slots + slot as usize]
     }
@@ -48,107 +57,54 @@ impl<'a> Warp<'a> {
     }
 }
 
-/// How a shuffle finds the lane to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shuffle {
-    Up,
-    Down,
-    Butterfly,
-    Index,
-}
-
-impl Shuffle {
-    /// The lane that a lane reads, and whether that lies in its segment: where it does not, a lane reads itself.
-    pub fn source(self, lane: usize, b: u32, c: u32) -> (usize, bool) {
-        let (own, b) = (lane as i32, (b & 31) as i32);
-        let (clamp, segment) = ((c & 31) as i32, (c >> 8 & 31) as i32);
-        let last = (own & segment) | (clamp & !segment);
-        let first = own & segment;
-        let (from, valid) = match self {
-            Self::Up => (own - b, own - b >= last),
-            Self::Down => (own + b, own + b <= last),
-            Self::Butterfly => (own ^ b, own ^ b <= last),
-            Self::Index => (first | (b & !segment), first | (b & !segment) <= last),
-        };
-        (if valid { from as usize & 31 } else { lane }, valid)
-    }
-}
-
 /// What a reduction over lanes computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reduce {
+pub enum Reduce {
+    /// The sum; it wraps.
     Add,
+    /// The smallest number without sign.
     MinU,
+    /// The largest number without sign.
     MaxU,
+    /// The smallest number with a sign.
     MinS,
+    /// The largest number with a sign.
     MaxS,
+    /// Bits that all have.
     And,
+    /// Bits that any has.
     Or,
+    /// Bits that an odd number of lanes has.
     Xor,
 }
 
-/// A collective instruction; the fields are slots.
+/// A collective instruction of the lanes that take part. Slots `d` receive results, `a`, `b`, `c` are operands, `p` are
+/// predicates, which count where they do not hold if `negate` says so.
 #[derive(Clone, Debug)]
-pub(crate) enum Collective {
-    /// `mask`: predicate that says whether the source lane was in range.
-    Shuffle {
-        mode: Shuffle,
-        d: Slot,
-        mask: Slot,
-        a: Slot,
-        b: Slot,
-        c: Slot,
-    },
-    Ballot {
-        d: Slot,
-        p: Slot,
-        negate: bool,
-    },
-    All {
-        d: Slot,
-        p: Slot,
-        negate: bool,
-    },
-    Any {
-        d: Slot,
-        p: Slot,
-        negate: bool,
-    },
-    Uniform {
-        d: Slot,
-        p: Slot,
-        negate: bool,
-    },
-    MatchAny {
-        d: Slot,
-        a: Slot,
-    },
-    MatchAll {
-        d: Slot,
-        mask: Slot,
-        a: Slot,
-    },
-    Reduce {
-        d: Slot,
-        a: Slot,
-        by: Reduce,
-    },
+#[allow(missing_docs)]
+pub enum Collective {
+    /// Reads another lane. `mask`: predicate that says whether the source lane was in range.
+    Shuffle { mode: Shuffle, d: Slot, mask: Slot, a: Slot, b: Slot, c: Slot },
+    /// The lanes for which the predicate holds.
+    Ballot { d: Slot, p: Slot, negate: bool },
+    /// Whether it holds for all.
+    All { d: Slot, p: Slot, negate: bool },
+    /// Whether it holds for any.
+    Any { d: Slot, p: Slot, negate: bool },
+    /// Whether it is the same for all.
+    Uniform { d: Slot, p: Slot, negate: bool },
+    /// The lanes with the same value.
+    MatchAny { d: Slot, a: Slot },
+    /// All lanes, or none if their values differ. `mask`: predicate that says whether they are equal.
+    MatchAll { d: Slot, mask: Slot, a: Slot },
+    /// One number made of those of all lanes.
+    Reduce { d: Slot, a: Slot, by: Reduce },
+    /// Nothing: lanes wait for each other.
     Sync,
     /// Registers of D, A, B and C; the tile says how many of them there are.
-    Mma {
-        tile: Tile,
-        d: [Slot; 4],
-        a: [Slot; 4],
-        b: [Slot; 2],
-        c: [Slot; 4],
-    },
-    /// `ldmatrix`: lane i names row i % 8 of matrix i / 8.
-    LoadMatrix {
-        at: Place,
-        transposed: bool,
-        /// One for each matrix; the rest is [`NO_SLOT`].
-        d: [Slot; 4],
-    },
+    Mma { tile: Tile, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4] },
+    /// `ldmatrix`: lane i names row i % 8 of matrix i / 8. Slots `d`: one for each matrix; the rest is [`NO_SLOT`].
+    LoadMatrix { at: Place, transposed: bool, d: [Slot; 4] },
 }
 
 fn lanes_of(mask: u32) -> impl Iterator<Item = usize> {
@@ -157,6 +113,7 @@ fn lanes_of(mask: u32) -> impl Iterator<Item = usize> {
 
 impl Collective {
     /// Slots that it reads in each lane, then those that it writes.
+    #[must_use]
     pub fn slots(&self) -> ([Slot; 10], [Slot; 4]) {
         let (mut reads, mut writes) = ([NO_SLOT; 10], [NO_SLOT; 4]);
         match *self {
@@ -189,12 +146,12 @@ impl Collective {
 
     /// Whether what a lane did before is ordered before what the others do afterwards. Shuffles, votes and the like wait for
     /// each other but order no memory.
+    #[must_use]
     pub fn orders_memory(&self) -> bool {
         matches!(self, Self::Sync)
     }
 
     /// Changes the names of its slots.
-    #[cfg(jit)]
     pub fn rename(&mut self, name: &mut impl FnMut(&mut Slot)) {
         match self {
             Self::Sync => {}
@@ -211,6 +168,7 @@ impl Collective {
     }
 
     /// Where in shared memory lanes read a row of [`ROW`] bytes each, and the lanes that do.
+    #[must_use]
     pub fn rows(&self) -> Option<(&Place, u32)> {
         match self {
             Self::LoadMatrix { at, d, .. } => {
@@ -221,11 +179,37 @@ impl Collective {
         }
     }
 
+    /// The rows of shared memory that lanes of a mask read. `row` gives a lane the row at an address there, or its fault.
+    ///
+    /// # Errors
+    /// The first lane whose row is not aligned, not in shared memory or not given, and its fault.
+    pub fn read_rows(
+        &self,
+        warp: &Warp<'_>,
+        active: u32,
+        mut row: impl FnMut(usize, u64) -> Result<[u8; ROW], FaultKind>,
+    ) -> Result<[[u8; ROW]; LANES], (u32, FaultKind)> {
+        let mut rows = [[0; ROW]; LANES];
+        let Some((place, named)) = self.rows() else { return Ok(rows) };
+        for lane in lanes_of(active & named) {
+            let (space, address) = place.resolve(warp.long(place.base, lane));
+            let found = aligned(space, address, ROW as u32).and_then(|()| match space {
+                Space::Shared => row(lane, address),
+                _ => Err(FaultKind::OutOfBounds { space: Space::Shared, address, len: ROW as u32 }),
+            });
+            rows[lane] = found.map_err(|kind| (lane as u32, kind))?;
+        }
+        Ok(rows)
+    }
+
     /// Executes for the lanes of a mask, all of which are here, with the rows that they read of shared memory.
+    ///
+    /// # Errors
+    /// The lane that stops, and its fault.
     pub fn run(&self, warp: &mut Warp<'_>, active: u32, rows: &[[u8; ROW]; LANES]) -> Result<(), (u32, FaultKind)> {
         match *self {
             Self::Sync => {}
-            Self::Shuffle { mode, d, mask, a, b, c } => return shuffle(warp, active, mode, [d, mask, a, b, c]),
+            Self::Shuffle { mode, d, mask, a, b, c } => return shuffle::run(warp, active, mode, [d, mask, a, b, c]),
             Self::Ballot { d, p, negate } => {
                 let bits = warp.vote(active, p, negate);
                 warp.put_all(d, active, bits);
@@ -295,26 +279,4 @@ fn values(warp: &Warp<'_>, slot: Slot, active: u32) -> [u64; LANES] {
     let mut values = [0; LANES];
     lanes_of(active).for_each(|lane| values[lane] = warp.long(slot, lane));
     values
-}
-
-fn shuffle(
-    warp: &mut Warp<'_>,
-    active: u32,
-    mode: Shuffle,
-    [d, mask, a, b, c]: [Slot; 5],
-) -> Result<(), (u32, FaultKind)> {
-    let [a, b, c] = [a, b, c].map(|slot| values(warp, slot, active).map(|value| value as u32));
-    for lane in lanes_of(active) {
-        let (from, valid) = mode.source(lane, b[lane], c[lane]);
-        if active >> from & 1 == 0 {
-            return Err((lane as u32, FaultKind::InactiveLane { lane: from as u32 }));
-        }
-        if d != NO_SLOT {
-            warp.put(d, lane, a[from]);
-        }
-        if mask != NO_SLOT {
-            warp.put(mask, lane, valid);
-        }
-    }
-    Ok(())
 }

@@ -4,13 +4,11 @@
 // A comparison with NaN is false, so its negation is true: just what the unordered comparisons of PTX want.
 #![allow(clippy::neg_cmp_op_on_partial_ord)]
 
-#[cfg(jit)]
-use super::Function;
 use super::float::{double, single};
 use super::half;
 use super::integer as int;
 use super::rounding::{BF16, F16, F32, F64, Mode};
-use super::{Action, Double, Kind, Single, Value};
+use super::{Action, Double, Function, Kind, Single, Value};
 use crate::ir::Slot;
 
 scalars! {

@@ -104,8 +104,8 @@ const SELECTORS: [[u32; 4]; 6] = [
     [0x1010, 0x3232, 0x1010, 0x3232],
 ];
 
-/// Modes of `prmt`.
-pub(crate) const PRMT_MODES: [&str; 6] = ["f4e", "b4e", "rc8", "ecl", "ecr", "rc16"];
+/// Modes of `prmt`, by the immediate of [`super::Scalar::PrmtMode`].
+pub const PRMT_MODES: [&str; 6] = ["f4e", "b4e", "rc8", "ecl", "ecr", "rc16"];
 
 /// The selector of `prmt` for a place in [`PRMT_MODES`].
 #[inline(always)]

@@ -7,7 +7,7 @@
 
 /// How a result that has no representation is rounded. Scalars carry it as an immediate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// To the nearest, halves to the even one (`.rn`).
     Nearest,
     /// Towards zero (`.rz`).
@@ -21,6 +21,7 @@ pub(crate) enum Mode {
 impl Mode {
     /// The mode that an immediate names.
     #[inline(always)]
+    #[must_use]
     pub fn of(imm: u32) -> Self {
         match imm {
             1 => Self::Zero,

@@ -10,17 +10,16 @@ mod half;
 mod integer;
 mod rounding;
 
-#[cfg(jit)]
-pub(crate) use float::{NAN32, NAN64};
-pub(crate) use integer::PRMT_MODES;
-pub(crate) use rounding::Mode;
-pub(crate) use table::Scalar;
+pub use float::{NAN32, NAN64};
+pub use integer::PRMT_MODES;
+pub use rounding::Mode;
+pub use table::Scalar;
 
 use crate::ir::Slot;
 
 /// What an operand or a result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// At most 32 bits.
     Word,
     /// 64 bits.
@@ -101,12 +100,15 @@ macro_rules! scalars {
         /// An operation on registers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u16)]
-        pub(crate) enum Scalar {
-            $($name),*
+        pub enum Scalar {
+            $(
+                #[doc = concat!("`", stringify!($($body)*), "`")]
+                $name
+            ),*
         }
 
         /// What every operation does to the slots of a thread, by its number. Operands that it does not have are not read.
-        pub(super) static ACTIONS: &[Action] = &[$({
+        pub(super) static ACTIONS: [Action; Scalar::ALL.len()] = [$({
             #[allow(non_snake_case, unused_variables, unused_mut)]
             fn $name(slots: &mut [u64], d: Slot, s: &[Slot; 3], imm: u32) {
                 let mut operands = s.iter();
@@ -119,8 +121,7 @@ macro_rules! scalars {
         }),*];
 
         /// The function of every operation, by its number.
-        #[cfg(jit)]
-        pub(super) static FUNCTIONS: &[Function] = &[$({
+        pub(super) static FUNCTIONS: [Function; Scalar::ALL.len()] = [$({
             #[allow(non_snake_case, unused_variables)]
             extern "C" fn $name(a: u64, b: u64, c: u64, imm: u32) -> u64 {
                 let mut operands = [a, b, c].into_iter();
@@ -134,10 +135,10 @@ macro_rules! scalars {
 
         impl Scalar {
             /// Every operation.
-            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// What the operands are.
+            #[must_use]
             pub const fn operands(self) -> &'static [Kind] {
                 match self {
                     $(Self::$name => &[$(kind!($ty)),*]),*
@@ -145,6 +146,7 @@ macro_rules! scalars {
             }
 
             /// What the result is.
+            #[must_use]
             pub const fn result(self) -> Kind {
                 match self {
                     $(Self::$name => kind!($d)),*
@@ -161,13 +163,12 @@ mod table;
 type Action = fn(&mut [u64], Slot, &[Slot; 3], u32);
 
 /// An operation as compiled code can call it; operands that an operation does not have are ignored.
-#[cfg(jit)]
-pub(crate) type Function = extern "C" fn(u64, u64, u64, u32) -> u64;
+pub type Function = extern "C" fn(u64, u64, u64, u32) -> u64;
 
 impl Scalar {
     /// The function that computes it.
-    #[cfg(jit)]
     #[inline(always)]
+    #[must_use]
     pub fn function(self) -> Function {
         table::FUNCTIONS[self as usize]
     }
@@ -179,6 +180,7 @@ impl Scalar {
     }
 
     /// The result for some operands; those that the operation does not have are ignored.
+    #[must_use]
     pub fn eval(self, operands: [u64; 3], imm: u32) -> u64 {
         let mut slots = operands;
         self.act(&mut slots, 0, &[0, 1, 2], imm);

@@ -4,15 +4,25 @@ use super::{LANES, Warp};
 use crate::ir::{NO_SLOT, Slot};
 
 /// Bytes of a row that `ldmatrix` reads: 8 elements of 16 bits.
-pub(crate) const ROW: usize = 16;
+pub const ROW: usize = 16;
 
 /// What elements of A and B are, and how they are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Product {
+pub enum Product {
     /// Four bytes in a register.
-    Bytes { a_signed: bool, b_signed: bool },
+    Bytes {
+        /// Those of A have signs.
+        a_signed: bool,
+        /// Those of B have signs.
+        b_signed: bool,
+    },
     /// Eight numbers of 4 bits.
-    Nibbles { a_signed: bool, b_signed: bool },
+    Nibbles {
+        /// Those of A have signs.
+        a_signed: bool,
+        /// Those of B have signs.
+        b_signed: bool,
+    },
     /// 32 bits, of which those that differ are counted.
     Xor,
     /// 32 bits, of which those that both have are counted.
@@ -25,7 +35,8 @@ pub(crate) enum Product {
 /// i of B, the j-th register of it; a deep tile has a second such half, a tall one a second set of eight rows. So the
 /// documented layouts of all shapes are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tile {
+pub struct Tile {
+    /// What the elements are, and how they are combined.
     pub product: Product,
     /// A and D have 16 rows, else 8.
     pub tall: bool,
@@ -62,6 +73,7 @@ impl Product {
 
 impl Tile {
     /// Registers of D, A, B and C.
+    #[must_use]
     pub fn registers(self) -> [usize; 4] {
         let (tall, deep) = (1 + usize::from(self.tall), 1 + usize::from(self.deep));
         [2 * tall, tall * deep, deep, 2 * tall]

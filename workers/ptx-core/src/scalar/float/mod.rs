@@ -1,15 +1,31 @@
 //! Floating-point arithmetic of one lane: IEEE 754 with round to nearest even, denormals kept, one NaN.
+//!
+//! Arithmetic is that of the language; what `core` lacks has two sources that give the same bits.
+
+#[cfg(any(feature = "std", test))]
+mod native;
+#[cfg(any(not(feature = "std"), test))]
+mod soft;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "std")]
+use native as lent;
+#[cfg(not(feature = "std"))]
+use soft as lent;
 
 /// The NaN that every f32 operation gives.
-pub(crate) const NAN32: u32 = 0x7fff_ffff;
+pub const NAN32: u32 = 0x7fff_ffff;
 /// The NaN that every f64 operation gives.
-pub(crate) const NAN64: u64 = 0x7fff_ffff_ffff_ffff;
+pub const NAN64: u64 = 0x7fff_ffff_ffff_ffff;
 
 macro_rules! real {
     ($name:ident, $float:ty, $bits:ty, $nan:expr) => {
         // Not every format uses everything: PTX has `.NaN` for f32 alone.
         #[allow(clippy::missing_const_for_fn, dead_code)]
         pub(crate) mod $name {
+            use super::lent::$name as lent;
+
             pub const SIGN: $bits = 1 << (<$bits>::BITS - 1);
 
             #[inline(always)]
@@ -18,9 +34,13 @@ macro_rules! real {
             }
 
             /// The bits of a result.
+            ///
+            /// The bits say whether it is a NaN, not a comparison: of "the root of x, or a NaN where x is below zero" LLVM
+            /// keeps the root alone, for that is a NaN too, only with other bits.
             #[inline(always)]
             pub fn bits(value: $float) -> $bits {
-                if value.is_nan() { $nan } else { value.to_bits() }
+                let bits = value.to_bits();
+                if bits & !SIGN > <$float>::INFINITY.to_bits() { $nan } else { bits }
             }
 
             #[inline(always)]
@@ -40,20 +60,7 @@ macro_rules! real {
 
             #[inline(always)]
             pub fn fma(a: $bits, b: $bits, c: $bits) -> $bits {
-                #[cfg(target_arch = "x86_64")]
-                if std::arch::is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor has the instruction.
-                    return bits(unsafe { fused(of(a), of(b), of(c)) });
-                }
-                bits(of(a).mul_add(of(b), of(c)))
-            }
-
-            /// One instruction. Elsewhere `mul_add` is a call that looks for it each time, for the crate is compiled for
-            /// processors without it too.
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "fma")]
-            fn fused(a: $float, b: $float, c: $float) -> $float {
-                a.mul_add(b, c)
+                bits(lent::fma(of(a), of(b), of(c)))
             }
 
             #[inline(always)]
@@ -68,7 +75,7 @@ macro_rules! real {
 
             #[inline(always)]
             pub fn sqrt(a: $bits) -> $bits {
-                bits(of(a).sqrt())
+                bits(lent::sqrt(of(a)))
             }
 
             #[inline(always)]
@@ -141,22 +148,22 @@ macro_rules! real {
 
             #[inline(always)]
             pub fn nearest(a: $bits) -> $bits {
-                bits(of(a).round_ties_even())
+                bits(lent::nearest(of(a)))
             }
 
             #[inline(always)]
             pub fn trunc(a: $bits) -> $bits {
-                bits(of(a).trunc())
+                bits(lent::trunc(of(a)))
             }
 
             #[inline(always)]
             pub fn floor(a: $bits) -> $bits {
-                bits(of(a).floor())
+                bits(lent::floor(of(a)))
             }
 
             #[inline(always)]
             pub fn ceil(a: $bits) -> $bits {
-                bits(of(a).ceil())
+                bits(lent::ceil(of(a)))
             }
 
             /// Into 0 to 1; NaN gives 0.
