@@ -122,7 +122,7 @@ fn compare_lease(
         // A rejected seat has shown its roots, but never its key.
         let opened = expected.state == SeatState::Opened;
         same!(format!("seat {i}"),
-            seat.state as u8 => expected.state as u8,
+            seat.state => expected.state as u8,
             seat.provider => provider.address,
             seat.payer => provider.operator,
             seat.attempt => expected.attempt,

@@ -44,6 +44,8 @@ fn markets_and_parties(table: &mut Table) {
     table.measure("", world.register_client(client));
     let terms = JobTerms { units: 1_000, units_per_lease: 1_000, ..JobTerms::default() };
     let job = world.job(client, &terms);
+    world.set_tokens(p.tokens, world.mint, p.authority, 100_000);
+    world.add_stake(p, 100_000).ok();
     world.complete(job, 0, &[p]);
     table.measure("", world.withdraw_earnings(p));
     world.close_job(job).ok();

@@ -3,14 +3,10 @@
 use anchor_lang::error::ErrorCode;
 use tessera::TesseraError;
 use tessera_tests::{
-    call::Refusal,
     constraints::{TOKEN_2022, case, refuses},
     stage::{Stage, lease_stage},
     terms::JobTerms,
 };
-
-/// `MintMismatch` of the token program.
-const TOKEN_MINT_MISMATCH: u32 = 3;
 
 #[test]
 fn commit_result_refuses_wrong_accounts_and_states() {
@@ -218,6 +214,7 @@ fn return_lease_refuses_wrong_accounts_and_states() {
             case("market", nothing, ErrorCode::AccountNotInitialized),
             case("stake_vault", q.vault, TesseraError::WrongVault),
             case("stake_vault", p.tokens, TesseraError::WrongVault),
+            case("mint", other.mint, TesseraError::WrongMint),
             case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
         ],
     );
@@ -245,15 +242,17 @@ fn expire_lease_refuses_wrong_accounts_and_states() {
             case("lease", second.lease(0), TesseraError::NotTheJobOfTheLease),
             case("lease", foreign_job.lease(0), TesseraError::NotTheJobOfTheLease),
             case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
+            case("market", other.market, TesseraError::WrongMarket),
+            case("market", nothing, ErrorCode::AccountNotInitialized),
             case("provider", q.address, TesseraError::WrongVault),
-            case("provider", foreign.address, TesseraError::WrongVault),
+            case("provider", foreign.address, TesseraError::WrongMarket),
             case("provider", job.address, ErrorCode::AccountDiscriminatorMismatch),
             case("seat_payer", stranger, TesseraError::WrongRentPayer),
             case("seat_payer", q.operator, TesseraError::WrongRentPayer),
             // Nobody's stake burns for somebody else, nor other tokens.
             case("stake_vault", q.vault, TesseraError::WrongVault),
             case("stake_vault", p.tokens, TesseraError::WrongVault),
-            case("mint", other.mint, Refusal::Code(TOKEN_MINT_MISMATCH)),
+            case("mint", other.mint, TesseraError::WrongMint),
             case("token_program", TOKEN_2022, ErrorCode::InvalidProgramId),
         ],
     );

@@ -163,15 +163,20 @@ fn a_job_may_have_as_many_leases_as_the_protocol_allows() {
 
 #[test]
 fn the_largest_amounts_are_paid_exactly() {
-    // Work and its fee of 10 % fill the whole supply that a mint can have.
-    let price = u64::MAX / 11 * 10 / 4;
+    // Work, its fee of 10 % and two stakes that cover a seat each fill the whole supply that a mint can have.
+    let price = u64::MAX / 8;
     let deposit = payout::deposit(price, 2, 2, 1_000).unwrap();
     let mut world = World::with(|b| {
         b.terms.fee_bps = 1_000;
-        (b.tokens, b.stake, b.terms.min_stake) = (0, 0, 0);
+        (b.tokens, b.stake, b.terms.min_stake, b.terms.lock_multiple) = (0, 0, 0, 1);
     });
     let (client, p, q) = (world.clients[0], world.providers[0], world.providers[1]);
-    world.set_tokens(client.tokens, world.mint, client.wallet, u64::MAX);
+    let stake = (u64::MAX - deposit) / 2;
+    for provider in [p, q] {
+        world.set_tokens(provider.tokens, world.mint, provider.authority, stake);
+        world.add_stake(provider, stake).ok();
+    }
+    world.set_tokens(client.tokens, world.mint, client.wallet, u64::MAX - 2 * stake);
     let terms = JobTerms { units: 2, units_per_lease: 1, replicas: 2, price_per_unit: price, ..JobTerms::default() };
     let job = world.job(client, &terms);
     assert_eq!(world.tokens(job.escrow), deposit);
@@ -180,7 +185,7 @@ fn the_largest_amounts_are_paid_exactly() {
     let event = world.close_job(job).ok().event::<events::JobClosed>();
     assert_eq!((event.paid, event.refunded), (4 * price, 0));
     assert_eq!(event.treasury + event.burned, deposit - 4 * price);
-    assert_eq!(world.tokens(client.tokens), u64::MAX - deposit);
+    assert_eq!(world.tokens(client.tokens), u64::MAX - deposit - 2 * stake);
 }
 
 #[test]
@@ -240,7 +245,9 @@ fn top_up_raises_the_price_of_what_is_not_settled() {
 #[test]
 fn raises_never_leave_the_fee_uncovered() {
     for (fee_bps, price, raise) in [(250, 39, 39), (1, 9_999, 1), (333, 1, 1), (999, 10, 1), (1_000, 9, 9)] {
-        let mut world = World::with(|b| b.terms.fee_bps = fee_bps);
+        let mut world = World::with(|b| {
+            (b.terms.fee_bps, b.terms.lock_multiple, b.stake) = (fee_bps, 1, 50_000);
+        });
         let (client, p) = (world.clients[0], world.providers[0]);
         let terms = JobTerms { units: 1, units_per_lease: 1, price_per_unit: price, ..JobTerms::default() };
         let job = world.job(client, &terms);

@@ -25,7 +25,7 @@ fn create_market_makes_a_market_and_an_empty_treasury() {
     assert_eq!((market.version, market.id, market.paused), (constants::ACCOUNT_VERSION, MARKET_ID, false));
     assert_eq!((market.creator, market.authority, market.mint), (authority, authority, world.mint));
     assert_eq!(market.params, params(&terms));
-    assert_eq!(market.reserved, [0; 128]);
+    assert_eq!(market.reserved, [0; 116]);
     let treasury = world.token_account(world.treasury).unwrap();
     assert_eq!((treasury.mint, treasury.owner, treasury.amount), (world.mint, world.market, 0));
     let rent = world.rent(8 + 258) + token_rent(&world);
@@ -158,7 +158,7 @@ fn pause_stops_posts_and_claims_and_nothing_else() {
 
 #[test]
 fn withdraw_treasury_moves_what_is_asked() {
-    let mut world = World::with(|_| {});
+    let mut world = World::with(|b| (b.stake, b.terms.lock_multiple) = (50_000, 1));
     let (client, p) = (world.clients[0], world.providers[0]);
     let job = world.job(client, &JobTerms { units: 1_000, units_per_lease: 1_000, ..JobTerms::default() });
     world.complete(job, 0, &[p]);

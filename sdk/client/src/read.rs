@@ -197,6 +197,8 @@ mod tests {
 
     const LEASE: usize = 8 + size_of::<accounts::Lease>();
     const SEAT: usize = size_of::<types::Seat>();
+    /// Where the state of a seat stands: behind two keys, five numbers and that of the attempt.
+    const STATE: usize = 2 * 32 + 5 * 8 + 4;
 
     /// Bytes of an account of ones at `at` and zeros elsewhere.
     fn bytes<T: Discriminator>(at: usize, len: usize) -> Vec<u8> {
@@ -229,13 +231,13 @@ mod tests {
         data.truncate(LEASE + 2 * SEAT);
         data[9] = 1;
         data[LEASE + SEAT..LEASE + SEAT + 32].fill(1);
-        data[LEASE + SEAT + 92] = 3;
+        data[LEASE + SEAT + STATE] = 3;
         let lease = Lease::decode(key(), &data).unwrap();
         assert_eq!((lease.state, lease.seats.len()), (LeaseState::Agreed, 2));
         assert_eq!((lease.seats[0].state, lease.seats[0].provider), (SeatState::Leased, Pubkey::default()));
         assert_eq!((lease.seats[1].state, lease.seats[1].provider), (SeatState::Opened, key()));
         assert!(Lease::decode(key(), &data[..data.len() - 1]).is_err());
-        data[LEASE + SEAT + 92] = 9;
+        data[LEASE + SEAT + STATE] = 9;
         assert!(Lease::decode(key(), &data).unwrap_err().to_string().contains("state 9"));
     }
 

@@ -155,6 +155,7 @@ impl World {
             ExpireLease {
                 job: job.address,
                 lease: job.lease(index),
+                market: self.market,
                 provider: provider.address,
                 seat_payer: seat_payer,
                 stake_vault: provider.vault,

@@ -55,7 +55,7 @@ impl CreateMarket<'_> {
             authority: creator,
             mint,
             params,
-            reserved: [0; 128],
+            reserved: [0; 116],
         });
         emit!(MarketCreated { market: accounts.market.key(), mint, authority: creator, params });
         Ok(())

@@ -7,7 +7,7 @@ use tessera_protocol::state::LeaseState;
 use crate::{
     errors::TesseraError,
     events::LeaseExpired,
-    state::{Departure, Job, JobEnd, Lease, LeaseMut, Moment, Provider},
+    state::{Departure, Job, JobEnd, Lease, LeaseMut, Market, Moment, Provider},
     vault::{self, Bond},
 };
 
@@ -21,8 +21,10 @@ pub struct ExpireLease<'info> {
     /// The lease.
     #[account(mut, constraint = lease.load()?.job == job.key() @ TesseraError::NotTheJobOfTheLease)]
     pub lease: AccountLoader<'info, Lease>,
+    /// The market, which says what is burned.
+    pub market: Box<Account<'info, Market>>,
     /// The provider whose seat it is.
-    #[account(mut)]
+    #[account(mut, has_one = market @ TesseraError::WrongMarket)]
     pub provider: AccountLoader<'info, Provider>,
     /// Gets the rent of the seat back.
     /// CHECK: the seat names it.
@@ -33,8 +35,8 @@ pub struct ExpireLease<'info> {
     #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
     pub stake_vault: UncheckedAccount<'info>,
     /// The market's mint; needed, and written, only if the bond burns.
-    /// CHECK: the token program burns from an account of this mint alone.
-    #[account(mut)]
+    /// CHECK: the market names it.
+    #[account(mut, address = market.mint @ TesseraError::WrongMint)]
     pub mint: Option<UncheckedAccount<'info>>,
     /// The classic token program.
     pub token_program: Program<'info, Token>,

@@ -33,8 +33,8 @@ pub struct ReturnLease<'info> {
     #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
     pub stake_vault: UncheckedAccount<'info>,
     /// The market's mint; needed, and written, only if the bond burns.
-    /// CHECK: the token program burns from an account of this mint alone.
-    #[account(mut)]
+    /// CHECK: the market names it.
+    #[account(mut, address = market.mint @ TesseraError::WrongMint)]
     pub mint: Option<UncheckedAccount<'info>>,
     /// The classic token program.
     pub token_program: Program<'info, Token>,

@@ -103,13 +103,21 @@ pub fn return_lease(
     build_with(&accounts, &args::ReturnLease, [mention(job)])
 }
 
-/// Takes out a seat whose window has passed. `seat_payer` is the seat's `payer`, `mint` the market's: a late seat's bond
-/// burns.
+/// Takes out a seat whose window has passed. `seat_payer` is the seat's `payer`, `mint` that of `market`: a late
+/// seat's bond burns.
 #[must_use]
-pub fn expire_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pubkey, mint: &Pubkey) -> Instruction {
+pub fn expire_lease(
+    market: &Pubkey,
+    mint: &Pubkey,
+    job: &Pubkey,
+    index: u32,
+    provider: &Pubkey,
+    seat_payer: &Pubkey,
+) -> Instruction {
     let accounts = accounts::ExpireLease {
         job: *job,
         lease: pda::lease(job, index),
+        market: *market,
         provider: *provider,
         seat_payer: *seat_payer,
         stake_vault: pda::stake_vault(provider),

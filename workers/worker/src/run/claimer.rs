@@ -136,7 +136,9 @@ impl Claimer {
         let mut entry = Entry::claiming(id, &me.provider, now);
         self.journal(&entry)?;
         let mint = context.standing().mint;
-        let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(job, index, provider, payer, &mint));
+        let remove = expire
+            .iter()
+            .map(|(provider, payer)| ix::expire_lease(&context.market, &mint, job, index, provider, payer));
         let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
         let instructions: Vec<_> = remove.chain([claim]).collect();
         match context.tessera.send(&instructions, &context.operator, &[]).await {

@@ -217,7 +217,8 @@ impl Steps {
     /// # Errors
     /// If the chain refuses.
     pub async fn expire(&self, entry: &mut Entry, provider: &Pubkey, payer: &Pubkey) -> Result<(), StepError> {
-        let expire = ix::expire_lease(&entry.id.job(), entry.id.index, provider, payer, &self.context.standing().mint);
+        let (job, mint) = (entry.id.job(), self.context.standing().mint);
+        let expire = ix::expire_lease(&self.context.market, &mint, &job, entry.id.index, provider, payer);
         self.send(&[expire]).await?;
         tracing::info!(lease = %entry.id, %provider, "expired");
         if *provider == self.context.me.provider {

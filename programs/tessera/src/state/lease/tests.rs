@@ -306,7 +306,7 @@ fn seats_leave_as_the_table_says() {
         lease
     };
     let table = [
-        ("leased", leased, [None, Some(Expired), Some(Expired), Some(Expired)]),
+        ("leased", leased, [None, Some(Expired), Some(Blameless), Some(Blameless)]),
         ("committed, replicas missing", waiting, [None, None, Some(Blameless), Some(Blameless)]),
         ("committed", committed(&[(1, 9)]), [None, Some(Fault), Some(Blameless), Some(Blameless)]),
         ("revealed, replicas missing", alone, [None, None, Some(Blameless), Some(Blameless)]),
