@@ -10,10 +10,11 @@ use solana_account::{Account, AccountSharedData, ReadableAccount};
 use solana_clock::Clock;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
-use solana_message::Message;
+use solana_message::{Message, VersionedMessage};
 use solana_program_pack::Pack;
+use solana_signature::Signature;
 use solana_signer::Signer;
-use solana_transaction::Transaction;
+use solana_transaction::{Transaction, versioned::VersionedTransaction};
 use spl_associated_token_account_interface::address::get_associated_token_address;
 use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
 use tessera_protocol::{hash::sha256, seeds};
@@ -299,6 +300,18 @@ impl World {
             transaction.sign(&signers, self.svm.latest_blockhash());
         }
         self.svm.send_transaction(transaction).map(Sent).map_err(Box::new)
+    }
+
+    /// Sends a message of any format that nobody has signed, in a world that does not verify signatures, and returns the
+    /// compute units and the bytes of log that it took.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn send_unsigned(&mut self, message: VersionedMessage) -> Result<(u64, usize), Box<FailedTransactionMetadata>> {
+        let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
+        let sent = self.svm.send_transaction(VersionedTransaction { signatures, message });
+        let log = |lines: &[String]| lines.iter().map(String::len).sum();
+        sent.map(|sent| (sent.compute_units_consumed, log(&sent.logs))).map_err(Box::new)
     }
 
     /// The account at `address`; an account without lamports does not exist.

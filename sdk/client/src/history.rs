@@ -39,7 +39,7 @@ impl Tessera {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.config().commitment),
-            max_supported_transaction_version: Some(0),
+            max_supported_transaction_version: Some(1),
         };
         let answer = self.rpc().call(|rpc| async move {
             match rpc.get_transaction_with_config(&signature, config).await {

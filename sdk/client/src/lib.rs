@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod batch;
 mod cluster;
 pub mod collect;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod decode;
 mod error;
 pub mod events;
 mod failure;
+mod format;
 mod history;
 pub mod ix;
 pub mod jobs;
@@ -28,13 +30,14 @@ pub mod token;
 pub mod verify;
 pub mod watch;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use collect::{Collected, LeaseOutput};
 pub use config::{ComputeUnits, Config, PriorityFee};
 pub use decode::{Account, Decode, Job, Lease, Seat};
 pub use error::Error;
 pub use events::{Event, Recorded};
+pub use format::Format;
 pub use jobs::{JobTerms, Posted};
 pub use ledger::Ledger;
 pub use program::tessera::{accounts, events as program_events, types};
@@ -56,6 +59,7 @@ struct Inner {
     config: Config,
     rpc: rpc::Pool,
     recent: Mutex<send::Recent>,
+    format: OnceLock<Format>,
 }
 
 impl Tessera {
@@ -82,7 +86,7 @@ impl Tessera {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let rpc = rpc::Pool::new(&config)?;
-        Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default(), format: OnceLock::new() })))
     }
 
     /// How this connection was configured.
@@ -93,6 +97,10 @@ impl Tessera {
 
     pub(crate) fn rpc(&self) -> &rpc::Pool {
         &self.0.rpc
+    }
+
+    pub(crate) fn known_format(&self) -> &OnceLock<Format> {
+        &self.0.format
     }
 
     pub(crate) fn recent(&self) -> &Mutex<send::Recent> {

@@ -4,10 +4,9 @@
 use std::{collections::VecDeque, time::Duration};
 
 use solana_commitment_config::CommitmentConfig;
-use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
-use solana_message::Message;
+use solana_message::{Hash, VersionedMessage};
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::{
     client_error::{self, ErrorKind, TransactionError},
@@ -16,11 +15,11 @@ use solana_rpc_client_api::{
 };
 use solana_signature::Signature;
 use solana_signer::Signer;
-use solana_transaction::Transaction;
+use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 use tokio::time::{Instant, sleep};
 
-use crate::{ComputeUnits, Error, Event, PriorityFee, Tessera, events, failure};
+use crate::{ComputeUnits, Error, Event, Format, PriorityFee, Tessera, events, failure};
 
 /// How often a transaction is signed anew before it is given up.
 const ATTEMPTS: u32 = 5;
@@ -92,17 +91,28 @@ impl Tessera {
         payer: &Keypair,
         signers: &[&Keypair],
     ) -> Result<Receipt, Error> {
+        self.send_in(Format::Legacy, instructions, payer, signers).await
+    }
+
+    /// As [`Self::send`], in a certain format.
+    pub(crate) async fn send_in(
+        &self,
+        format: Format,
+        instructions: &[Instruction],
+        payer: &Keypair,
+        signers: &[&Keypair],
+    ) -> Result<Receipt, Error> {
         let mut keys: Vec<&Keypair> = vec![payer];
         keys.extend(signers.iter().filter(|key| key.pubkey() != payer.pubkey()));
         let price = self.priority_fee(instructions).await?;
         let limit = match self.config().compute_units {
             ComputeUnits::Fixed(units) => units,
-            ComputeUnits::Auto => self.simulate(instructions, payer).await?,
+            ComputeUnits::Auto => self.simulate(format, instructions, payer).await?,
         };
-        let all = with_budget(instructions, limit, price);
+        let compile = |blockhash| format.compile(instructions, &payer.pubkey(), limit, price, blockhash);
         let mut signature = Signature::default();
         for _ in 0..ATTEMPTS {
-            let (transaction, last_valid) = self.sign(&all, payer, &keys).await?;
+            let (transaction, last_valid) = self.sign(&compile, &keys).await?;
             signature = transaction.signatures.first().copied().unwrap_or_default();
             match self.land(&transaction, signature, last_valid).await? {
                 Attempt::Landed(slot, error) => return self.receipt(signature, slot, error).await,
@@ -135,9 +145,10 @@ impl Tessera {
     }
 
     /// Runs a transaction without effect and returns the compute units to ask for.
-    async fn simulate(&self, instructions: &[Instruction], payer: &Keypair) -> Result<u32, Error> {
-        let message = Message::new(&with_budget(instructions, MAX_UNITS, 0), Some(&payer.pubkey()));
-        let transaction = Transaction::new_unsigned(message);
+    async fn simulate(&self, format: Format, instructions: &[Instruction], payer: &Keypair) -> Result<u32, Error> {
+        let message = format.compile(instructions, &payer.pubkey(), MAX_UNITS, 0, Hash::default())?;
+        let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
+        let transaction = VersionedTransaction { signatures, message };
         let commitment = self.config().commitment;
         let answer = self.rpc().call(|rpc| {
             let transaction = &transaction;
@@ -163,18 +174,15 @@ impl Tessera {
     /// with the same it would have the same signature, and one of the two would never run.
     async fn sign(
         &self,
-        instructions: &[Instruction],
-        payer: &Keypair,
+        compile: &impl Fn(Hash) -> Result<VersionedMessage, Error>,
         keys: &[&Keypair],
-    ) -> Result<(Transaction, u64), Error> {
+    ) -> Result<(VersionedTransaction, u64), Error> {
         let commitment = self.config().commitment;
         for _ in 0..150 {
             let answer =
                 self.rpc().call(|rpc| async move { rpc.get_latest_blockhash_with_commitment(commitment).await });
             let (blockhash, last_valid) = answer.await?;
-            let mut transaction = Transaction::new_unsigned(Message::new(instructions, Some(&payer.pubkey())));
-            transaction
-                .try_sign(keys, blockhash)
+            let transaction = VersionedTransaction::try_new(compile(blockhash)?, keys)
                 .map_err(|e| Error::Signing(format!("{e}; check that every signer's key was given")))?;
             let signature = transaction.signatures.first().copied().unwrap_or_default();
             let new = self.recent().lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(signature);
@@ -187,7 +195,12 @@ impl Tessera {
     }
 
     /// Sends until it has landed or can no longer land.
-    async fn land(&self, transaction: &Transaction, signature: Signature, last_valid: u64) -> Result<Attempt, Error> {
+    async fn land(
+        &self,
+        transaction: &VersionedTransaction,
+        signature: Signature,
+        last_valid: u64,
+    ) -> Result<Attempt, Error> {
         let unknown = |source: Error| Error::Unknown { signature, source: Box::new(source) };
         let started = Instant::now();
         let (mut sent, mut pause) = (None::<Instant>, LOOK.0);
@@ -234,7 +247,7 @@ impl Tessera {
         Ok(status.map_or(Attempt::Expired, |(slot, error)| Attempt::Landed(slot, error)))
     }
 
-    async fn broadcast(&self, transaction: &Transaction) -> Result<(), Error> {
+    async fn broadcast(&self, transaction: &VersionedTransaction) -> Result<(), Error> {
         // What can be refused was refused by the simulation; a second one would only cost time.
         let skip_preflight = self.config().compute_units == ComputeUnits::Auto;
         let level = self.config().commitment.commitment;
@@ -316,15 +329,6 @@ fn refusal(error: Error) -> Error {
         Some(failed) => failure::decode(&failed, &[]),
         None => Error::Rpc { url, source },
     }
-}
-
-fn with_budget(instructions: &[Instruction], limit: u32, price: u64) -> Vec<Instruction> {
-    let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(limit)];
-    if price > 0 {
-        all.push(ComputeBudgetInstruction::set_compute_unit_price(price));
-    }
-    all.extend_from_slice(instructions);
-    all
 }
 
 /// The nearest-rank percentile; 0 of nothing.

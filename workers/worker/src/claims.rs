@@ -87,12 +87,15 @@ impl Terms {
     }
 }
 
-/// Whether a provider with this stake, and this part of it locked, can lock what a seat of the job locks.
+/// Whether a provider with this stake, and this part of it locked, can lock what a seat of the job locks, after so many
+/// others of the same job.
 #[must_use]
-pub fn can_lock(offer: &Offer, lock_multiple: u16, (stake, locked): (u64, u64)) -> bool {
+pub fn can_lock(offer: &Offer, lock_multiple: u16, others: usize, (stake, locked): (u64, u64)) -> bool {
     let pay = payout::lease_pay(offer.price_per_unit, offer.units_per_lease);
     let lock = pay.and_then(|pay| bonds::lock(lock_multiple, pay));
-    lock.is_some_and(|lock| bonds::may_lock(stake, locked, lock, Kind::Base))
+    let together = |lock: u64| lock.checked_mul(u64::try_from(others).ok()?)?.checked_add(locked);
+    lock.and_then(|lock| Some((together(lock)?, lock)))
+        .is_some_and(|(locked, lock)| bonds::may_lock(stake, locked, lock, Kind::Base))
 }
 
 /// Whether a lease can be claimed, and what it takes.

@@ -11,6 +11,7 @@ mod orphans;
 mod outbox;
 pub mod report;
 mod sealing;
+mod sender;
 mod steps;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use solana_pubkey::Pubkey;
-use tessera_sdk::{Error, Event, ix};
+use tessera_sdk::{Error, Event, Receipt, ix};
 use tokio::time::Instant;
 
 use super::{
@@ -33,6 +33,8 @@ pub struct InHand {
     pub entries: HashMap<LeaseId, Entry>,
     /// Seconds that those without a result will take.
     pub ahead: f64,
+    /// How many leases more may be taken.
+    pub room: usize,
 }
 
 /// Claims leases one at a time.
@@ -48,8 +50,8 @@ type Stale = Vec<(Pubkey, Pubkey)>;
 
 /// What came of looking for a lease.
 pub enum Found {
-    /// A claim that has landed, or may have.
-    Claim(Box<Entry>),
+    /// Claims that have landed, or may have.
+    Claims(Vec<Entry>),
     /// There was nothing to claim.
     Nothing,
     /// Somebody was quicker, or the chain refused.
@@ -63,7 +65,7 @@ impl Claimer {
         Self { context, jobs, cooling: Mutex::default() }
     }
 
-    /// Looks for a lease and claims it.
+    /// Looks for leases of a job, as many as there is room for, and claims them.
     ///
     /// # Errors
     /// If the chain cannot be read, or the journal fails.
@@ -74,21 +76,30 @@ impl Claimer {
         for ready in self.jobs.ready() {
             let job = &ready.job;
             let estimate = ready.unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
-            let worth = terms.check(&offer(job)).is_ok()
-                && claims::can_lock(&offer(job), job.lock_multiple, self.context.standing().stake)
-                && chain::job_view(job).takes_claims(now);
-            if !worth || !claims::has_time(estimate, in_hand.ahead, job.lease_seconds) {
+            if terms.check(&offer(job)).is_err() || !chain::job_view(job).takes_claims(now) {
                 continue;
             }
-            if let Some((index, expire)) = self.look(&ready, in_hand, now).await? {
-                return self.take(&job.address, index, &expire, in_hand, now).await;
+            let stake = self.context.standing().stake;
+            let possible = |more: &usize| {
+                let ahead = in_hand.ahead + estimate.unwrap_or(0.0) * *more as f64;
+                claims::can_lock(&offer(job), job.lock_multiple, *more, stake)
+                    && claims::has_time(estimate, ahead, job.lease_seconds)
+            };
+            let most = (0..in_hand.room).take_while(possible).count();
+            let found = self.look(&ready, in_hand, most, now).await?;
+            if !found.is_empty() {
+                return self.take(&job.address, found, in_hand, now).await;
             }
         }
         Ok(Found::Nothing)
     }
 
-    /// The lease of a job to claim: one that others have begun before a fresh one, so that pay is not far for anybody.
-    async fn look(&self, ready: &Ready, in_hand: &InHand, now: i64) -> Result<Option<(u32, Stale)>, Error> {
+    /// Leases of a job to claim, at most so many: those that others have begun before fresh ones, so that pay is not far for
+    /// anybody.
+    async fn look(&self, ready: &Ready, in_hand: &InHand, most: usize, now: i64) -> Result<Vec<(u32, Stale)>, Error> {
+        if most == 0 {
+            return Ok(vec![]);
+        }
         let (job, view) = (&ready.job, chain::job_view(&ready.job));
         let me = Claimant {
             provider: self.context.me.provider,
@@ -105,72 +116,94 @@ impl Claimer {
             claims::order(&job.address, job.unsettled(), &me.provider).into_iter().filter(free).collect();
         for chunk in order.chunks(LOOK.0).take(LOOK.1) {
             let leases = self.context.tessera.leases(&job.address, chunk).await?;
-            let mut best = None;
+            let mut free = Vec::new();
             for (index, lease) in chunk.iter().zip(leases) {
                 let lease = lease.map(|lease| chain::lease_view(&lease));
                 let verdict = claims::assess(&job.address, &view, *index, lease.as_ref(), &me, now);
-                if let Verdict::Free { expire, others } = verdict
-                    && best.as_ref().is_none_or(|(most, ..): &(usize, u32, _)| others > *most)
-                {
-                    best = Some((others, *index, expire));
+                if let Verdict::Free { expire, others } = verdict {
+                    free.push((others, *index, expire));
                 }
             }
-            if let Some((_, index, expire)) = best {
-                return Ok(Some((index, expire)));
+            if !free.is_empty() {
+                // Stable: among equals the order stays.
+                free.sort_by_key(|(others, ..)| std::cmp::Reverse(*others));
+                return Ok(free.into_iter().take(most).map(|(_, index, expire)| (index, expire)).collect());
             }
         }
-        Ok(None)
+        Ok(vec![])
     }
 
-    /// Claims a lease, after removing seats whose windows have passed, in one transaction.
+    /// Claims leases, each after removing seats whose windows have passed, as many in one transaction as fit.
     async fn take(
         &self,
         job: &Pubkey,
-        index: u32,
-        expire: &[(Pubkey, Pubkey)],
+        found: Vec<(u32, Stale)>,
         in_hand: &InHand,
         now: i64,
     ) -> Result<Found, ClaimError> {
         let (context, me) = (&self.context, self.context.me);
-        let id = LeaseId::new(job, index);
-        let mut entry = Entry::claiming(id, &me.provider, now);
-        self.journal(&entry)?;
         let mint = context.standing().mint;
-        let remove = expire
-            .iter()
-            .map(|(provider, payer)| ix::expire_lease(&context.market, &mint, job, index, provider, payer));
-        let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
-        let instructions: Vec<_> = remove.chain([claim]).collect();
-        match context.tessera.send(&instructions, &context.operator, &[]).await {
-            Ok(receipt) => {
-                let claimed = receipt.events.iter().find_map(|event| match event {
-                    Event::LeaseClaimed(claimed) if claimed.provider == me.provider => Some(claimed),
-                    _ => None,
-                });
-                // Without the event (a truncated log) the lifecycle reads the seat from the chain.
-                if let Some(claimed) = claimed {
-                    (entry.attempt, entry.pay, entry.phase) = (Some(claimed.attempt), claimed.pay, Phase::Leased);
-                    self.journal(&entry)?;
-                }
-                tracing::info!(lease = %id, attempt = ?entry.attempt, pay = entry.pay, "claimed");
-                fault::reached("leased", &context.config.data.directory);
-                Ok(Found::Claim(Box::new(entry)))
-            }
-            // These say that nothing has happened.
-            Err(
-                e @ (Error::Program { .. } | Error::Transaction { .. } | Error::Expired { .. } | Error::Invalid(_)),
-            ) => {
-                tracing::debug!(lease = %id, error = %e, "not claimed");
-                self.cool(id);
-                self.undo(&entry, in_hand, now)?;
-                if matches!(e, Error::Program { .. }) { Ok(Found::Missed) } else { Err(e.into()) }
-            }
-            // The claim may have landed: keep it in mind until that is known.
-            Err(e) => {
-                tracing::warn!(lease = %id, error = %e, "it is not known whether the claim landed");
-                Ok(Found::Claim(Box::new(entry)))
+        let mut entries = Vec::new();
+        let mut groups = Vec::new();
+        for (index, expire) in found {
+            let entry = Entry::claiming(LeaseId::new(job, index), &me.provider, now);
+            self.journal(&entry)?;
+            entries.push(entry);
+            let remove = expire
+                .iter()
+                .map(|(provider, payer)| ix::expire_lease(&context.market, &mint, job, index, provider, payer));
+            let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
+            groups.push(remove.chain([claim]).collect());
+        }
+        let outcomes = context.tessera.send_all(&groups, &context.operator).await;
+        let mut claims = Vec::new();
+        let mut failed = None;
+        for (entry, outcome) in entries.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(receipt) => claims.push(self.landed(entry, &receipt)?),
+                Err(e) => match &*e {
+                    // These say that nothing has happened.
+                    Error::Program { .. } | Error::Transaction { .. } | Error::Expired { .. } | Error::Invalid(_) => {
+                        tracing::debug!(lease = %entry.id, error = %e, "not claimed");
+                        self.cool(entry.id);
+                        self.undo(&entry, in_hand, now)?;
+                        failed = Some(e);
+                    }
+                    // The claim may have landed: keep it in mind until that is known.
+                    _ => {
+                        tracing::warn!(lease = %entry.id, error = %e, "it is not known whether the claim landed");
+                        claims.push(entry);
+                    }
+                },
             }
         }
+        match failed {
+            _ if !claims.is_empty() => Ok(Found::Claims(claims)),
+            Some(e) if !matches!(*e, Error::Program { .. }) => Err(ClaimError::Sending(e)),
+            _ => Ok(Found::Missed),
+        }
+    }
+
+    /// A claim has landed.
+    fn landed(&self, mut entry: Entry, receipt: &Receipt) -> Result<Entry, JournalError> {
+        let job = entry.id.job();
+        let claimed = receipt.events.iter().find_map(|event| match event {
+            Event::LeaseClaimed(claimed)
+                if claimed.provider == self.context.me.provider
+                    && (claimed.job, claimed.index) == (job, entry.id.index) =>
+            {
+                Some(claimed)
+            }
+            _ => None,
+        });
+        // Without the event (a truncated log) the lifecycle reads the seat from the chain.
+        if let Some(claimed) = claimed {
+            (entry.attempt, entry.pay, entry.phase) = (Some(claimed.attempt), claimed.pay, Phase::Leased);
+            self.journal(&entry)?;
+        }
+        tracing::info!(lease = %entry.id, attempt = ?entry.attempt, pay = entry.pay, "claimed");
+        fault::reached("leased", &self.context.config.data.directory);
+        Ok(entry)
     }
 
     /// A lease that was left before may still owe us rent, so its old entry comes back.
@@ -204,6 +237,9 @@ pub enum ClaimError {
     /// The chain, or the way to it.
     #[error(transparent)]
     Chain(#[from] Error),
+    /// The claims could not be sent.
+    #[error(transparent)]
+    Sending(Arc<Error>),
     /// The journal: nothing may go on without it.
     #[error(transparent)]
     Journal(#[from] JournalError),

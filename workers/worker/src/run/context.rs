@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use solana_signer::Signer;
 use tessera_protocol::routing::Capabilities;
 use tessera_sdk::Tessera;
 
-use super::chain;
+use super::{chain, sender::Sender};
 use crate::{
     cache::Cache,
     claims::Terms,
@@ -37,7 +37,9 @@ pub struct Context {
     /// Who we are.
     pub me: Me,
     /// The key that signs.
-    pub operator: Keypair,
+    pub operator: Arc<Keypair>,
+    /// Sends with it.
+    pub sender: Sender,
     /// What must not be forgotten.
     pub journal: Journal,
     /// Modules and inputs.
@@ -94,7 +96,7 @@ impl Context {
     /// # Errors
     /// If something is missing; the text says what to do.
     pub async fn open(config: Config) -> Result<Self> {
-        let operator = config.operator()?;
+        let operator = Arc::new(config.operator()?);
         // First, so that a second worker does nothing at all.
         let journal = Journal::open(&config.data.directory)?;
         let cache = Cache::open(&config.data.directory.join("cache"), config.cache_len())?;
@@ -107,7 +109,8 @@ impl Context {
             Limits { start: START, unit: Duration::from_secs(config.work.unit_seconds), memory: config.child_memory() };
         let market = config.cluster.market;
         let standing = Mutex::new(standing);
-        Ok(Self { config, tessera, market, me, operator, journal, cache, outbox, limits, standing })
+        let sender = Sender::start(tessera.clone(), Arc::clone(&operator));
+        Ok(Self { config, tessera, market, me, operator, sender, journal, cache, outbox, limits, standing })
     }
 
     /// Looks provider and market up again.

@@ -247,11 +247,16 @@ impl Engine {
         // A seat that is not to be seen any more has most likely been expired while this worker was away.
         let leased = |slot: &&Slot| slot.entry.phase == Phase::Leased && slot.absent_since.is_none();
         let to_compute = self.slots.values().filter(leased).filter(|slot| !slot.give_up);
-        let room = in_hand < self.context.config.work.max_leases
-            && standing.open_leases.max(u32::try_from(in_hand).unwrap_or(u32::MAX)) < standing.max_open_leases
-            && to_compute.count() <= self.context.config.work.prefetch;
+        let work = &self.context.config.work;
+        let open = usize::try_from(standing.open_leases).unwrap_or(usize::MAX).max(in_hand);
+        let allowed = usize::try_from(standing.max_open_leases).unwrap_or(usize::MAX);
+        let room = work
+            .max_leases
+            .saturating_sub(in_hand)
+            .min(allowed.saturating_sub(open))
+            .min((work.prefetch + 1).saturating_sub(to_compute.count()));
         let wanted = self.mood == Mood::Working && standing.obstacle.is_none();
-        if self.claiming || !wanted || !room || now < self.claim_after {
+        if self.claiming || !wanted || room == 0 || now < self.claim_after {
             return;
         }
         self.claiming = true;
@@ -261,7 +266,7 @@ impl Engine {
         let entries = self.slots.iter().map(|(id, slot)| (*id, slot.entry.clone())).collect();
         let (claimer, news) = (Arc::clone(&self.claimer), self.news.clone());
         tokio::spawn(async move {
-            let _ = news.send(News::Claimed(claimer.claim(&InHand { entries, ahead }).await));
+            let _ = news.send(News::Claimed(claimer.claim(&InHand { entries, ahead, room }).await));
         });
     }
 
@@ -308,14 +313,14 @@ impl Engine {
         self.claiming = false;
         let now = Instant::now();
         match result {
-            Ok(Found::Claim(entry)) => {
+            Ok(Found::Claims(entries)) => {
                 (self.claim_failures, self.claim_after) = (0, now);
-                self.slots.insert(entry.id, Slot::new(*entry));
+                self.slots.extend(entries.into_iter().map(|entry| (entry.id, Slot::new(entry))));
             }
             Ok(Found::Nothing) => (self.claim_failures, self.claim_after) = (0, now + self.context.config.poll()),
             Ok(Found::Missed) => self.claim_after = now + Duration::from_millis(100).mul_f64(backoff::jitter()),
             Err(ClaimError::Journal(e)) => return Err(e),
-            Err(ClaimError::Chain(e)) => {
+            Err(e) => {
                 self.claim_failures += 1;
                 self.claim_after = now + backoff::after(self.claim_failures);
                 tracing::warn!(error = %e, "cannot claim; is there SOL on the operator key? `tessera-worker doctor` tells");
@@ -390,7 +395,7 @@ impl Engine {
         match e {
             StepError::Journal(e) => return Err(e),
             // Somebody else was quicker, or our view was old: look again.
-            StepError::Chain(tessera_sdk::Error::Program { ref name, .. }) => {
+            StepError::Chain(ref error) if let tessera_sdk::Error::Program { name, .. } = &**error => {
                 tracing::debug!(lease = %id, name, "the chain refuses the step");
                 slot.due = Instant::now() + backoff::after(slot.failures).min(self.context.config.poll());
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use tessera_protocol::cid::Cid;
-use tessera_sdk::{Error, StoreClient, ix};
+use tessera_sdk::{Error, StoreClient, batch, ix};
 
 use super::{
     compute::{ComputeError, Computer},
@@ -24,7 +24,7 @@ use crate::{
 pub enum StepError {
     /// The chain, or the way to it.
     #[error(transparent)]
-    Chain(#[from] Error),
+    Chain(#[from] Arc<Error>),
     /// The journal: nothing may go on without it.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -67,8 +67,8 @@ impl Steps {
         self.journal(entry)
     }
 
-    async fn send(&self, instructions: &[Instruction]) -> Result<tessera_sdk::Receipt, Error> {
-        self.context.tessera.send(instructions, &self.context.operator, &[]).await
+    async fn send(&self, instructions: &[Instruction]) -> batch::Outcome {
+        self.context.sender.send(instructions.to_vec()).await
     }
 
     /// Computes the lease.
@@ -164,12 +164,12 @@ impl Steps {
         let settle = self.settlement(&entry.id, lease)?;
         match self.send(&[first.clone(), settle]).await {
             Ok(receipt) => self.paid(entry, &receipt),
-            Err(Error::Program { name, message, .. }) => {
+            Err(e) => {
+                let Error::Program { name, message, .. } = &*e else { return Err(e.into()) };
                 tracing::debug!(lease = %entry.id, name, message, "settling along is refused, trying without");
                 self.send(&[first]).await?;
                 Ok(())
             }
-            Err(e) => Err(e.into()),
         }
     }
 
