@@ -48,7 +48,8 @@ pub fn compare(world: &World, model: &Model, jobs: &[Job]) -> Result<(), Differe
             p.total_earned => expected.total_earned,
             p.open_leases => expected.open_leases,
             p.locked => expected.locked,
-            p.burned => expected.burned,
+            p.lost => expected.lost,
+            p.to_burn => expected.to_burn,
             p.returns_full_at => expected.returns_full_at,
             p.leases_settled => expected.leases_settled,
             p.units_settled => expected.units_settled,
@@ -181,8 +182,8 @@ pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
     for provider in &world.providers {
         let p = world.load::<state::Provider>(provider.address).ok_or("a provider is gone")?;
         holds(
-            "3: vault ≥ stake + unstaking + earned",
-            world.tokens(provider.vault) >= p.stake + p.unstaking + p.earned,
+            "3: vault ≥ stake + unstaking + earned + to_burn",
+            world.tokens(provider.vault) >= p.stake + p.unstaking + p.earned + p.to_burn,
         )?;
         let (seats, locked) = open.get(&provider.address).copied().unwrap_or_default();
         holds("open leases are seats", p.open_leases == seats)?;

@@ -31,6 +31,8 @@ pub enum Op {
     WithdrawStake(usize),
     /// `withdraw_earnings`.
     WithdrawEarnings(usize),
+    /// `burn_bonds`.
+    BurnBonds(usize),
     /// Client, provider, tokens: a gift to a stake vault.
     GiveToVault(usize, usize, u64),
     /// Client, job, tokens: a gift to an escrow.
@@ -76,6 +78,7 @@ impl Op {
             Self::RequestUnstake(provider, amount) => model.request_unstake(provider, amount)?,
             Self::WithdrawStake(provider) => model.withdraw_stake(provider)?,
             Self::WithdrawEarnings(provider) => model.withdraw_earnings(provider)?,
+            Self::BurnBonds(provider) => model.burn_bonds(provider)?,
             Self::GiveToVault(client, provider, amount) => model.give_to_vault(client, provider, amount)?,
             Self::GiveToEscrow(client, job, amount) => model.give_to_escrow(client, job, amount)?,
             Self::Post(client, ref terms) => model.post_job(client, terms.clone()).map(|_| ())?,
@@ -113,6 +116,7 @@ impl Op {
             Self::RequestUnstake(..) => "request_unstake",
             Self::WithdrawStake(_) => "withdraw_stake",
             Self::WithdrawEarnings(_) => "withdraw_earnings",
+            Self::BurnBonds(_) => "burn_bonds",
             Self::GiveToVault(..) => "give_to_vault",
             Self::GiveToEscrow(..) => "give_to_escrow",
             Self::Post(..) => "post_job",
@@ -145,6 +149,7 @@ impl Op {
             Self::RequestUnstake(p, amount) => world.request_unstake(provider(world, p), amount),
             Self::WithdrawStake(p) => world.withdraw_stake(provider(world, p)),
             Self::WithdrawEarnings(p) => world.withdraw_earnings(provider(world, p)),
+            Self::BurnBonds(p) => world.burn_bonds(provider(world, p)),
             Self::Post(client, ref terms) => world.post_job(world.clients[client], terms),
             Self::TopUp(job, seconds, price) => world.top_up_job(jobs[job], seconds, price),
             Self::Cancel(job) => world.cancel_job(jobs[job]),
@@ -248,7 +253,7 @@ fn random(rng: &mut Rng, model: &Model) -> Op {
         return natural(rng, model, job);
     }
     let index = rng.below(u64::from(model.jobs[job].lease_count()) + 1) as u32;
-    match rng.below(26) {
+    match rng.below(27) {
         0..=4 => Op::Advance(*rng.pick(&[1, 1, 5, 5, 9, 10, 11, 11, 20, 60, 250])),
         5 => Op::SetPaused(rng.one_in(2)),
         6 => Op::UpdateMarket(market_terms(rng)),
@@ -270,6 +275,7 @@ fn random(rng: &mut Rng, model: &Model) -> Op {
         22 => Op::Settle(job, index, p),
         23 => Op::Return(job, index, p),
         24 => Op::Expire(job, index, p),
+        25 => Op::BurnBonds(p),
         _ => Op::CloseLease(job, index),
     }
 }

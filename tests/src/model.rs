@@ -147,8 +147,10 @@ pub struct Provider {
     pub disagreed: u64,
     /// Stake that its seats lock.
     pub locked: u64,
-    /// Stake that was burned.
-    pub burned: u64,
+    /// Bonds lost.
+    pub lost: u64,
+    /// Part of them that nobody has burned yet.
+    pub to_burn: u64,
     /// Times at which free returns that it used come back, one behind the other.
     pub returns_full_at: i64,
     /// Tokens in the stake vault, gifts included.

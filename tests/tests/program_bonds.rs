@@ -1,8 +1,8 @@
 //! What seats lock, what burns when they are late, and what is free.
 
+use spl_token_interface::state::{Account as TokenAccount, AccountState};
 use tessera::{TesseraError, events, state::Departure};
 use tessera_tests::{
-    call::Call,
     terms::JobTerms,
     world::{World, params},
 };
@@ -11,10 +11,6 @@ use tessera_tests::{
 const PAY: u64 = 28;
 const LOCK: u64 = 8 * PAY;
 const BOND: u64 = PAY / 4;
-
-fn without_mint(call: Call<'_>) -> Call<'_> {
-    call.replace("mint", tessera::ID)
-}
 
 #[test]
 fn a_seat_locks_stake_until_it_is_paid() {
@@ -32,7 +28,7 @@ fn a_seat_locks_stake_until_it_is_paid() {
     world.request_unstake(p[0], 1).expect_err(TesseraError::StakeLocked);
     world.settle_lease(job, 0, p[0]).ok();
     let account = world.provider(p[0]);
-    assert_eq!((account.locked, account.stake, account.burned), (0, LOCK, 0));
+    assert_eq!((account.locked, account.stake, account.lost), (0, LOCK, 0));
     world.request_unstake(p[0], LOCK).ok();
 }
 
@@ -65,23 +61,61 @@ fn a_lock_that_overflows_is_refused() {
 }
 
 #[test]
-fn the_bond_of_a_late_seat_burns() {
+fn the_bond_of_a_late_seat_is_lost_and_burns() {
     let (mut world, job, p) = World::with_replicas(2, 2);
     let supply = world.supply();
     world.commit(job, 0, p[0], 0);
     world.claim_lease(job, 0, p[1]).ok();
     world.advance(120);
     world.expire_lease(job, 0, p[1]).expect_err(TesseraError::WindowStillOpen);
+    world.burn_bonds(p[1]).expect_err(TesseraError::NothingToBurn);
     world.advance(1);
-    without_mint(world.expire_lease(job, 0, p[1])).expect_err(TesseraError::MintMissing);
     let event = world.expire_lease(job, 0, p[1]).ok().event::<events::LeaseExpired>();
-    assert_eq!((event.departure, event.burned), (Departure::Expired, BOND));
+    assert_eq!((event.departure, event.lost), (Departure::Expired, BOND));
     let account = world.provider(p[1]);
-    assert_eq!((account.stake, account.burned, account.locked, account.expired), (5_000 - BOND, BOND, 0, 1));
-    assert_eq!((world.tokens(p[1].vault), world.supply()), (5_000 - BOND, supply - BOND));
+    assert_eq!((account.stake, account.lost, account.locked, account.expired), (5_000 - BOND, BOND, 0, 1));
     // The other one has done nothing wrong, and is not bound to wait for a third.
     let event = world.return_lease(job, 0, p[0]).ok().event::<events::LeaseReturned>();
-    assert_eq!((event.burned, world.provider(p[0]).stake), (0, 5_000));
+    assert_eq!((event.lost, world.provider(p[0]).stake), (0, 5_000));
+
+    // Nothing leaves before the bond has burned.
+    world.request_unstake(p[1], 100).ok();
+    world.advance(3_600);
+    world.withdraw_stake(p[1]).expect_err(TesseraError::BondsNotBurned);
+    assert_eq!((world.tokens(p[1].vault), world.supply(), world.provider(p[1]).to_burn), (5_000, supply, BOND));
+    let event = world.burn_bonds(p[1]).ok().event::<events::BondsBurned>();
+    assert_eq!((event.provider, event.amount), (p[1].address, BOND));
+    assert_eq!((world.tokens(p[1].vault), world.supply()), (5_000 - BOND, supply - BOND));
+    world.burn_bonds(p[1]).expect_err(TesseraError::NothingToBurn);
+    world.withdraw_stake(p[1]).ok();
+    assert_eq!((world.tokens(p[1].vault), world.provider(p[1]).lost), (4_900 - BOND, BOND));
+}
+
+#[test]
+fn earnings_wait_for_the_bond_too() {
+    let mut world = World::with(|b| b.providers = 1);
+    let (client, p) = (world.clients[0], world.providers[0]);
+    let job = world.job(client, &JobTerms::default());
+    world.complete(job, 0, &[p]);
+    world.claim_lease(job, 1, p).ok();
+    world.advance(121);
+    world.expire_lease(job, 1, p).ok();
+    world.withdraw_earnings(p).expect_err(TesseraError::BondsNotBurned);
+    world.burn_bonds(p).ok();
+    world.withdraw_earnings(p).ok();
+}
+
+#[test]
+fn a_frozen_vault_holds_up_nobody_else() {
+    let (mut world, job, p) = World::with_replicas(2, 1);
+    world.claim_lease(job, 0, p[0]).ok();
+    let vault = world.token_account(p[0].vault).unwrap();
+    world.set_packed(p[0].vault, TokenAccount { state: AccountState::Frozen, ..vault });
+    world.advance(121);
+    world.expire_lease(job, 0, p[0]).ok();
+    world.burn_bonds(p[0]).refusal();
+    world.complete(job, 0, &[p[1]]);
+    world.close_job(job).ok();
 }
 
 #[test]
@@ -90,7 +124,7 @@ fn who_does_not_reveal_loses_the_bond() {
     world.commit(job, 0, p[0], 0);
     world.advance(61);
     let event = world.expire_lease(job, 0, p[0]).ok().event::<events::LeaseExpired>();
-    assert_eq!((event.departure, event.burned), (Departure::Fault, BOND));
+    assert_eq!((event.departure, event.lost), (Departure::Fault, BOND));
     assert_eq!(world.provider(p[0]).stake, 5_000 - BOND);
 }
 
@@ -99,8 +133,8 @@ fn seats_that_nobody_is_to_blame_for_cost_nothing() {
     let (mut world, job, p) = World::with_replicas(1, 2);
     world.commit(job, 0, p[0], 0);
     world.advance(3_600 + 301);
-    let event = without_mint(world.expire_lease(job, 0, p[0])).ok().event::<events::LeaseExpired>();
-    assert_eq!((event.departure, event.burned), (Departure::Blameless, 0));
+    let event = world.expire_lease(job, 0, p[0]).ok().event::<events::LeaseExpired>();
+    assert_eq!((event.departure, event.lost), (Departure::Blameless, 0));
     assert_eq!((world.provider(p[0]).locked, world.provider(p[0]).stake), (0, 5_000));
 }
 
@@ -109,18 +143,16 @@ fn so_many_returns_are_free() {
     let (mut world, job, p) = World::with_replicas(1, 1);
     let give_back = |world: &mut World| {
         world.claim_lease(job, 0, p[0]).ok();
-        world.return_lease(job, 0, p[0]).ok().event::<events::LeaseReturned>().burned
+        world.return_lease(job, 0, p[0]).ok().event::<events::LeaseReturned>().lost
     };
     assert_eq!([0; 4].map(|_| give_back(&mut world)), [0, 0, 0, BOND]);
-    world.claim_lease(job, 0, p[0]).ok();
-    without_mint(world.return_lease(job, 0, p[0])).expect_err(TesseraError::MintMissing);
     // One comes back every 1,200 seconds.
     world.advance(1_199);
-    without_mint(world.return_lease(job, 0, p[0])).expect_err(TesseraError::MintMissing);
+    assert_eq!(give_back(&mut world), BOND);
     world.advance(1);
-    without_mint(world.return_lease(job, 0, p[0])).ok();
+    assert_eq!([0; 2].map(|_| give_back(&mut world)), [0, BOND]);
     let account = world.provider(p[0]);
-    assert_eq!((account.stake, account.burned, account.locked), (5_000 - BOND, BOND, 0));
+    assert_eq!((account.stake, account.lost, account.to_burn), (5_000 - 3 * BOND, 3 * BOND, 3 * BOND));
 }
 
 #[test]
@@ -147,5 +179,5 @@ fn a_clock_that_leaps_makes_nobody_late() {
     world.expire_lease(job, 0, p[0]).expect_err(TesseraError::WindowStillOpen);
     world.reveal_and_open(job, 0, p[0], 0).ok();
     world.settle_lease(job, 0, p[0]).ok();
-    assert_eq!((world.provider(p[0]).earned, world.provider(p[0]).burned), (PAY, 0));
+    assert_eq!((world.provider(p[0]).earned, world.provider(p[0]).lost), (PAY, 0));
 }

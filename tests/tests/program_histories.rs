@@ -17,7 +17,7 @@ const TOKENS: u64 = 100_000;
 const STAKE: u64 = 5_000;
 
 /// What histories must do, be refused, and bring about.
-const EVERYWHERE: [&str; 49] = [
+const EVERYWHERE: [&str; 51] = [
     "add_stake",
     "add_stake refused",
     "advance",
@@ -63,6 +63,8 @@ const EVERYWHERE: [&str; 49] = [
     "unpause refused",
     "update_market",
     "withdraw_earnings",
+    "burn_bonds",
+    "burn_bonds refused",
     "withdraw_earnings refused",
     "withdraw_stake",
     "withdraw_stake refused",

@@ -107,9 +107,9 @@ fn a_provider() {
     assert_eq!((c.u64(), c.u64()), (28, 28));
     assert_eq!([c.u64(), c.u64(), c.u64(), c.u64(), c.u64()], [1, 4, 0, 0, 0]);
     // A seat of 4 × 7 locks 8 times as much; another was returned for nothing, which comes back in 1,200 seconds.
-    assert_eq!((c.i64(), c.u64(), c.u64(), c.u64()), (START, START_SLOT, 224, 0));
+    assert_eq!((c.i64(), c.u64(), c.u64(), c.u64(), c.u64()), (START, START_SLOT, 224, 0, 0));
     assert_eq!((c.i64(), c.u32()), (START + 1_200, 1));
-    c.reserved::<100>();
+    c.reserved::<92>();
     c.end();
 }
 

@@ -184,7 +184,7 @@ fn register_provider_makes_a_provider_and_an_empty_vault() {
     assert_eq!((account.authority, account.operator), (provider.authority, provider.operator));
     assert_eq!((account.capabilities(), account.registered_at), (CAPABILITIES, START));
     assert_eq!((account.stake, account.unstaking, account.earned, account.open_leases), (0, 0, 0, 0));
-    assert_eq!(account.reserved, [0; 100]);
+    assert_eq!(account.reserved, [0; 92]);
     let vault = world.token_account(provider.vault).unwrap();
     assert_eq!((vault.mint, vault.owner, vault.amount), (world.mint, provider.address, 0));
     let rent = world.rent(state::Provider::SPACE) + token_rent(&world);

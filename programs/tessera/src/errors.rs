@@ -166,4 +166,8 @@ pub enum TesseraError {
     ReturnsSecondsOutOfBounds,
     #[msg("Seats lock too much of the stake for this: wait until they are settled, or stake more")]
     StakeLocked,
+    #[msg("Lost bonds lie in the stake vault: burn them first, with burn_bonds")]
+    BondsNotBurned,
+    #[msg("No lost bond is left to burn")]
+    NothingToBurn,
 }

@@ -103,6 +103,15 @@ pub struct StakeWithdrawn {
     pub amount: u64,
 }
 
+/// Lost bonds were burned.
+#[event]
+pub struct BondsBurned {
+    /// The provider.
+    pub provider: Pubkey,
+    /// How much.
+    pub amount: u64,
+}
+
 /// Earnings left.
 #[event]
 pub struct EarningsWithdrawn {
@@ -309,8 +318,8 @@ pub struct LeaseReturned {
     pub index: u32,
     /// The provider.
     pub provider: Pubkey,
-    /// Stake that was burned, because no return was free any more.
-    pub burned: u64,
+    /// Bond that is lost, because no return was free any more.
+    pub lost: u64,
 }
 
 /// A seat whose window has passed was removed.
@@ -324,8 +333,8 @@ pub struct LeaseExpired {
     pub provider: Pubkey,
     /// What it counts as.
     pub departure: Departure,
-    /// Stake that was burned.
-    pub burned: u64,
+    /// Bond that is lost.
+    pub lost: u64,
 }
 
 /// A lease account was closed.

@@ -85,6 +85,11 @@ pub mod tessera {
         WithdrawEarnings::handle(ctx)
     }
 
+    /// Burns the bonds that a provider has lost.
+    pub fn burn_bonds(ctx: Context<BurnBonds>) -> Result<()> {
+        BurnBonds::handle(ctx)
+    }
+
     /// Creates the client account of a wallet.
     pub fn register_client(ctx: Context<RegisterClient>) -> Result<()> {
         RegisterClient::handle(ctx)
@@ -135,12 +140,12 @@ pub mod tessera {
         SettleLease::handle(ctx)
     }
 
-    /// Gives up a seat; its bond burns if the provider has no free return left.
+    /// Gives up a seat; its bond is lost if the provider has no free return left.
     pub fn return_lease(ctx: Context<ReturnLease>) -> Result<()> {
         ReturnLease::handle(ctx)
     }
 
-    /// Takes out a seat whose window has passed; its bond burns.
+    /// Takes out a seat whose window has passed; the bond of one that was late is lost.
     pub fn expire_lease<'info>(ctx: Context<'info, ExpireLease<'info>>) -> Result<()> {
         ExpireLease::handle(ctx)
     }

@@ -14,10 +14,7 @@ use anchor_lang::{
 use anchor_spl::token::{self, Burn, Token, TokenAccount, Transfer};
 use tessera_protocol::seeds;
 
-use crate::{
-    errors::TesseraError,
-    state::{Job, Lease, Provider, Seat},
-};
+use crate::state::{Job, Lease, Seat};
 
 /// Moves tokens of a signer into a vault.
 pub fn deposit<'info>(
@@ -56,34 +53,6 @@ pub fn burn<'info>(
 ) -> Result<()> {
     let accounts = Burn { mint, from: vault, authority: owner };
     token::burn(CpiContext::new_with_signer(program.key(), accounts, &[signer]), amount)
-}
-
-/// Where a provider's bond is, and what it takes to burn it.
-pub struct Bond<'a, 'info> {
-    /// The provider.
-    pub provider: &'a AccountLoader<'info, Provider>,
-    /// Its stake vault.
-    pub vault: AccountInfo<'info>,
-    /// The market's mint; needed only if something burns.
-    pub mint: Option<AccountInfo<'info>>,
-    /// The classic token program.
-    pub program: &'a Program<'info, Token>,
-}
-
-impl Bond<'_, '_> {
-    /// Burns `amount` of the stake, if it is not zero.
-    pub fn burn(self, amount: u64) -> Result<()> {
-        if amount == 0 {
-            return Ok(());
-        }
-        let signer = {
-            let provider = &mut *self.provider.load_mut()?;
-            provider.burn(amount)?;
-            provider.signer()
-        };
-        let mint = self.mint.ok_or(TesseraError::MintMissing)?;
-        burn(self.program, mint, self.vault, self.provider.to_account_info(), &signer.seeds(), amount)
-    }
 }
 
 /// The rent of `bytes` bytes more in an account that is paid for.

@@ -75,7 +75,8 @@ pub struct ProviderView {
     pub faults: u64,
     pub disagreed: u64,
     pub locked: u64,
-    pub burned: u64,
+    pub lost: u64,
+    pub to_burn: u64,
     pub registered_at: i64,
 }
 
@@ -100,7 +101,8 @@ impl ProviderView {
             faults: provider.faults,
             disagreed: provider.disagreed,
             locked: provider.locked,
-            burned: provider.burned,
+            lost: provider.lost,
+            to_burn: provider.to_burn,
             registered_at: provider.registered_at,
         }
     }

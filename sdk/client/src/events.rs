@@ -52,6 +52,7 @@ events!(
     UnstakeRequested,
     StakeWithdrawn,
     EarningsWithdrawn,
+    BondsBurned,
     ClientRegistered,
     JobPosted,
     JobToppedUp,

@@ -37,6 +37,12 @@ struct Node {
     repeat: u64,
     height: u64,
     simulation_fails: bool,
+    /// Lamports of a transfer that simulations refuse.
+    refuses: Option<u64>,
+    /// Whether the cluster takes transactions of version 1.
+    version_1: bool,
+    /// Whether each transaction received was of version 1.
+    versions: Vec<bool>,
     /// Signatures received, in order, without repetitions.
     received: Vec<String>,
     /// What became of them.
@@ -73,14 +79,32 @@ impl Node {
                     json!({ "blockhash": bs58::encode(bytes).into_string(), "lastValidBlockHeight": self.height + LIFE }),
                 )
             }
+            "getMultipleAccounts" => {
+                let feature = json!({
+                    "lamports": 1, "owner": "Feature111111111111111111111111111111111111", "executable": false,
+                    "data": [BASE64_STANDARD.encode([1, 7, 0, 0, 0, 0, 0, 0, 0]), "base64"], "rentEpoch": 0, "space": 9,
+                });
+                with_context(json!([if self.version_1 { feature } else { Value::Null }]))
+            }
             "simulateTransaction" => {
-                let (err, logs) =
-                    if self.simulation_fails { (custom_error(), failure_logs()) } else { (Value::Null, json!([])) };
+                let bytes = BASE64_STANDARD.decode(params[0].as_str().unwrap()).unwrap();
+                let refused = self
+                    .refuses
+                    .is_some_and(|lamports| bytes.windows(8).any(|window| window == lamports.to_le_bytes()));
+                let (err, logs) = if self.simulation_fails || refused {
+                    (custom_error(), failure_logs())
+                } else {
+                    (Value::Null, json!([]))
+                };
                 with_context(json!({ "err": err, "logs": logs, "unitsConsumed": 1000 }))
             }
             "sendTransaction" => {
                 let bytes = BASE64_STANDARD.decode(params[0].as_str().unwrap()).unwrap();
-                let signature = bs58::encode(&bytes[1..65]).into_string();
+                // Version 1 has the signatures behind the message.
+                let v1 = bytes[0] == 0x81;
+                self.versions.push(v1);
+                let signature = if v1 { &bytes[bytes.len() - 64..] } else { &bytes[1..65] };
+                let signature = bs58::encode(signature).into_string();
                 if !self.received.contains(&signature) {
                     let fate = if self.fates.is_empty() { Fate::Land } else { self.fates.remove(0) };
                     self.received.push(signature.clone());
@@ -152,6 +176,13 @@ async fn start(node: Node) -> (Tessera, Shared) {
 
 fn transfer(from: &Keypair) -> solana_instruction::Instruction {
     solana_system_interface::instruction::transfer(&from.pubkey(), &solana_pubkey::Pubkey::new_from_array([9; 32]), 1)
+}
+
+/// Groups of one transfer each, of so many lamports.
+fn groups(from: &Keypair, lamports: &[u64]) -> Vec<Vec<solana_instruction::Instruction>> {
+    let to = solana_pubkey::Pubkey::new_from_array([9; 32]);
+    let transfer = |lamports: &u64| solana_system_interface::instruction::transfer(&from.pubkey(), &to, *lamports);
+    lamports.iter().map(|lamports| vec![transfer(lamports)]).collect()
 }
 
 async fn send_one(node: Node) -> (Result<tessera_sdk::Receipt, Error>, Shared) {
@@ -228,5 +259,33 @@ async fn two_equal_transactions_are_two() {
     let first = tessera.send(&transfers, &payer, &[]).await.unwrap();
     let second = tessera.send(&transfers, &payer, &[]).await.unwrap();
     assert_ne!(first.signature, second.signature);
+    assert_eq!(node.lock().unwrap().received.len(), 2);
+}
+
+#[tokio::test]
+async fn groups_that_fit_share_a_transaction() {
+    for version_1 in [false, true] {
+        let (tessera, node) = start(Node { version_1, ..Node::default() }).await;
+        let payer = Keypair::new();
+        assert!(tessera.send_all(&[], &payer).await.is_empty());
+        let outcomes = tessera.send_all(&groups(&payer, &[1, 2, 3]), &payer).await;
+        let signatures: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().signature.to_string()).collect();
+        let node = node.lock().unwrap();
+        assert_eq!(node.received.len(), 1);
+        assert!(signatures.iter().all(|signature| *signature == node.received[0]));
+        assert_eq!(node.versions, [version_1]);
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_is_refused_keeps_no_other_back() {
+    let bad = 0xdead_beef_0000_0001;
+    let (tessera, node) = start(Node { refuses: Some(bad), ..Node::default() }).await;
+    let payer = Keypair::new();
+    let outcomes = tessera.send_all(&groups(&payer, &[1, 2, bad, 4, 5]), &payer).await;
+    let errors: Vec<_> =
+        outcomes.iter().map(|outcome| outcome.as_ref().err().and_then(|e| e.program_error())).collect();
+    assert_eq!(errors, [None, None, Some("JustATest"), None, None]);
+    // Both before it, and both behind it.
     assert_eq!(node.lock().unwrap().received.len(), 2);
 }

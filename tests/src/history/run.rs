@@ -222,6 +222,9 @@ impl History {
         }
         self.must(world, model, Op::Advance(10_000_000))?;
         for provider in 0..model.providers.len() {
+            if model.providers[provider].to_burn > 0 {
+                self.must(world, model, Op::BurnBonds(provider))?;
+            }
             if model.providers[provider].unstaking > 0 {
                 self.must(world, model, Op::WithdrawStake(provider))?;
             }

@@ -30,13 +30,12 @@ impl Job {
 }
 
 impl Model {
-    /// Stake burns.
-    fn burn(&mut self, provider: usize, amount: u64) {
+    /// A bond is lost.
+    fn lose(&mut self, provider: usize, bond: u64) {
         let p = &mut self.providers[provider];
-        p.stake -= amount;
-        p.vault -= amount;
-        p.burned += amount;
-        self.burned += amount;
+        p.stake -= bond;
+        p.to_burn += bond;
+        p.lost += bond;
     }
 
     /// `claim_lease`.
@@ -218,7 +217,7 @@ impl Model {
         let back = each.map(|each| p.returns_full_at.max(now) + each.max(1));
         match back.filter(|back| *back <= now + i64::from(market.returns_seconds)) {
             Some(back) => p.returns_full_at = back,
-            None => self.burn(provider, seat.bond),
+            None => self.lose(provider, seat.bond),
         }
         Ok(())
     }
@@ -249,7 +248,7 @@ impl Model {
         p.open_leases -= 1;
         p.locked -= seat.lock;
         if (p.expired, p.faults) != before {
-            self.burn(provider, seat.bond);
+            self.lose(provider, seat.bond);
         }
         Ok(())
     }

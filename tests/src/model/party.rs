@@ -75,8 +75,8 @@ impl Model {
     pub fn withdraw_stake(&mut self, provider: usize) -> Result<(), Refused> {
         let now = self.now;
         let p = &mut self.providers[provider];
-        if p.unstaking == 0 || now < p.unstake_at {
-            return Err("nothing there, or too early");
+        if p.unstaking == 0 || now < p.unstake_at || p.to_burn > 0 {
+            return Err("nothing there, too early, or bonds to burn");
         }
         p.vault -= p.unstaking;
         p.wallet += p.unstaking;
@@ -85,11 +85,23 @@ impl Model {
         Ok(())
     }
 
+    /// `burn_bonds`.
+    pub fn burn_bonds(&mut self, provider: usize) -> Result<(), Refused> {
+        let p = &mut self.providers[provider];
+        if p.to_burn == 0 {
+            return Err("nothing there");
+        }
+        p.vault -= p.to_burn;
+        self.burned += p.to_burn;
+        p.to_burn = 0;
+        Ok(())
+    }
+
     /// `withdraw_earnings`.
     pub fn withdraw_earnings(&mut self, provider: usize) -> Result<(), Refused> {
         let p = &mut self.providers[provider];
-        if p.earned == 0 {
-            return Err("nothing there");
+        if p.earned == 0 || p.to_burn > 0 {
+            return Err("nothing there, or bonds to burn");
         }
         p.vault -= p.earned;
         p.wallet += p.earned;

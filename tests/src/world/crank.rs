@@ -138,9 +138,6 @@ impl World {
                 lease: job.lease(index),
                 seat_payer: seat_payer,
                 market: self.market,
-                stake_vault: provider.vault,
-                mint: Some(self.mint),
-                token_program: spl_token_interface::ID,
             },
             instruction::ReturnLease {}
         )
@@ -155,12 +152,8 @@ impl World {
             ExpireLease {
                 job: job.address,
                 lease: job.lease(index),
-                market: self.market,
                 provider: provider.address,
                 seat_payer: seat_payer,
-                stake_vault: provider.vault,
-                mint: Some(self.mint),
-                token_program: spl_token_interface::ID,
             },
             instruction::ExpireLease {}
         )

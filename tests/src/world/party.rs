@@ -167,6 +167,22 @@ impl World {
         )
     }
 
+    /// `burn_bonds`.
+    pub fn burn_bonds(&mut self, provider: Provider) -> Call<'_> {
+        call!(
+            self,
+            "burn_bonds",
+            BurnBonds {
+                market: self.market,
+                provider: provider.address,
+                stake_vault: provider.vault,
+                mint: self.mint,
+                token_program: TOKEN,
+            },
+            instruction::BurnBonds {}
+        )
+    }
+
     /// `add_stake`.
     pub fn add_stake(&mut self, provider: Provider, amount: u64) -> Call<'_> {
         call!(

@@ -1,14 +1,13 @@
 //! `expire_lease`: a seat whose window has passed is taken out, by anyone.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::Token;
 use tessera_protocol::state::LeaseState;
 
 use crate::{
     errors::TesseraError,
     events::LeaseExpired,
-    state::{Departure, Job, JobEnd, Lease, LeaseMut, Market, Moment, Provider},
-    vault::{self, Bond},
+    state::{Departure, Job, JobEnd, Lease, LeaseMut, Moment, Provider},
+    vault,
 };
 
 /// Accounts of `expire_lease`. Nobody signs.
@@ -21,25 +20,13 @@ pub struct ExpireLease<'info> {
     /// The lease.
     #[account(mut, constraint = lease.load()?.job == job.key() @ TesseraError::NotTheJobOfTheLease)]
     pub lease: AccountLoader<'info, Lease>,
-    /// The market, which says what is burned.
-    pub market: Box<Account<'info, Market>>,
     /// The provider whose seat it is.
-    #[account(mut, has_one = market @ TesseraError::WrongMarket)]
+    #[account(mut)]
     pub provider: AccountLoader<'info, Provider>,
     /// Gets the rent of the seat back.
     /// CHECK: the seat names it.
     #[account(mut)]
     pub seat_payer: UncheckedAccount<'info>,
-    /// The provider's stake vault.
-    /// CHECK: the provider names it.
-    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
-    pub stake_vault: UncheckedAccount<'info>,
-    /// The market's mint; needed, and written, only if the bond burns.
-    /// CHECK: the market names it.
-    #[account(mut, address = market.mint @ TesseraError::WrongMint)]
-    pub mint: Option<UncheckedAccount<'info>>,
-    /// The classic token program.
-    pub token_program: Program<'info, Token>,
 }
 
 impl<'info> ExpireLease<'info> {
@@ -51,13 +38,13 @@ impl<'info> ExpireLease<'info> {
         Ok((seat, departure.ok_or(TesseraError::WindowStillOpen)?))
     }
 
-    /// Takes the seat out, counts it, burns the bond of one that was late, and returns its rent.
+    /// Takes the seat out, counts it, takes the bond of one that was late, and returns its rent.
     pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
         let accounts: &'info Self = ctx.accounts;
         let now = Moment::now()?;
         let job = Job::find(accounts.job.as_ref())?;
         let end = Job::end(job.as_ref(), now.time)?;
-        let (departure, lock, burned, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+        let (departure, lock, lost, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
             let (position, departure) = accounts.validate(&lease, now, end)?;
             let seat = lease.remove(position, now.time);
             // A seat of a settled lease was owed its pay since the lease settled, unless its round had disagreed.
@@ -65,19 +52,19 @@ impl<'info> ExpireLease<'info> {
                 let job = job.as_ref().ok_or(TesseraError::Overflow)?;
                 job.load_mut()?.release(seat.pay)?;
             }
-            let burned = if departure.is_late() { seat.bond } else { 0 };
-            emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure, burned });
-            Ok((departure, seat.lock, burned, lease.seats.len()))
+            let lost = if departure.is_late() { seat.bond } else { 0 };
+            emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure, lost });
+            Ok((departure, seat.lock, lost, lease.seats.len()))
         })?;
-        accounts.count(departure, lock)?;
-        accounts.bond().burn(burned)?;
+        accounts.count(departure, lock, lost)?;
         vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 
     /// Takes into account that the seat is gone.
-    fn count(&self, departure: Departure, lock: u64) -> Result<()> {
+    fn count(&self, departure: Departure, lock: u64, lost: u64) -> Result<()> {
         let provider = &mut *self.provider.load_mut()?;
         provider.seat_left(lock)?;
+        provider.lose(lost)?;
         let counter = match departure {
             Departure::Expired => Some(&mut provider.expired),
             Departure::Fault => Some(&mut provider.faults),
@@ -88,14 +75,5 @@ impl<'info> ExpireLease<'info> {
             *counter = counter.saturating_add(1);
         }
         Ok(())
-    }
-
-    fn bond(&self) -> Bond<'_, 'info> {
-        Bond {
-            provider: &self.provider,
-            vault: self.stake_vault.to_account_info(),
-            mint: self.mint.as_ref().map(|mint| mint.to_account_info()),
-            program: &self.token_program,
-        }
     }
 }

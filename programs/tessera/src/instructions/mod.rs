@@ -4,6 +4,7 @@
 pub mod arithmetic_probe;
 
 pub mod add_stake;
+pub mod burn_bonds;
 pub mod cancel_job;
 pub mod claim_lease;
 pub mod close_job;
@@ -31,6 +32,7 @@ pub mod withdraw_treasury;
 pub use arithmetic_probe::*;
 
 pub use add_stake::*;
+pub use burn_bonds::*;
 pub use cancel_job::*;
 pub use claim_lease::*;
 pub use close_job::*;

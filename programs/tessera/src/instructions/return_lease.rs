@@ -1,14 +1,13 @@
 //! `return_lease`: a provider gives up a seat that it cannot finish.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token::Token;
 use tessera_protocol::bonds::Returns;
 
 use crate::{
     errors::TesseraError,
     events::LeaseReturned,
-    state::{Lease, LeaseMut, Market, Provider},
-    vault::{self, Bond},
+    state::{Lease, LeaseMut, Market, Provider, Seat},
+    vault,
 };
 
 /// Accounts of `return_lease`.
@@ -28,16 +27,6 @@ pub struct ReturnLease<'info> {
     pub seat_payer: UncheckedAccount<'info>,
     /// The market, which says how many returns are free.
     pub market: Box<Account<'info, Market>>,
-    /// The provider's stake vault.
-    /// CHECK: the provider names it.
-    #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
-    pub stake_vault: UncheckedAccount<'info>,
-    /// The market's mint; needed, and written, only if the bond burns.
-    /// CHECK: the market names it.
-    #[account(mut, address = market.mint @ TesseraError::WrongMint)]
-    pub mint: Option<UncheckedAccount<'info>>,
-    /// The classic token program.
-    pub token_program: Program<'info, Token>,
 }
 
 impl ReturnLease<'_> {
@@ -49,35 +38,28 @@ impl ReturnLease<'_> {
         Ok(seat)
     }
 
-    /// Uses up a free return; says whether there was one.
-    fn take_free_return(&self, now: i64) -> Result<bool> {
+    /// Uses up a free return, or takes the bond where there is none. Returns what is lost.
+    fn give_up(&self, seat: &Seat, now: i64) -> Result<u64> {
         let provider = &mut *self.provider.load_mut()?;
+        provider.seat_left(seat.lock)?;
         let used = Returns { full_at: provider.returns_full_at }.take(&self.market.params.allowance(), now);
-        if let Some(used) = used {
-            provider.returns_full_at = used.full_at;
-        }
-        Ok(used.is_some())
+        let lost = if used.is_some() { 0 } else { seat.bond };
+        provider.returns_full_at = used.map_or(provider.returns_full_at, |used| used.full_at);
+        provider.lose(lost)?;
+        Ok(lost)
     }
 
-    /// Takes the seat out, burns its bond if no return is free, and returns its rent.
+    /// Takes the seat out, takes its bond if no return is free, and returns its rent.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
-        let (burned, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+        let left = Lease::with(accounts.lease.as_ref(), |mut lease| {
             let position = accounts.validate(&lease)?;
             let seat = lease.remove(position, now);
-            let burned = if accounts.take_free_return(now)? { 0 } else { seat.bond };
-            accounts.provider.load_mut()?.seat_left(seat.lock)?;
-            emit!(LeaseReturned { job: lease.job, index: lease.index, provider: seat.provider, burned });
-            Ok((burned, lease.seats.len()))
+            let lost = accounts.give_up(&seat, now)?;
+            emit!(LeaseReturned { job: lease.job, index: lease.index, provider: seat.provider, lost });
+            Ok(lease.seats.len())
         })?;
-        Bond {
-            provider: &accounts.provider,
-            vault: accounts.stake_vault.to_account_info(),
-            mint: accounts.mint.as_ref().map(|mint| mint.to_account_info()),
-            program: &accounts.token_program,
-        }
-        .burn(burned)?;
         vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 }

@@ -28,7 +28,7 @@ impl WithdrawEarnings<'_> {
     /// Checks that there is something.
     pub fn validate(provider: &Provider) -> Result<()> {
         require!(provider.earned > 0, TesseraError::NothingEarned);
-        Ok(())
+        provider.check_bonds_burned()
     }
 
     /// Moves all of it.

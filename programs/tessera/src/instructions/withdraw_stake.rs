@@ -28,7 +28,7 @@ impl WithdrawStake<'_> {
     pub fn validate(provider: &Provider, now: i64) -> Result<()> {
         require!(provider.unstaking > 0, TesseraError::NothingUnstaking);
         require!(now >= provider.unstake_at, TesseraError::UnstakeTooEarly);
-        Ok(())
+        provider.check_bonds_burned()
     }
 
     /// Moves all that was asked back.

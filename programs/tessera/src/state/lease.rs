@@ -29,7 +29,7 @@ pub struct Seat {
     pub slot: u64,
     /// Stake of the provider that it locks.
     pub lock: u64,
-    /// Part of it that burns when the seat is late.
+    /// Part of it that is lost when the seat is late.
     pub bond: u64,
     /// Number of the claim in the lease.
     pub attempt: u32,

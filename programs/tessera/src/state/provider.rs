@@ -36,7 +36,7 @@ impl Capabilities {
 
 /// A provider in one market. Address: `["provider", market, authority]`. Never closed.
 ///
-/// Its stake vault, `["stake", provider]`, holds `stake + unstaking + earned`.
+/// Its stake vault, `["stake", provider]`, holds `stake + unstaking + earned + to_burn`.
 #[account(zero_copy)]
 #[derive(Debug)]
 pub struct Provider {
@@ -84,14 +84,16 @@ pub struct Provider {
     pub staked_slot: u64,
     /// Part of the stake that seats lock.
     pub locked: u64,
-    /// Stake that was burned, ever.
-    pub burned: u64,
+    /// Bonds lost, ever.
+    pub lost: u64,
+    /// Part of them that lies in the stake vault until somebody burns it.
+    pub to_burn: u64,
     /// Unix time at which all free returns are available again.
     pub returns_full_at: i64,
     /// Seats that are not settled, returned or expired.
     pub open_leases: u32,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 100],
+    pub reserved: [u8; 92],
 }
 
 const _: () = assert!(size_of::<Provider>() == 360);
@@ -131,10 +133,18 @@ impl Provider {
         Ok(())
     }
 
-    /// Takes into account that stake is burned, which was locked until now.
-    pub fn burn(&mut self, amount: u64) -> Result<()> {
-        self.stake = self.stake.checked_sub(amount).ok_or(TesseraError::Overflow)?;
-        self.burned = self.burned.saturating_add(amount);
+    /// Takes into account that a bond is lost, which was locked until now. It is burned later, by anyone: a token account
+    /// that is frozen must not keep a lease from going on.
+    pub fn lose(&mut self, bond: u64) -> Result<()> {
+        self.stake = self.stake.checked_sub(bond).ok_or(TesseraError::Overflow)?;
+        self.to_burn = self.to_burn.checked_add(bond).ok_or(TesseraError::Overflow)?;
+        self.lost = self.lost.saturating_add(bond);
+        Ok(())
+    }
+
+    /// Checks that the owner has nothing left to burn before it takes something out.
+    pub fn check_bonds_burned(&self) -> Result<()> {
+        require!(self.to_burn == 0, TesseraError::BondsNotBurned);
         Ok(())
     }
 

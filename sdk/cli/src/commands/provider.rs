@@ -89,6 +89,8 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                             view.open_leases, view.leases_settled, view.units_settled
                         ),
                     )
+                    .add("locked", format!("{} of the stake, by open leases", amount(view.locked)))
+                    .add("bonds", format!("{} lost, of which {} to burn", amount(view.lost), amount(view.to_burn)))
                     .add(
                         "failures",
                         format!("{} expired, {} faults, {} disagreed", view.expired, view.faults, view.disagreed),

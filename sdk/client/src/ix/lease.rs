@@ -78,8 +78,7 @@ pub fn settle_lease(
     build(&accounts, &args::SettleLease)
 }
 
-/// Gives up a seat of `market`. `seat_payer` is the seat's `payer`. With the market's `mint` the bond may burn where no
-/// return is free any more; without it the program refuses then.
+/// Gives up a seat in `market`. `seat_payer` is the seat's `payer`. Its bond is lost if the provider has no free return left.
 #[must_use]
 pub fn return_lease(
     operator: &Pubkey,
@@ -88,7 +87,6 @@ pub fn return_lease(
     job: &Pubkey,
     index: u32,
     seat_payer: &Pubkey,
-    mint: Option<&Pubkey>,
 ) -> Instruction {
     let accounts = accounts::ReturnLease {
         operator: *operator,
@@ -96,33 +94,18 @@ pub fn return_lease(
         lease: pda::lease(job, index),
         seat_payer: *seat_payer,
         market: *market,
-        stake_vault: pda::stake_vault(provider),
-        mint: mint.copied(),
-        token_program: TOKEN,
     };
     build_with(&accounts, &args::ReturnLease, [mention(job)])
 }
 
-/// Takes out a seat whose window has passed. `seat_payer` is the seat's `payer`, `mint` that of `market`: a late
-/// seat's bond burns.
+/// Takes out a seat whose window has passed. `seat_payer` is the seat's `payer`.
 #[must_use]
-pub fn expire_lease(
-    market: &Pubkey,
-    mint: &Pubkey,
-    job: &Pubkey,
-    index: u32,
-    provider: &Pubkey,
-    seat_payer: &Pubkey,
-) -> Instruction {
+pub fn expire_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pubkey) -> Instruction {
     let accounts = accounts::ExpireLease {
         job: *job,
         lease: pda::lease(job, index),
-        market: *market,
         provider: *provider,
         seat_payer: *seat_payer,
-        stake_vault: pda::stake_vault(provider),
-        mint: Some(*mint),
-        token_program: TOKEN,
     };
     build(&accounts, &args::ExpireLease)
 }

@@ -15,7 +15,9 @@ pub use lease::{
     claim_lease, close_lease, commit_result, expire_lease, open_result, return_lease, reveal_result, settle_lease,
 };
 pub use market::{create_market, pause, unpause, update_market, withdraw_treasury};
-pub use provider::{add_stake, register_provider, request_unstake, update_provider, withdraw_earnings, withdraw_stake};
+pub use provider::{
+    add_stake, burn_bonds, register_provider, request_unstake, update_provider, withdraw_earnings, withdraw_stake,
+};
 
 use crate::ID;
 

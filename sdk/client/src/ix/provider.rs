@@ -99,3 +99,16 @@ pub fn withdraw_earnings(signer: &Pubkey, authority: &Pubkey, market: &Pubkey, m
     };
     build(&accounts, &args::WithdrawEarnings)
 }
+
+/// Burns the bonds that a provider has lost; anyone may.
+#[must_use]
+pub fn burn_bonds(provider: &Pubkey, market: &Pubkey, mint: &Pubkey) -> Instruction {
+    let accounts = accounts::BurnBonds {
+        market: *market,
+        provider: *provider,
+        stake_vault: pda::stake_vault(provider),
+        mint: *mint,
+        token_program: TOKEN,
+    };
+    build(&accounts, &args::BurnBonds)
+}

@@ -35,6 +35,9 @@ struct Status {
     expired: u64,
     faults: u64,
     disagreed: u64,
+    locked: u64,
+    lost: u64,
+    to_burn: u64,
     running: bool,
     worker: Option<Report>,
 }
@@ -68,6 +71,9 @@ pub async fn run(config: &Config, json: bool) -> Result<()> {
         expired: provider.expired,
         faults: provider.faults,
         disagreed: provider.disagreed,
+        locked: provider.locked,
+        lost: provider.lost,
+        to_burn: provider.to_burn,
         running: worker.as_ref().is_some_and(|worker| (report::unix_now() - worker.at).abs() <= FRESH),
         worker,
     };
@@ -86,6 +92,7 @@ fn show(status: &Status) {
     println!("authority   {}", status.authority);
     println!("operator    {}  ({} SOL)", status.operator, amount::format(status.operator_lamports, 9));
     println!("stake       {} (the market asks for {})", tokens(status.stake), tokens(status.min_stake));
+    println!("locked      {} of it by open leases; bonds lost: {}", tokens(status.locked), tokens(status.lost));
     if status.unstaking > 0 {
         println!("unstaking   {} from Unix time {}", tokens(status.unstaking), status.unstake_at);
     }

@@ -34,6 +34,11 @@ impl Withdraw {
         let owner = config.provider.authority;
         let shown = |units| amount::format(units, decimals);
 
+        // Lost bonds go first; the chain lets nothing else out before.
+        let burn = (provider.to_burn > 0).then(|| ix::burn_bonds(&provider.address, &address, &market.mint));
+        if provider.to_burn > 0 {
+            println!("burning    {} tokens of lost bonds", shown(provider.to_burn));
+        }
         let receipt = match self.stake.as_deref() {
             None => {
                 if provider.earned == 0 {
@@ -43,7 +48,8 @@ impl Withdraw {
                 let operator = config.operator()?;
                 let account = token::create_ata(&operator.pubkey(), &owner, &market.mint);
                 let withdraw = ix::withdraw_earnings(&operator.pubkey(), &owner, &address, &market.mint);
-                let receipt = tessera.send(&[account, withdraw], &operator, &[]).await?;
+                let all: Vec<_> = burn.into_iter().chain([account, withdraw]).collect();
+                let receipt = tessera.send(&all, &operator, &[]).await?;
                 println!("withdrawn  {} tokens to {}", shown(provider.earned), token::ata(&owner, &market.mint));
                 receipt
             }
@@ -51,7 +57,8 @@ impl Withdraw {
                 let authority = super::authority(self.keypair.as_deref(), config)?;
                 let account = token::create_ata(&owner, &owner, &market.mint);
                 let withdraw = ix::withdraw_stake(&owner, &address, &market.mint);
-                let receipt = tessera.send(&[account, withdraw], &authority, &[]).await?;
+                let all: Vec<_> = burn.into_iter().chain([account, withdraw]).collect();
+                let receipt = tessera.send(&all, &authority, &[]).await?;
                 println!("withdrawn  {} tokens to {}", shown(provider.unstaking), token::ata(&owner, &market.mint));
                 receipt
             }

@@ -142,16 +142,13 @@ impl Claimer {
         now: i64,
     ) -> Result<Found, ClaimError> {
         let (context, me) = (&self.context, self.context.me);
-        let mint = context.standing().mint;
         let mut entries = Vec::new();
         let mut groups = Vec::new();
         for (index, expire) in found {
             let entry = Entry::claiming(LeaseId::new(job, index), &me.provider, now);
             self.journal(&entry)?;
             entries.push(entry);
-            let remove = expire
-                .iter()
-                .map(|(provider, payer)| ix::expire_lease(&context.market, &mint, job, index, provider, payer));
+            let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(job, index, provider, payer));
             let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
             groups.push(remove.chain([claim]).collect());
         }

@@ -62,8 +62,6 @@ pub struct Standing {
     pub max_open_leases: u32,
     /// Stake of the provider, and the part of it that seats lock.
     pub stake: (u64, u64),
-    /// The market's mint.
-    pub mint: Pubkey,
     /// Why nothing can be claimed now.
     pub obstacle: Option<Obstacle>,
     /// Earned and not withdrawn; ever.
@@ -181,7 +179,6 @@ async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing
         open_leases: provider.open_leases,
         max_open_leases: market.params.max_open_leases,
         stake: (stake, provider.locked),
-        mint: market.mint,
         obstacle: if market.paused { Some(Obstacle::Paused) } else { low },
         earned: (provider.earned, provider.total_earned),
     })

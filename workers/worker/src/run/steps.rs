@@ -203,10 +203,7 @@ impl Steps {
         let me = self.context.me;
         let seat = lease.seat(&me.provider).ok_or(StepError::Unexpected("there is no seat to return"))?;
         let (job, index) = (entry.id.job(), entry.id.index);
-        // Where no return is free any more the bond burns: as it would when the seat expires, and others need not wait.
-        let mint = self.context.standing().mint;
-        let market = &self.context.market;
-        let give_back = ix::return_lease(&me.operator, &me.provider, market, &job, index, &seat.payer, Some(&mint));
+        let give_back = ix::return_lease(&me.operator, &me.provider, &self.context.market, &job, index, &seat.payer);
         self.send(&[give_back]).await?;
         tracing::info!(lease = %entry.id, "returned");
         Ok(self.at(entry, Phase::Leaving)?)
@@ -217,8 +214,7 @@ impl Steps {
     /// # Errors
     /// If the chain refuses.
     pub async fn expire(&self, entry: &mut Entry, provider: &Pubkey, payer: &Pubkey) -> Result<(), StepError> {
-        let (job, mint) = (entry.id.job(), self.context.standing().mint);
-        let expire = ix::expire_lease(&self.context.market, &mint, &job, entry.id.index, provider, payer);
+        let expire = ix::expire_lease(&entry.id.job(), entry.id.index, provider, payer);
         self.send(&[expire]).await?;
         tracing::info!(lease = %entry.id, %provider, "expired");
         if *provider == self.context.me.provider {

@@ -67,7 +67,7 @@ impl Moment {
 }
 
 impl Departure {
-    /// Whether the provider is to blame: the bond burns.
+    /// Whether the provider is to blame: the bond is lost.
     #[must_use]
     pub fn is_late(self) -> bool {
         matches!(self, Self::Expired | Self::Fault)
