@@ -1,8 +1,12 @@
 //! Many small things in few transactions.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use anchor_lang::Discriminator;
+use futures_util::future::BoxFuture;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
@@ -58,36 +62,77 @@ impl Tessera {
     /// group does not keep the others from having their effect; groups must not depend on each other. The outcomes are in
     /// the order of the groups.
     pub async fn send_all(&self, groups: &[Vec<Instruction>], payer: &Keypair) -> Vec<Outcome> {
-        let format = match self.format().await {
-            Ok(format) => format,
+        let outcomes: Vec<OnceLock<Outcome>> = groups.iter().map(|_| OnceLock::new()).collect();
+        self.send_each(groups, payer, &|group, outcome| drop(outcomes[group].set(outcome))).await;
+        let missing = || Err(Arc::new(Error::Invalid("a group of instructions was not sent".into())));
+        outcomes.into_iter().map(|outcome| outcome.into_inner().unwrap_or_else(missing)).collect()
+    }
+
+    /// As [`Self::send_all`], but says of each group what became of it as soon as that is known.
+    pub async fn send_each(
+        &self,
+        groups: &[Vec<Instruction>],
+        payer: &Keypair,
+        done: &(dyn Fn(usize, Outcome) + Sync),
+    ) {
+        match self.format().await {
+            Ok(format) => self.send_packed(format, 0, groups, payer, done).await,
             Err(error) => {
                 let error = Arc::new(error);
-                return groups.iter().map(|_| Err(Arc::clone(&error))).collect();
+                (0..groups.len()).for_each(|group| done(group, Err(Arc::clone(&error))));
             }
-        };
+        }
+    }
+
+    /// Sends groups, the first of which has number `first`, in transactions of a format.
+    async fn send_packed(
+        &self,
+        format: Format,
+        first: usize,
+        groups: &[Vec<Instruction>],
+        payer: &Keypair,
+        done: &(dyn Fn(usize, Outcome) + Sync),
+    ) {
         let ranges = pack(groups, &payer.pubkey(), format);
-        let sent = ranges.into_iter().map(|range| self.send_together(format, &groups[range], payer));
-        futures_util::future::join_all(sent).await.concat()
+        let sent = ranges
+            .into_iter()
+            .map(|range| self.send_together(format, first + range.start, &groups[range], payer, done));
+        futures_util::future::join_all(sent).await;
     }
 
     /// Sends groups in one transaction, and in halves where that is refused.
-    async fn send_together(&self, format: Format, groups: &[Vec<Instruction>], payer: &Keypair) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(groups.len());
-        // What is next stands last.
-        let mut parts = vec![groups];
-        while let Some(part) = parts.pop() {
-            match self.send_in(format, &part.concat(), payer, &[]).await {
-                Err(Error::Program { .. } | Error::Transaction { .. }) if part.len() > 1 => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
+    fn send_together<'a>(
+        &'a self,
+        format: Format,
+        first: usize,
+        groups: &'a [Vec<Instruction>],
+        payer: &'a Keypair,
+        done: &'a (dyn Fn(usize, Outcome) + Sync),
+    ) -> BoxFuture<'a, ()> {
+        let sent = async move {
+            match self.send_in(format, &groups.concat(), payer, &[]).await {
+                Err(Error::Program { .. } | Error::Transaction { .. }) if groups.len() > 1 => {
+                    let (one, other) = groups.split_at(groups.len() / 2);
+                    let second = first + one.len();
+                    let halves = (
+                        self.send_together(format, first, one, payer, done),
+                        self.send_together(format, second, other, payer, done),
+                    );
+                    futures_util::join!(halves.0, halves.1);
+                }
+                // An endpoint that does not know the version, though the cluster does.
+                Err(error @ Error::Rpc { .. }) if format == Format::V1 => {
+                    tracing::debug!(%error, "a transaction of version 1 is refused, going on without");
+                    self.remember(Format::Legacy);
+                    self.send_packed(Format::Legacy, first, groups, payer, done).await;
                 }
                 result => {
                     let outcome = result.map(Arc::new).map_err(Arc::new);
-                    outcomes.extend(part.iter().map(|_| outcome.clone()));
+                    (first..first + groups.len()).for_each(|group| done(group, outcome.clone()));
                 }
             }
-        }
-        outcomes
+        };
+        Box::pin(sent)
     }
 }
 

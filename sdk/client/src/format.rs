@@ -1,5 +1,10 @@
 //! The wire formats of transactions.
 
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::Instruction;
 use solana_message::{
@@ -18,6 +23,8 @@ const FEATURES: Pubkey = Pubkey::from_str_const("Feature111111111111111111111111
 const SIGNATURE: usize = 64;
 /// Bytes of accounts that a transaction may load: what a legacy one gets without asking, and version 1 must ask for.
 const MAX_LOADED: u32 = 64 << 20;
+/// How long the cluster's format is taken for known.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// Most addresses, and most instructions with those that they call, that every cluster takes in a transaction.
 const MOST: usize = 64;
 /// Instructions that one of the program's calls at most, and itself.
@@ -93,18 +100,27 @@ impl Format {
 }
 
 impl Tessera {
-    /// The format that holds most of what the cluster takes; asked once.
+    /// The format that holds most of what the cluster takes; asked again after a while.
     ///
     /// # Errors
     /// If no endpoint answers.
     pub async fn format(&self) -> Result<Format, Error> {
-        if let Some(format) = self.known_format().get() {
-            return Ok(*format);
+        let known = *self.known_format().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((format, since)) = known
+            && since.elapsed() < REMEMBERED
+        {
+            return Ok(format);
         }
         let feature = self.raw(&FEATURES, &[VERSION_1]).await?.pop().flatten();
         // An account of a feature: whether it is active, then since which slot.
         let active = feature.is_some_and(|bytes| bytes.first() == Some(&1));
         let format = if active { Format::V1 } else { Format::Legacy };
-        Ok(*self.known_format().get_or_init(|| format))
+        self.remember(format);
+        Ok(format)
+    }
+
+    /// Uses a format for a while.
+    pub(crate) fn remember(&self, format: Format) {
+        *self.known_format().lock().unwrap_or_else(PoisonError::into_inner) = Some((format, Instant::now()));
     }
 }

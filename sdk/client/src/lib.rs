@@ -30,7 +30,10 @@ pub mod token;
 pub mod verify;
 pub mod watch;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 pub use collect::{Collected, LeaseOutput};
 pub use config::{ComputeUnits, Config, PriorityFee};
@@ -59,7 +62,7 @@ struct Inner {
     config: Config,
     rpc: rpc::Pool,
     recent: Mutex<send::Recent>,
-    format: OnceLock<Format>,
+    format: Mutex<Option<(Format, Instant)>>,
 }
 
 impl Tessera {
@@ -86,7 +89,7 @@ impl Tessera {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let rpc = rpc::Pool::new(&config)?;
-        Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default(), format: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default(), format: Mutex::default() })))
     }
 
     /// How this connection was configured.
@@ -99,7 +102,7 @@ impl Tessera {
         &self.0.rpc
     }
 
-    pub(crate) fn known_format(&self) -> &OnceLock<Format> {
+    pub(crate) fn known_format(&self) -> &Mutex<Option<(Format, Instant)>> {
         &self.0.format
     }
 

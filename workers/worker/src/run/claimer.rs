@@ -26,6 +26,9 @@ const LOOK: (usize, usize) = (32, 8);
 /// A lease that somebody else was quicker to claim is left alone for so long.
 const COOL: Duration = Duration::from_secs(4);
 
+/// Refusals that speak of the provider, not of a lease.
+const STANDING: [&str; 3] = ["StakeLocked", "StakeTooLow", "TooManyOpenLeases"];
+
 /// Work in hand, as far as it decides about more.
 #[derive(Clone, Debug, Default)]
 pub struct InHand {
@@ -81,7 +84,9 @@ impl Claimer {
             }
             let stake = self.context.standing().stake;
             let possible = |more: &usize| {
-                let ahead = in_hand.ahead + estimate.unwrap_or(0.0) * *more as f64;
+                // While nobody knows how long a lease takes, one is enough to find out.
+                let own = if *more == 0 { 0.0 } else { estimate.unwrap_or(f64::MAX) * *more as f64 };
+                let ahead = in_hand.ahead + own;
                 claims::can_lock(&offer(job), job.lock_multiple, *more, stake)
                     && claims::has_time(estimate, ahead, job.lease_seconds)
             };
@@ -145,45 +150,53 @@ impl Claimer {
         let mut entries = Vec::new();
         let mut groups = Vec::new();
         for (index, expire) in found {
-            let entry = Entry::claiming(LeaseId::new(job, index), &me.provider, now);
-            self.journal(&entry)?;
-            entries.push(entry);
+            entries.push(self.claiming(LeaseId::new(job, index), now)?);
             let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(job, index, provider, payer));
             let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
             groups.push(remove.chain([claim]).collect());
         }
+        let started = Instant::now();
         let outcomes = context.tessera.send_all(&groups, &context.operator).await;
+        let later = now.saturating_add_unsigned(started.elapsed().as_secs());
         let mut claims = Vec::new();
         let mut failed = None;
         for (entry, outcome) in entries.into_iter().zip(outcomes) {
             match outcome {
-                Ok(receipt) => claims.push(self.landed(entry, &receipt)?),
-                Err(e) => match &*e {
-                    // These say that nothing has happened.
-                    Error::Program { .. } | Error::Transaction { .. } | Error::Expired { .. } | Error::Invalid(_) => {
-                        tracing::debug!(lease = %entry.id, error = %e, "not claimed");
-                        self.cool(entry.id);
-                        self.undo(&entry, in_hand, now)?;
-                        failed = Some(e);
-                    }
-                    // The claim may have landed: keep it in mind until that is known.
-                    _ => {
-                        tracing::warn!(lease = %entry.id, error = %e, "it is not known whether the claim landed");
-                        claims.push(entry);
-                    }
-                },
+                Ok(receipt) => claims.push(self.landed(entry.id, &receipt, later)?),
+                // The claim may have landed: keep it in mind until that is known.
+                Err(e) if matches!(*e, Error::Unknown { .. }) => {
+                    tracing::warn!(lease = %entry.id, error = %e, "it is not known whether the claim landed");
+                    claims.push(self.claiming(entry.id, later)?);
+                }
+                // All others say that nothing has happened.
+                Err(e) => {
+                    tracing::debug!(lease = %entry.id, error = %e, "not claimed");
+                    self.cool(entry.id);
+                    self.undo(&entry, in_hand, now)?;
+                    failed = Some(e);
+                }
             }
         }
         match failed {
             _ if !claims.is_empty() => Ok(Found::Claims(claims)),
+            // What the chain says of the provider is not what this worker believes: look again first.
+            Some(e) if e.program_error().is_some_and(|name| STANDING.contains(&name)) => Ok(Found::Nothing),
             Some(e) if !matches!(*e, Error::Program { .. }) => Err(ClaimError::Sending(e)),
             _ => Ok(Found::Missed),
         }
     }
 
+    /// Notes that a claim is under way.
+    fn claiming(&self, id: LeaseId, now: i64) -> Result<Entry, JournalError> {
+        let entry = Entry::claiming(id, &self.context.me.provider, now);
+        self.journal(&entry)?;
+        Ok(entry)
+    }
+
     /// A claim has landed.
-    fn landed(&self, mut entry: Entry, receipt: &Receipt) -> Result<Entry, JournalError> {
-        let job = entry.id.job();
+    fn landed(&self, id: LeaseId, receipt: &Receipt, now: i64) -> Result<Entry, JournalError> {
+        let mut entry = Entry::claiming(id, &self.context.me.provider, now);
+        let job = id.job();
         let claimed = receipt.events.iter().find_map(|event| match event {
             Event::LeaseClaimed(claimed)
                 if claimed.provider == self.context.me.provider
@@ -196,8 +209,8 @@ impl Claimer {
         // Without the event (a truncated log) the lifecycle reads the seat from the chain.
         if let Some(claimed) = claimed {
             (entry.attempt, entry.pay, entry.phase) = (Some(claimed.attempt), claimed.pay, Phase::Leased);
-            self.journal(&entry)?;
         }
+        self.journal(&entry)?;
         tracing::info!(lease = %entry.id, attempt = ?entry.attempt, pay = entry.pay, "claimed");
         fault::reached("leased", &self.context.config.data.directory);
         Ok(entry)

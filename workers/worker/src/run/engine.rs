@@ -245,7 +245,8 @@ impl Engine {
         let standing = self.context.standing();
         let in_hand = self.slots.values().filter(|slot| slot.entry.phase != Phase::Leaving).count();
         // A seat that is not to be seen any more has most likely been expired while this worker was away.
-        let leased = |slot: &&Slot| slot.entry.phase == Phase::Leased && slot.absent_since.is_none();
+        let ahead = |phase| matches!(phase, Phase::Claiming | Phase::Leased);
+        let leased = |slot: &&Slot| ahead(slot.entry.phase) && slot.absent_since.is_none();
         let to_compute = self.slots.values().filter(leased).filter(|slot| !slot.give_up);
         let work = &self.context.config.work;
         let open = usize::try_from(standing.open_leases).unwrap_or(usize::MAX).max(in_hand);
@@ -315,7 +316,13 @@ impl Engine {
         match result {
             Ok(Found::Claims(entries)) => {
                 (self.claim_failures, self.claim_after) = (0, now);
-                self.slots.extend(entries.into_iter().map(|entry| (entry.id, Slot::new(entry))));
+                for entry in entries {
+                    // One that was seen on the chain meanwhile is at work already.
+                    let at_work = |slot: &Slot| slot.task.is_some() || slot.entry.phase != Phase::Leaving;
+                    if !self.slots.get(&entry.id).is_some_and(at_work) {
+                        self.slots.insert(entry.id, Slot::new(entry));
+                    }
+                }
             }
             Ok(Found::Nothing) => (self.claim_failures, self.claim_after) = (0, now + self.context.config.poll()),
             Ok(Found::Missed) => self.claim_after = now + Duration::from_millis(100).mul_f64(backoff::jitter()),

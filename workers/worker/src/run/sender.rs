@@ -1,6 +1,9 @@
 //! Sends what the steps of several leases have to send at about the same time in as few transactions as it fits.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -51,14 +54,13 @@ async fn gather(mut inbox: mpsc::UnboundedReceiver<Request>, tessera: Tessera, p
         // Those who come later need not wait until these have landed.
         tokio::spawn(async move {
             let (groups, answers): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-            let outcomes = tessera.send_all(&groups, &payer).await;
-            if groups.len() > 1 {
-                tracing::debug!(groups = groups.len(), "sent together");
-            }
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            let answers: Vec<_> = answers.into_iter().map(|answer| Mutex::new(Some(answer))).collect();
+            let done = |group: usize, outcome: Outcome| {
+                let answer = answers[group].lock().unwrap_or_else(PoisonError::into_inner).take();
                 // Whoever does not wait any more will look at the chain.
-                let _ = answer.send(outcome);
-            }
+                let _ = answer.map(|answer| answer.send(outcome));
+            };
+            tessera.send_each(&groups, &payer, &done).await;
         });
     }
 }
