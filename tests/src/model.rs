@@ -58,6 +58,8 @@ pub struct Seat {
     pub lock: u64,
     /// Part of it that burns when it is late.
     pub bond: u64,
+    /// Unix time of its commit.
+    pub committed_at: i64,
     /// Which result it committed: equal numbers are equal roots.
     pub result: u8,
 }

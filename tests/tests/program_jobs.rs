@@ -376,7 +376,7 @@ fn lamports_sent_to_a_closed_job_do_not_bring_it_back() {
     world.transfer_lamports(stranger, job.address, 5_000_000);
     world.expire_lease(job, 0, p).ok();
     world.close_lease(job, 0).ok();
-    assert_eq!(world.load::<state::Provider>(p.address).unwrap().expired, 1);
+    assert_eq!(world.load::<state::Provider>(p.address).unwrap().expired, 0);
 }
 
 #[test]

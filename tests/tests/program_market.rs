@@ -255,14 +255,15 @@ fn what_a_seat_locks_stays() {
     let (client, p) = (world.clients[0], world.providers[0]);
     let job = world.job(client, &JobTerms { seconds: 100_000, ..JobTerms::default() });
     world.request_unstake(p, 1_000).ok();
-    world.claim_lease(job, 0, p).ok();
+    world.commit(job, 0, p, 0);
     world.request_unstake(p, 4_000).expect_err(tessera::TesseraError::StakeLocked);
     // A lease of 4 × 7 locks 8 times its pay; the rest may go while it is open.
     world.request_unstake(p, 4_000 - 224).ok();
     world.advance(50_000);
     world.withdraw_stake(p).ok();
     assert_eq!((world.tokens(p.tokens), world.tokens(p.vault)), (1_000_000 - 224, 224));
-    world.return_lease(job, 0, p).ok();
+    world.reveal_and_open(job, 0, p, 0).ok();
+    world.settle_lease(job, 0, p).ok();
     world.request_unstake(p, 224).ok();
     world.advance(50_000);
     world.withdraw_stake(p).ok();

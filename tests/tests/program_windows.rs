@@ -60,12 +60,27 @@ fn a_seat_may_be_given_back_while_nobody_waits_for_it() {
 }
 
 #[test]
-fn a_leased_seat_may_be_given_back_late_if_nobody_has_expired_it() {
+fn a_leased_seat_is_not_given_back_late() {
     let (mut world, job, p) = World::with_replicas(1, 1);
     world.claim_lease(job, 0, p[0]).ok();
-    world.advance(100_000);
-    world.return_lease(job, 0, p[0]).ok();
-    assert_eq!(world.provider(p[0]).expired, 0);
+    world.advance(121);
+    world.return_lease(job, 0, p[0]).expect_err(TesseraError::SeatNotReturnable);
+    world.expire_lease(job, 0, p[0]).ok();
+    assert_eq!(world.provider(p[0]).expired, 1);
+}
+
+#[test]
+fn who_has_waited_for_replicas_goes_for_nothing() {
+    let mut world = World::with(|b| (b.providers, b.terms.free_returns) = (1, 0));
+    let (client, p) = (world.clients[0], world.providers[0]);
+    let job = world.job(client, &JobTerms { replicas: 2, ..JobTerms::default() });
+    world.commit(job, 0, p, 0);
+    world.commit(job, 1, p, 0);
+    // 120 seconds are for others to commit, and the cluster makes 120 slots in 48.
+    world.advance(47);
+    assert_eq!(world.return_lease(job, 0, p).ok().event::<events::LeaseReturned>().lost, 7);
+    world.advance(1);
+    assert_eq!(world.return_lease(job, 1, p).ok().event::<events::LeaseReturned>().lost, 0);
 }
 
 #[test]
@@ -174,12 +189,13 @@ fn an_opened_seat_can_be_settled_until_the_job_is_closed() {
 }
 
 #[test]
-fn a_seat_may_be_given_back_after_its_job_is_gone() {
+fn a_seat_leaves_for_nothing_after_its_job_is_gone() {
     let (mut world, job, p) = World::with_replicas(1, 1);
     world.claim_lease(job, 0, p[0]).ok();
     world.advance(100_000);
     world.close_job(job).ok();
-    world.return_lease(job, 0, p[0]).ok();
+    let event = world.expire_lease(job, 0, p[0]).ok().event::<events::LeaseExpired>();
+    assert_eq!((event.departure, event.lost), (Departure::Blameless, 0));
     world.close_lease(job, 0).ok();
     assert_eq!(world.lamports(p[0].operator), tessera_tests::world::LAMPORTS);
 }

@@ -1,9 +1,15 @@
 //! Leases and their seats.
 
 use super::{Job, Lease, LeaseState, Model, Refused, Seat, SeatState};
+use crate::world::START;
 
 /// Seats in a lease account, rejected ones included.
 const MOST_SEATS: usize = 24;
+
+/// Slots until `now`, at 400 ms each.
+fn slot(now: i64) -> u64 {
+    ((now - START) * 5 / 2) as u64
+}
 
 impl Job {
     fn complete_set(&self, lease: &Lease) -> bool {
@@ -89,6 +95,7 @@ impl Model {
             commit_by: now + i64::from(j.terms.lease_seconds),
             lock,
             bond,
+            committed_at: 0,
             result: 0,
         });
         lease.claims += 1;
@@ -109,6 +116,7 @@ impl Model {
             return Err("not leased or too late");
         }
         seat.state = SeatState::Committed;
+        seat.committed_at = now;
         seat.result = result;
         if lease.active().count() == replicas && lease.active().all(|seat| seat.state != SeatState::Leased) {
             lease.reveal_by = now + window;
@@ -203,15 +211,20 @@ impl Model {
         let (lease, at) = j.lease_of(index, provider)?;
         let missing = lease.reveal_by == 0;
         match lease.seats[at].state {
-            SeatState::Leased => {}
+            SeatState::Leased if now <= lease.seats[at].commit_by => {}
             SeatState::Committed if missing => {}
             _ => return Err("not to be returned"),
         }
         let seat = lease.seats.remove(at);
+        let wait = u64::from(j.terms.lease_seconds);
+        let waited = seat.state == SeatState::Committed && slot(now) >= slot(seat.committed_at) + wait;
         j.after_loss(index);
         let p = &mut self.providers[provider];
         p.open_leases -= 1;
         p.locked -= seat.lock;
+        if waited {
+            return Ok(());
+        }
         // Each free return comes back after its share of the time, the first one used first.
         let each = i64::from(market.returns_seconds).checked_div(i64::from(market.free_returns));
         let back = each.map(|each| p.returns_full_at.max(now) + each.max(1));
@@ -232,6 +245,7 @@ impl Model {
         let before = (p.expired, p.faults);
         let passed = |by: i64| by != 0 && now > by;
         match seat.state {
+            SeatState::Leased | SeatState::Committed | SeatState::Revealed if gone => {}
             SeatState::Leased if now > seat.commit_by => p.expired += 1,
             SeatState::Committed if passed(lease.reveal_by) => p.faults += 1,
             SeatState::Leased | SeatState::Committed if over => {}

@@ -6,7 +6,7 @@ use tessera_protocol::bonds::Returns;
 use crate::{
     errors::TesseraError,
     events::LeaseReturned,
-    state::{Lease, LeaseMut, Market, Provider, Seat},
+    state::{Lease, LeaseMut, Market, Moment, Provider, Seat},
     vault,
 };
 
@@ -31,17 +31,21 @@ pub struct ReturnLease<'info> {
 
 impl ReturnLease<'_> {
     /// Checks the seat and returns its position.
-    pub fn validate(&self, lease: &LeaseMut<'_>) -> Result<usize> {
+    pub fn validate(&self, lease: &LeaseMut<'_>, now: Moment) -> Result<usize> {
         let seat = lease.seat_of(&self.provider.key())?;
-        lease.check_return(seat)?;
+        lease.check_return(seat, now)?;
         require_keys_eq!(lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
         Ok(seat)
     }
 
-    /// Uses up a free return, or takes the bond where there is none. Returns what is lost.
-    fn give_up(&self, seat: &Seat, now: i64) -> Result<u64> {
+    /// Uses up a free return, or takes the bond where there is none, unless the seat has waited for others. Returns what is
+    /// lost.
+    fn give_up(&self, seat: &Seat, waited: bool, now: i64) -> Result<u64> {
         let provider = &mut *self.provider.load_mut()?;
         provider.seat_left(seat.lock)?;
+        if waited {
+            return Ok(0);
+        }
         let used = Returns { full_at: provider.returns_full_at }.take(&self.market.params.allowance(), now);
         let lost = if used.is_some() { 0 } else { seat.bond };
         provider.returns_full_at = used.map_or(provider.returns_full_at, |used| used.full_at);
@@ -52,11 +56,12 @@ impl ReturnLease<'_> {
     /// Takes the seat out, takes its bond if no return is free, and returns its rent.
     pub fn handle(ctx: Context<Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        let now = Clock::get()?.unix_timestamp;
+        let now = Moment::now()?;
         let left = Lease::with(accounts.lease.as_ref(), |mut lease| {
-            let position = accounts.validate(&lease)?;
-            let seat = lease.remove(position, now);
-            let lost = accounts.give_up(&seat, now)?;
+            let position = accounts.validate(&lease, now)?;
+            let waited = lease.has_waited(position, now);
+            let seat = lease.remove(position, now.time);
+            let lost = accounts.give_up(&seat, waited, now.time)?;
             emit!(LeaseReturned { job: lease.job, index: lease.index, provider: seat.provider, lost });
             Ok(lease.seats.len())
         })?;

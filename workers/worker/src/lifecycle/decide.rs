@@ -135,7 +135,12 @@ fn seated(entry: &Entry, view: &View, lease: &LeaseView, seat: &Seat, mood: Mood
         SeatState::Committed if !ours || mood == Mood::Leaving => Action::Return,
         SeatState::Committed => others(view, lease, seat).unwrap_or_else(|| {
             let hopeless = lease.has_room() && view.job.as_ref().is_none_or(|job| !job.takes_claims(view.now));
-            if hopeless { Action::Return } else { Action::Wait }
+            // Who has waited as long as others had to commit goes without using up a free return.
+            let waited = view.job.as_ref().is_none_or(|job| {
+                let committed_by = entry.claimed_at.saturating_add(job.lease_seconds.into());
+                view.now > committed_by.saturating_add(job.lease_seconds.into())
+            });
+            if hopeless && waited { Action::Return } else { Action::Wait }
         }),
 
         SeatState::Revealed if (lease.agreed || lease.settled) && ours && !over(view) => Action::Open,

@@ -254,15 +254,24 @@ impl LeaseMut<'_> {
         self.active().try_fold(0u64, |sum, seat| sum.checked_add(seat.pay))
     }
 
-    /// Checks that seat `i` may be given up without loss.
-    pub fn check_return(&self, i: usize) -> Result<()> {
+    /// Checks that seat `i` may be given up.
+    pub fn check_return(&self, i: usize, at: Moment) -> Result<()> {
         let free = match self.seats[i].state() {
-            SeatState::Leased => true,
+            // Who is late does not get away with a return.
+            SeatState::Leased => !self.commit_passed(i, at),
             SeatState::Committed => self.reveal_by == 0,
             SeatState::Revealed | SeatState::Opened | SeatState::Rejected => false,
         };
         require!(free, TesseraError::SeatNotReturnable);
         Ok(())
+    }
+
+    /// Whether seat `i` has done its part and waited for missing replicas as long as others had to commit: it may go for
+    /// nothing.
+    #[must_use]
+    pub fn has_waited(&self, i: usize, at: Moment) -> bool {
+        let seat = &self.seats[i];
+        seat.is(SeatState::Committed) && at.slot >= seat.slot.saturating_add(u64::from(self.lease_seconds))
     }
 
     /// How seat `i` must leave; `None` while its window is open.
@@ -271,6 +280,8 @@ impl LeaseMut<'_> {
         let over = job != JobEnd::Running;
         let blameless = |free: bool| free.then_some(Departure::Blameless);
         match self.seats[i].state() {
+            // Once the job is gone nobody can do any more what would be late.
+            SeatState::Leased | SeatState::Committed | SeatState::Revealed if job == JobEnd::Gone => blameless(true),
             SeatState::Leased if self.commit_passed(i, at) => Some(Departure::Expired),
             SeatState::Committed if self.window_passed(self.reveal_by, at) => Some(Departure::Fault),
             SeatState::Revealed if !self.lease.is(LeaseState::Open) && self.window_passed(self.open_by, at) => {

@@ -209,7 +209,7 @@ fn who_does_not_reveal_is_replaced_by_somebody_who_joins_after_the_window() {
     reveal(&mut lease, 1, 9).unwrap();
     assert_eq!(lease.view().departure(1, at(REVEAL_BY), JobEnd::Running), None);
     assert_eq!(lease.view().departure(1, at(REVEAL_BY + 1), JobEnd::Running), Some(Departure::Fault));
-    refused(lease.view().check_return(1), E::SeatNotReturnable);
+    refused(lease.view().check_return(1, at(NOW)), E::SeatNotReturnable);
     remove(&mut lease, 2);
     // One who has not revealed either is left: nobody may join, nobody escapes the fault.
     assert_eq!(lease.lease.reveal_by, REVEAL_BY);
@@ -236,7 +236,7 @@ fn a_late_reveal_counts_until_somebody_closes_the_window() {
     // With the other one expired first, the round gathers again around the seat that has revealed.
     remove(&mut expired, 2);
     assert_eq!((expired.lease.reveal_by, expired.state()), (0, LeaseState::Open));
-    refused(expired.view().check_return(0), E::SeatNotReturnable);
+    refused(expired.view().check_return(0, at(NOW)), E::SeatNotReturnable);
     claim(&mut expired, 3).unwrap();
     commit(&mut expired, 3, 9).unwrap();
     assert_eq!(reveal(&mut expired, 3, 9).unwrap(), Decision::Agreed);
@@ -347,12 +347,24 @@ fn a_clock_that_leaps_punishes_nobody() {
 fn only_what_binds_nobody_can_be_returned() {
     let mut open = lease(2);
     claim(&mut open, 1).unwrap();
-    open.view().check_return(0).unwrap();
+    open.view().check_return(0, at(NOW)).unwrap();
     commit(&mut open, 1, 9).unwrap();
-    open.view().check_return(0).unwrap();
+    open.view().check_return(0, at(NOW)).unwrap();
     for mut lease in [committed(&[(1, 9)]), agreed(1)] {
-        refused(lease.view().check_return(0), E::SeatNotReturnable);
+        refused(lease.view().check_return(0, at(NOW)), E::SeatNotReturnable);
     }
+}
+
+#[test]
+fn who_is_late_does_not_return_and_who_has_waited_may_go() {
+    let mut open = lease(2);
+    open.lease.lease_seconds = 50;
+    claim(&mut open, 1).unwrap();
+    open.view().check_return(0, at(NOW)).unwrap();
+    assert!(!open.view().has_waited(0, at(NOW + 500)));
+    refused(open.view().check_return(0, at(NOW + 50)), E::SeatNotReturnable);
+    commit(&mut open, 1, 9).unwrap();
+    assert!(!open.view().has_waited(0, at(NOW + 49)) && open.view().has_waited(0, at(NOW + 50)));
 }
 
 #[test]
