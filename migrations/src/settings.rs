@@ -187,12 +187,12 @@ impl Settings {
             ("fee_bps", u64::from(market.fee_bps), 0, u64::from(MAX_FEE_BPS)),
             ("treasury_bps", u64::from(market.treasury_bps), 0, BPS),
             ("max_open_leases", u64::from(market.max_open_leases), 1, u64::from(MAX_OPEN_LEASES)),
-            window("unstake_seconds", market.unstake_seconds, UNSTAKE_SECONDS),
-            window("reveal_seconds", market.reveal_seconds, REVEAL_SECONDS),
-            window("grace_seconds", market.grace_seconds, GRACE_SECONDS),
-            share("lock_multiple", market.lock_multiple, LOCK_MULTIPLE),
-            share("expiry_bond_bps", market.expiry_bond_bps, EXPIRY_BOND_BPS),
-            window("returns_seconds", market.returns_seconds, RETURNS_SECONDS),
+            bounded("unstake_seconds", market.unstake_seconds, UNSTAKE_SECONDS),
+            bounded("reveal_seconds", market.reveal_seconds, REVEAL_SECONDS),
+            bounded("grace_seconds", market.grace_seconds, GRACE_SECONDS),
+            bounded("lock_multiple", market.lock_multiple, LOCK_MULTIPLE),
+            bounded("expiry_bond_bps", market.expiry_bond_bps, EXPIRY_BOND_BPS),
+            bounded("returns_seconds", market.returns_seconds, RETURNS_SECONDS),
         ];
         for (name, value, low, high) in bounds {
             if !(low..=high).contains(&value) {
@@ -203,12 +203,8 @@ impl Settings {
     }
 }
 
-fn window(name: &'static str, value: u32, (low, high): (u32, u32)) -> (&'static str, u64, u64, u64) {
-    (name, u64::from(value), u64::from(low), u64::from(high))
-}
-
-fn share(name: &'static str, value: u16, (low, high): (u16, u16)) -> (&'static str, u64, u64, u64) {
-    (name, u64::from(value), u64::from(low), u64::from(high))
+fn bounded<T: Into<u64>>(name: &'static str, value: T, (low, high): (T, T)) -> (&'static str, u64, u64, u64) {
+    (name, value.into(), low.into(), high.into())
 }
 
 fn resolve(folder: &Path, path: &Path) -> Result<PathBuf, String> {
