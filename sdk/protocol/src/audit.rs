@@ -15,6 +15,10 @@
 //! Audit seats are drawn like base seats, by the last term alone. Without that an auditor that takes over a root, from a
 //! provider that offers it, would save C and risk nothing.
 
+mod sources;
+
+pub use sources::*;
+
 use crate::{
     Key,
     chance::Chance,
@@ -41,7 +45,7 @@ pub struct AuditParams {
     pub reserve_bps: u16,
     /// Bond that an expired seat burns, as a share of its pay.
     pub expiry_bond_bps: u16,
-    /// Results to be confirmed before the chance falls below one.
+    /// Results to be confirmed before the chance falls below one; 0: the history does not count.
     pub probation: u16,
 }
 
@@ -80,9 +84,9 @@ pub enum Bound {
     Reserve,
     /// `expiry_bond_bps` must lie in 1..=10⁴.
     ExpiryBond,
-    /// `probation` must lie in 1..=1000.
+    /// `probation` must lie in 0..=1000.
     Probation,
-    /// With this lock no claim would be allowed at all: the deterring chance is above one.
+    /// With this lock the deterring chance is above `reserve_bps`.
     Deterrence,
 }
 
@@ -102,10 +106,13 @@ impl AuditParams {
         ensure((3..=96).contains(&seats) && seats >= 2 * u16::from(self.lead), Bound::SeatLimit)?;
         ensure((1..=5_000).contains(&self.reserve_bps) && self.reserve_bps >= self.p_min_bps, Bound::Reserve)?;
         ensure((1..=10_000).contains(&self.expiry_bond_bps), Bound::ExpiryBond)?;
-        ensure((1..=1_000).contains(&self.probation), Bound::Probation)?;
-        // The chance depends on lock / pay only, so any pay shows whether a claim can exist.
+        ensure(self.probation <= 1_000, Bound::Probation)?;
+        // The chance depends on lock / pay only, so any pay shows whether a claim can exist. What deters must be what the reserve
+        // pays: else honest seats would pay for all audits, and one audit would call the next without end.
         let pay = BPS;
-        ensure(deterring(self, pay, pay * u64::from(self.lock_multiple)).is_some(), Bound::Deterrence)
+        let deterring = deterring(self, pay, pay * u64::from(self.lock_multiple));
+        let payable = deterring.is_some_and(|chance| chance <= Chance::from_bps(self.reserve_bps));
+        ensure(payable, Bound::Deterrence)
     }
 }
 
@@ -135,19 +142,24 @@ pub fn deterring(params: &AuditParams, pay: u64, lock: u64) -> Option<Chance> {
 /// drawn from the whole market. `None` as for [`deterring`].
 #[must_use]
 pub fn chance(params: &AuditParams, pay: u64, lock: u64, consecutive: u32) -> Option<Chance> {
-    let deterring = deterring(params, pay, lock)?;
-    let history = if consecutive < u32::from(params.probation) {
-        Chance::ONE
-    } else {
-        Chance::ratio_up(1, u128::from(consecutive)).unwrap_or(Chance::ONE)
-    };
-    Some(deterring.max(history))
+    Some(deterring(params, pay, lock)?.max(history(params.probation, consecutive)))
 }
 
-/// The slot that decides about a commit: its hash, or the first after it if the slot was skipped.
+/// h: the chance that a base seat is audited because of its provider's history.
 #[must_use]
-pub const fn draw_slot(committed_slot: u64) -> u64 {
-    committed_slot.saturating_add(AUDIT_SLOTS)
+pub fn history(probation: u16, consecutive: u32) -> Chance {
+    match probation {
+        0 => Chance::ZERO,
+        _ if consecutive < u32::from(probation) => Chance::ONE,
+        _ => Chance::one_in(consecutive),
+    }
+}
+
+/// The slot that decides about a commit, or ranks the providers for what opened in `slot`: its hash, or the first after it
+/// if the slot was skipped.
+#[must_use]
+pub const fn draw_slot(slot: u64) -> u64 {
+    slot.saturating_add(AUDIT_SLOTS)
 }
 
 /// The uniform sample that a slot hash gives a commit; compare with [`Chance::draws`].

@@ -25,10 +25,22 @@ impl Chance {
     /// Basis points as a chance, rounded up; more than 10⁴ are one.
     #[must_use]
     pub const fn from_bps(bps: u16) -> Self {
-        match Self::ratio_up(bps as u128, BPS as u128) {
-            Some(chance) => chance,
-            None => Self::ONE,
+        if bps as u64 >= BPS {
+            return Self::ONE;
         }
+        Self(((bps as u64) << 32).div_ceil(BPS))
+    }
+
+    /// `1 / n`, rounded up; one for 0.
+    #[must_use]
+    pub const fn one_in(n: u32) -> Self {
+        if n == 0 { Self::ONE } else { Self((1u64 << 32).div_ceil(n as u64)) }
+    }
+
+    /// From units of 2⁻³²; more than one is one.
+    #[must_use]
+    pub const fn from_units(units: u64) -> Self {
+        if units > Self::ONE.0 { Self::ONE } else { Self(units) }
     }
 
     /// The chance in units of 2⁻³².

@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use crate::routing::LATE_STEPS;
+
 /// How many leases a job of `units` has.
 #[must_use]
 pub const fn count(units: u64, units_per_lease: u32) -> u64 {
@@ -15,16 +17,17 @@ pub fn units(units: u64, units_per_lease: u32, index: u32) -> Range<u64> {
     first..(first + u64::from(units_per_lease)).min(units)
 }
 
-/// The longest time in seconds that one claim can take to run its course: commit, reveal and open windows.
+/// The longest time in seconds that one claim can take to run its course: commit, reveal and open windows, and the time in
+/// which the client may demand chunks.
 #[must_use]
-pub const fn longest(lease_seconds: u32, reveal_seconds: u32) -> i64 {
-    lease_seconds as i64 + 2 * reveal_seconds as i64
+pub const fn longest(lease_seconds: u32, reveal_seconds: u32, challenge_seconds: u32) -> i64 {
+    lease_seconds as i64 + 2 * reveal_seconds as i64 + challenge_seconds as i64
 }
 
 /// Whether a claim at `now` still leaves room for all its windows before `deadline` (Unix seconds).
 #[must_use]
-pub const fn fits(now: i64, deadline: i64, lease_seconds: u32, reveal_seconds: u32) -> bool {
-    match now.checked_add(longest(lease_seconds, reveal_seconds)) {
+pub const fn fits(now: i64, deadline: i64, lease_seconds: u32, reveal_seconds: u32, challenge_seconds: u32) -> bool {
+    match now.checked_add(longest(lease_seconds, reveal_seconds, challenge_seconds)) {
         Some(end) => end <= deadline,
         None => false,
     }
@@ -37,6 +40,13 @@ pub const fn fits(now: i64, deadline: i64, lease_seconds: u32, reveal_seconds: u
 #[must_use]
 pub const fn passed(by: i64, now: i64, since_slot: u64, slot: u64, seconds: u32) -> bool {
     now > by && slot >= since_slot.saturating_add(seconds as u64)
+}
+
+/// Seconds after its seed in which a group of audit or dispute seats should have been filled and committed: twice the steps
+/// after which anybody may come, and the time for the work. Then the lease goes on without those who did not come.
+#[must_use]
+pub const fn group_seconds(step_seconds: u32, lease_seconds: u32) -> u32 {
+    step_seconds.saturating_mul(2 * LATE_STEPS).saturating_add(lease_seconds)
 }
 
 /// Bytes of a bitmap with one bit per lease.
@@ -103,8 +113,8 @@ mod tests {
 
     #[test]
     fn windows_must_fit() {
-        assert!(fits(0, 50, 10, 20));
-        assert!(!fits(1, 50, 10, 20));
-        assert!(!fits(i64::MAX, i64::MAX, 10, 20));
+        assert!(fits(0, 50, 10, 20, 0));
+        assert!(!fits(1, 50, 10, 20, 0) && !fits(0, 50, 10, 20, 1));
+        assert!(!fits(i64::MAX, i64::MAX, 10, 20, 0));
     }
 }

@@ -77,19 +77,25 @@ pub fn proof(leaves: &[Digest], index: usize) -> Option<Vec<Digest>> {
 /// Whether `path` leads from `leaf`, number `index` of `count`, to `root`.
 #[must_use]
 pub fn verify(root: &Digest, leaf: &Digest, index: u64, count: u64, path: &[Digest]) -> bool {
+    climb(leaf, index, count, path).is_some_and(|found| found == *root)
+}
+
+/// The root to which `path` leads from `leaf`, number `index` of `count`; `None` if it is no path of that leaf.
+#[must_use]
+pub fn climb(leaf: &Digest, index: u64, count: u64, path: &[Digest]) -> Option<Digest> {
     if index >= count {
-        return false;
+        return None;
     }
     let (mut node, mut at, mut width, mut siblings) = (*leaf, index, count, path.iter());
     while width > 1 {
         if at ^ 1 < width {
-            let Some(sibling) = siblings.next() else { return false };
+            let sibling = siblings.next()?;
             node = if at & 1 == 0 { parent(&node, sibling) } else { parent(sibling, &node) };
         }
         at /= 2;
         width = width.div_ceil(2);
     }
-    siblings.next().is_none() && node == *root
+    siblings.next().is_none().then_some(node)
 }
 
 #[cfg(test)]

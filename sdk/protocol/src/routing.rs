@@ -3,8 +3,6 @@
 //! Every provider has a [`rank`] in every seat, a hash that nobody can choose. A seat is open to ranks under
 //! `weight × opening`, and the [`Opening`] doubles every few seconds: work spreads over the network by stake, collisions are
 //! few, nobody chooses what it audits, and a favourite that is gone delays a lease by seconds. [`admit`] decides.
-//!
-//! [`may_claim`] is the first form, which lets every qualified provider claim any open lease.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -50,12 +48,6 @@ pub fn rank(seed: &Key, lease: u32, replica: u8, provider: &Key) -> u64 {
     u64::from_le_bytes(first)
 }
 
-/// Whether a provider may claim a replica of a lease that has been open since `opened_at` (Unix seconds).
-#[must_use]
-pub fn may_claim(required: &Requirements, has: &Capabilities, _rank: u64, _opened_at: i64, _now: i64) -> bool {
-    required.met_by(has)
-}
-
 /// What a job asks of a provider's standing, beside [`Requirements`]. Zero asks for nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Threshold {
@@ -83,7 +75,7 @@ const ONE: u64 = 1 << 32;
 /// Most of the market that may take an audit or dispute seat before it is late.
 const EARLY_OPENING: u64 = ONE / 4;
 /// Doublings of the opening after which audit and dispute seats are late, and open to whoever comes.
-const LATE_STEPS: u32 = 32;
+pub const LATE_STEPS: u32 = 32;
 
 /// Weight of a provider in the routing of a seat, in units of 2⁻³²: its stake as a part of `cap`, at most 1.
 ///
@@ -96,13 +88,22 @@ pub fn weight(standing: &Standing, kind: Kind, cap: u64) -> u64 {
         Kind::Base => standing.stake.saturating_sub(standing.locked),
         Kind::Audit | Kind::Dispute => standing.stake,
     };
-    let cap = cap.max(1);
-    let by_stake = u128::from(stake.min(cap)) * u128::from(ONE) / u128::from(cap);
-    let factor = match kind {
-        Kind::Base => u128::from(ONE + standing.score.units()) / 2,
-        Kind::Audit | Kind::Dispute => u128::from(ONE),
-    };
-    ((by_stake * factor) >> 32) as u64
+    let by_stake = part(stake, cap);
+    match kind {
+        Kind::Base if standing.score < Chance::ONE => (by_stake * ((ONE + standing.score.units()) / 2)) >> 32,
+        _ => by_stake,
+    }
+}
+
+/// `stake / cap`, at most 1, in units of 2⁻³², rounded down: by a division of 64 bits, for which large numbers lose their last
+/// bits, never in favour of the stake.
+fn part(stake: u64, cap: u64) -> u64 {
+    if stake >= cap {
+        return ONE;
+    }
+    let dropped = 32 - cap.leading_zeros().min(32);
+    let (narrow, exact) = (cap >> dropped, dropped == 0);
+    ((stake >> dropped) << 32) / (narrow + u64::from(!exact))
 }
 
 /// How far a group of seats has opened.
@@ -128,17 +129,15 @@ impl Opening {
     /// opening would be a race, and races are won by whoever prepares for them.
     #[must_use]
     pub fn at(&self, now: i64) -> u64 {
-        let first = (u128::from(self.wanted.max(1)) << 32).div_ceil(u128::from(self.active.max(1)));
+        let first = (u64::from(self.wanted.max(1)) << 32).div_ceil(self.active.max(1));
         let elapsed = now.saturating_sub(self.opened_at);
         let steps = match u64::try_from(elapsed) {
             Err(_) => return 0,
             Ok(elapsed) => (elapsed / u64::from(self.step_seconds.max(1))).min(64) as u32,
         };
-        let open = u64::try_from(first << steps.min(56)).unwrap_or(u64::MAX);
+        let open = if steps <= first.leading_zeros() { first << steps } else { u64::MAX };
         match self.kind {
-            Kind::Audit | Kind::Dispute if steps < LATE_STEPS => {
-                open.min(EARLY_OPENING.max(u64::try_from(2 * first).unwrap_or(u64::MAX)))
-            }
+            Kind::Audit | Kind::Dispute if steps < LATE_STEPS => open.min(EARLY_OPENING.max(2 * first)),
             _ => open,
         }
     }
@@ -150,7 +149,8 @@ pub struct Call<'a> {
     /// Hash of the slot that ranks the providers: after the post for base seats, the one that drew for audits, a new one
     /// for each round of a dispute.
     pub seed: &'a Key,
-    /// That slot. Stake added in it or later does not count, or identities could be made to fit the seed.
+    /// That slot. Who has added stake in it or later could have been made to fit the seed: it comes last for base seats, and
+    /// not at all for the others.
     pub seed_slot: u64,
     /// Number of the lease.
     pub lease: u32,
@@ -169,7 +169,7 @@ pub enum Refusal {
     Capabilities,
     /// Too little stake or score for what the job asks.
     Threshold,
-    /// The stake was added too late to count for this seat.
+    /// The stake was added too late for a seat that votes.
     FreshStake,
     /// Not yet: the rank lies above what has opened.
     NotYet,
@@ -178,7 +178,7 @@ pub enum Refusal {
 /// Whether a rank is low enough for a weight and an opening: `rank / 2⁶⁴ < weight × opening`.
 #[must_use]
 pub fn admits(rank: u64, weight: u64, opening: u64) -> bool {
-    u128::from(rank) < u128::from(weight) * u128::from(opening)
+    weight.checked_mul(opening).is_none_or(|bar| rank < bar)
 }
 
 /// Whether `provider` may take a seat at `now` (Unix seconds).
@@ -205,10 +205,11 @@ pub fn admit(
     if kind == Kind::Base && (standing.stake < threshold.stake || standing.score < threshold.score) {
         return Err(Refusal::Threshold);
     }
-    if standing.staked_slot >= call.seed_slot {
+    let fresh = standing.staked_slot >= call.seed_slot;
+    if fresh && kind.votes() {
         return Err(Refusal::FreshStake);
     }
-    let rank = rank(call.seed, call.lease, call.seat, provider);
+    let rank = if fresh { u64::MAX } else { rank(call.seed, call.lease, call.seat, provider) };
     let open = admits(rank, weight(standing, kind, call.weight_cap), call.opening.at(now));
     if open { Ok(()) } else { Err(Refusal::NotYet) }
 }

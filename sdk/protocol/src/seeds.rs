@@ -14,6 +14,8 @@ pub const CLIENT: &[u8] = b"client";
 pub const JOB: &[u8] = b"job";
 /// `["escrow", job]`: the token account that holds a job's escrow.
 pub const ESCROW: &[u8] = b"escrow";
+/// `["answer", lease, provider, payer]`: an answer to a demand, written piece by piece.
+pub const ANSWER: &[u8] = b"answer";
 /// Seed of lease `index`, 8 hexadecimal digits of it. A lease lies at `create_with_seed(job, seed, program)`: as for other
 /// program-derived addresses nobody but the program can create an account there, for only it signs as the job; and there is
 /// one such address for each lease, which the program finds without trying bumps.

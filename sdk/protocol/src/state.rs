@@ -18,10 +18,12 @@ pub enum JobState {
 pub enum LeaseState {
     /// Nothing.
     Open,
-    /// All replicas have revealed the same root.
+    /// What was revealed is equal, or a vote has decided.
     Agreed,
     /// The first seat has been paid.
     Settled,
+    /// A dispute has ended without a decision: nobody is paid.
+    Void,
 }
 
 /// How far a seat has come.
@@ -36,8 +38,26 @@ pub enum SeatState {
     Revealed,
     /// The key to the sealed outputs is known.
     Opened,
-    /// Its round disagreed.
-    Rejected,
+    /// Wrong, or silent where that counts as wrong: its lock is lost.
+    Convicted,
+    /// Not revealed in time, with nothing at stake for others: its bond is lost.
+    Late,
+    /// Neither paid nor punished.
+    Released,
+}
+
+/// What the draw of a committed seat has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
+pub enum Draw {
+    /// Nobody has read it yet.
+    Waiting,
+    /// No audit for this seat, or another of its group has called one already.
+    Passed,
+    /// An audit, which the job's reserve pays.
+    Reserve,
+    /// An audit, which the seat's own pay pays.
+    Seat,
 }
 
 #[cfg(test)]
@@ -47,10 +67,12 @@ mod tests {
     #[test]
     fn the_bytes_are_part_of_the_protocol() {
         assert_eq!([JobState::Open, JobState::Cancelled].map(u8::from), [0, 1]);
-        assert_eq!([LeaseState::Open, LeaseState::Agreed, LeaseState::Settled].map(u8::from), [0, 1, 2]);
-        let seats = [0, 1, 2, 3, 4].map(|byte| SeatState::try_from(byte).unwrap());
-        use SeatState::{Committed, Leased, Opened, Rejected, Revealed};
-        assert_eq!(seats, [Leased, Committed, Revealed, Opened, Rejected]);
-        assert!(SeatState::try_from(5).is_err() && LeaseState::try_from(3).is_err() && JobState::try_from(2).is_err());
+        let leases = [LeaseState::Open, LeaseState::Agreed, LeaseState::Settled, LeaseState::Void];
+        assert_eq!(leases.map(u8::from), [0, 1, 2, 3]);
+        let seats = [0, 1, 2, 3, 4, 5, 6].map(|byte| SeatState::try_from(byte).unwrap());
+        use SeatState::{Committed, Convicted, Late, Leased, Opened, Released, Revealed};
+        assert_eq!(seats, [Leased, Committed, Revealed, Opened, Convicted, Late, Released]);
+        assert_eq!([Draw::Waiting, Draw::Passed, Draw::Reserve, Draw::Seat].map(u8::from), [0, 1, 2, 3]);
+        assert!(SeatState::try_from(7).is_err() && LeaseState::try_from(4).is_err() && JobState::try_from(2).is_err());
     }
 }

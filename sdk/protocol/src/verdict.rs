@@ -1,6 +1,6 @@
 //! Verdicts: what the roots that a lease's seats revealed amount to, and who pays for it.
 //!
-//! Equal roots settle. Otherwise seats are added until one root leads all others together by `lead` votes: Wald's
+//! Equal roots settle, once somebody drawn from the whole market stands in for each seat that stayed silent. Otherwise seats are added until one root leads all others together by `lead` votes: Wald's
 //! sequential test of two simple hypotheses, which needs the fewest votes for its error (A. Wald, "Sequential tests of
 //! statistical hypotheses", Ann. Math. Stat. 16, 1945). Only seats drawn from the whole market vote, as a client could
 //! pick those that it asked first. If a share ρ of the drawn seats agree on a lie, the lie wins with probability
@@ -11,6 +11,8 @@
 //!
 //! the ruin probability of a gambler between two barriers at distance `lead` (W. Feller, "An Introduction to Probability
 //! Theory and Its Applications", vol. 1, XIV.2); for ρ = 0.3 and lead = 16 it is 1.3·10⁻⁶.
+
+use num_enum::{IntoPrimitive, TryFromPrimitive};
 
 use crate::{audit::AuditParams, hash::Digest};
 
@@ -23,9 +25,11 @@ pub const VOID_ROOT: Digest = [
 ];
 
 /// How a seat came to its lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, IntoPrimitive, TryFromPrimitive)]
+#[repr(u8)]
 pub enum Kind {
     /// One of the replicas that the client asked for.
+    #[default]
     Base,
     /// Drawn by chance after a commit.
     Audit,
@@ -59,7 +63,7 @@ pub enum Verdict {
     Silent,
     /// All revealed roots are equal.
     Agreed(Digest),
-    /// Roots differ: this many seats more must vote.
+    /// Roots differ, or seats are silent: this many seats more must answer.
     More(u8),
     /// Roots differ, and this one has won the vote.
     Decided(Digest),
@@ -85,8 +89,12 @@ pub enum Consequence {
 pub fn verdict(params: &AuditParams, seats: &[Seat]) -> Verdict {
     let mut revealed = seats.iter().filter_map(|seat| seat.root);
     let Some(first) = revealed.next() else { return Verdict::Silent };
+    let room = usize::from(params.seat_limit).saturating_sub(seats.len());
     if revealed.all(|root| root == first) {
-        return Verdict::Agreed(first);
+        return match unanswered(seats).min(room) {
+            0 => Verdict::Agreed(first),
+            more => Verdict::More(more as u8),
+        };
     }
     let lead = usize::from(params.lead);
     let ahead = match majority(seats) {
@@ -95,11 +103,29 @@ pub fn verdict(params: &AuditParams, seats: &[Seat]) -> Verdict {
         // Without a majority no root is ahead of all others together, so at least `lead` votes are missing.
         None => 0,
     };
-    let room = usize::from(params.seat_limit).saturating_sub(seats.len());
     match (lead - ahead).min(room) {
         0 => Verdict::Undecided,
         more => Verdict::More(more as u8),
     }
+}
+
+/// What [`verdict`] amounts to where nobody comes who could answer: one root, or no decision.
+#[must_use]
+pub fn without_more(seats: &[Seat]) -> Verdict {
+    let mut revealed = seats.iter().filter_map(|seat| seat.root);
+    match revealed.next() {
+        None => Verdict::Silent,
+        Some(first) if revealed.all(|root| root == first) => Verdict::Agreed(first),
+        Some(_) => Verdict::Undecided,
+    }
+}
+
+/// Silent seats for which no dispute seat has answered. Whoever asks for several answers, or draws an audit, shall have them
+/// although somebody keeps quiet; those who do pay for it.
+fn unanswered(seats: &[Seat]) -> usize {
+    let silent = seats.iter().filter(|seat| seat.root.is_none()).count();
+    let answers = seats.iter().filter(|seat| seat.kind == Kind::Dispute && seat.root.is_some()).count();
+    silent.saturating_sub(answers)
 }
 
 /// The root that more than half of the votes name, and by how many votes it leads all others together. Boyer and Moore's
@@ -137,21 +163,28 @@ pub fn consequence(verdict: &Verdict, seat: &Seat, at_stake: bool) -> Consequenc
     }
 }
 
-/// Whether the verdict confirms a seat's result for its reputation: somebody else, drawn from the whole market, got the same.
+/// How many seats drawn from the whole market had the root that is right.
 #[must_use]
-pub fn confirms(verdict: &Verdict, seats: &[Seat], seat: &Seat) -> bool {
-    let (Verdict::Agreed(right) | Verdict::Decided(right)) = *verdict else { return false };
-    let votes = seats.iter().filter(|other| other.kind.votes() && other.root == Some(right)).count();
-    seat.root == Some(right) && votes > usize::from(seat.kind.votes())
+pub fn supporters(verdict: &Verdict, seats: &[Seat]) -> usize {
+    let (Verdict::Agreed(right) | Verdict::Decided(right)) = *verdict else { return 0 };
+    seats.iter().filter(|seat| seat.kind.votes() && seat.root == Some(right)).count()
+}
+
+/// Whether the result of a seat that was right is confirmed, for its reputation: somebody else among the [`supporters`] got
+/// the same.
+#[must_use]
+pub fn confirms(supporters: usize, seat: &Seat) -> bool {
+    supporters > usize::from(seat.kind.votes())
 }
 
 /// What the seats that lost owe together to those that were called to decide: one pay for each dispute seat that won.
 #[must_use]
 pub fn awards(verdict: &Verdict, seats: &[Seat], pay: u64) -> u64 {
-    let Verdict::Decided(right) = *verdict else { return 0 };
-    if right == VOID_ROOT {
-        return 0;
-    }
+    let right = match *verdict {
+        Verdict::Decided(VOID_ROOT) => return 0,
+        Verdict::Agreed(right) | Verdict::Decided(right) => right,
+        Verdict::Silent | Verdict::More(_) | Verdict::Undecided => return 0,
+    };
     let won = seats.iter().filter(|seat| seat.kind == Kind::Dispute && seat.root == Some(right)).count();
     pay.saturating_mul(won as u64)
 }

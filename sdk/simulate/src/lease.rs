@@ -47,6 +47,8 @@ pub struct Seat {
     pub state: State,
     /// Whether its root came in time.
     pub revealed: bool,
+    /// Whether it was silent when others were judged, and may not speak any more.
+    pub silent: bool,
     /// Who pays the audit that it was drawn for.
     pub drawn: Option<Funding>,
 }

@@ -1,7 +1,7 @@
 //! Settling: who is paid, who loses its lock, and what is remembered.
 
 use tessera_protocol::{
-    audit::Funding,
+    audit::{self, Caller, Source, Sources},
     bonds,
     reputation::Reputation,
     verdict::{self, Consequence, Kind, Verdict},
@@ -63,23 +63,10 @@ impl World<'_> {
             Verdict::Silent | Verdict::More(_) => {}
         }
 
-        // The k-th audit was called by the k-th seat that was drawn. Who fails as auditor is paid by nobody.
-        let mut auditors = judged.iter().filter(|(_, seat)| seat.kind == Kind::Audit);
-        let mut pays_itself = vec![false; lease.seats.len()];
-        for (place, funding) in lease.seats.iter().enumerate().filter_map(|(i, seat)| Some((i, seat.drawn?))) {
-            let paid = auditors.next().is_some_and(|(_, auditor)| consequence(auditor) == Consequence::Paid);
-            match funding {
-                Funding::Seat => pays_itself[place] = paid,
-                Funding::Reserve if !paid => {
-                    self.reserve += PAY;
-                    self.tally.reserve_paid -= PAY;
-                }
-                Funding::Reserve => {}
-            }
-        }
-
+        let pays_itself = self.fund_audits(lease, &judged, |seat| consequence(seat) == Consequence::Paid);
         let losers = seats.iter().filter(|seat| consequence(seat) == Consequence::Slashed).count() as u64;
         let awards = verdict::awards(&verdict, &seats, PAY);
+        let supporters = verdict::supporters(&verdict, &seats);
         let mut loser = 0;
         for (place, seat) in &judged {
             let held = &lease.seats[*place];
@@ -90,7 +77,7 @@ impl World<'_> {
                     if !pays_itself[*place] {
                         self.providers[who].ledger.earned += PAY as i64;
                     }
-                    if verdict::confirms(&verdict, &seats, seat) {
+                    if verdict::confirms(supporters, seat) {
                         let now = self.seconds();
                         let reputation = self.providers[who].reputation;
                         self.providers[who].reputation = reputation.confirmed(now, FEE_BURNED, FEE_BURNED);
@@ -107,6 +94,34 @@ impl World<'_> {
                 Consequence::Released => {}
             }
         }
+    }
+
+    /// Takes the pay of auditors from where it comes, and says which places of the lease pay their auditor themselves.
+    fn fund_audits(
+        &mut self,
+        lease: &Lease,
+        judged: &[(usize, verdict::Seat)],
+        is_paid: impl Fn(&verdict::Seat) -> bool,
+    ) -> Vec<bool> {
+        let auditors: Vec<_> = judged.iter().filter(|(_, seat)| seat.kind == Kind::Audit).collect();
+        let drawn = judged.iter().filter_map(|(place, seat)| Some((*place, seat, lease.seats[*place].drawn?)));
+        let (places, callers): (Vec<usize>, Vec<Caller>) = drawn
+            .map(|(place, seat, funding)| {
+                let auditor = auditors.iter().position(|(other, _)| *other == place);
+                (place, Caller { funding, paid: is_paid(seat), auditor })
+            })
+            .unzip();
+        let paid: Vec<bool> = auditors.iter().map(|(_, seat)| is_paid(seat)).collect();
+        let Sources { of, unspent } = audit::sources(&callers, &paid);
+        self.reserve += unspent * PAY;
+        self.tally.reserve_paid -= unspent * PAY;
+        let mut pays_itself = vec![false; lease.seats.len()];
+        for source in of {
+            if let Some(Source::Caller(k)) = source {
+                pays_itself[places[k]] = true;
+            }
+        }
+        pays_itself
     }
 
     /// A lock is lost. After a while the owner is back with new stake; a Sybil under a new name.

@@ -242,6 +242,7 @@ impl<'a> World<'a> {
             commit_by,
             state: State::Claimed,
             revealed: false,
+            silent: false,
             drawn: None,
         });
         self.at(done.min(commit_by), Event::Finish(lease.index, lease.seats.len() - 1));
@@ -344,7 +345,11 @@ impl<'a> World<'a> {
 
     fn reveal(&mut self, lease: &mut Lease) -> bool {
         let mut last = self.now;
-        for seat in lease.seats.iter_mut().filter(|seat| matches!(seat.state, State::Committed(_)) && !seat.revealed) {
+        for seat in lease
+            .seats
+            .iter_mut()
+            .filter(|seat| matches!(seat.state, State::Committed(_)) && !seat.revealed && !seat.silent)
+        {
             let shown = seat.answer.root.is_some() && (seat.answer.shown_if_drawn || !lease.drawn);
             let delay = Self::delay(&mut self.rng, &self.providers[seat.provider]);
             // Somebody closes the window as soon as it is over.
@@ -359,6 +364,7 @@ impl<'a> World<'a> {
         let seats: Vec<verdict::Seat> = lease.judged().into_iter().map(|(_, seat)| seat).collect();
         match verdict::verdict(&self.scenario.audit, &seats) {
             Verdict::More(more) if lease.seats.len() < self.providers.len() => {
+                lease.seats.iter_mut().for_each(|seat| seat.silent = !seat.revealed);
                 self.open(lease, Kind::Dispute, more);
             }
             Verdict::More(_) => {

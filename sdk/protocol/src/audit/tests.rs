@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn params() -> impl Strategy<Value = AuditParams> {
-    (1u16..=2_000, 1u16..=10_000, 0u16..=4_500, 8u16..=10_000, 1u8..=32, 1u16..=3_000, 1u16..=200)
+    (1u16..=2_000, 1u16..=10_000, 0u16..=4_500, 100u16..=10_000, 1u8..=32, 100u16..=5_000, 0u16..=200)
         .prop_map(|(saving_min, saving_bps, collusion_bps, lock_multiple, lead, reserve_bps, probation)| AuditParams {
             p_min_bps: saving_min.min(reserve_bps),
             saving_bps,
@@ -37,7 +37,7 @@ fn every_bound_is_named() {
         (AuditParams { reserve_bps: 99, ..good }, Bound::Reserve),
         (AuditParams { reserve_bps: 5_001, ..good }, Bound::Reserve),
         (AuditParams { expiry_bond_bps: 0, ..good }, Bound::ExpiryBond),
-        (AuditParams { probation: 0, ..good }, Bound::Probation),
+        (AuditParams { probation: 1_001, ..good }, Bound::Probation),
         (AuditParams { lock_multiple: 18, saving_bps: 10_000, ..good }, Bound::Deterrence),
     ];
     for (params, bound) in broken {

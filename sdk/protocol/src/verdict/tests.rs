@@ -54,7 +54,11 @@ fn table_of_verdicts() {
         (&[silent(Base), silent(Audit)], Verdict::Silent),
         (&[seat(Base, LIE)], Verdict::Agreed(LIE)),
         (&[seat(Base, TRUE), seat(Audit, TRUE)], Verdict::Agreed(TRUE)),
-        (&[silent(Base), seat(Audit, TRUE)], Verdict::Agreed(TRUE)),
+        (&[silent(Base), seat(Audit, TRUE)], Verdict::More(1)),
+        (&[silent(Base), seat(Audit, TRUE), seat(Dispute, TRUE)], Verdict::Agreed(TRUE)),
+        (&[silent(Base), seat(Base, TRUE), silent(Dispute)], Verdict::More(2)),
+        (&[silent(Base), seat(Base, TRUE), silent(Dispute), seat(Dispute, TRUE)], Verdict::More(1)),
+        (&[silent(Base), seat(Base, TRUE), seat(Dispute, LIE)], Verdict::More(2)),
         (&[seat(Base, TRUE), seat(Base, LIE)], Verdict::More(3)),
         (&[seat(Base, LIE), seat(Audit, TRUE)], Verdict::More(2)),
         (&[seat(Base, LIE), seat(Audit, TRUE), seat(Dispute, TRUE), silent(Dispute)], Verdict::More(1)),
@@ -80,6 +84,14 @@ fn the_limit_leaves_it_undecided() {
     assert_eq!(verdict(&params, &seats), Verdict::Undecided);
     assert!(seats.iter().all(|seat| consequence(&Verdict::Undecided, seat, true) == Consequence::Released));
     assert_eq!(consequence(&Verdict::Undecided, &silent(Kind::Dispute), true), Consequence::Slashed);
+}
+
+#[test]
+fn without_jurors_only_equal_roots_decide() {
+    use Kind::{Audit, Base};
+    assert_eq!(without_more(&[silent(Base)]), Verdict::Silent);
+    assert_eq!(without_more(&[silent(Base), seat(Audit, TRUE)]), Verdict::Agreed(TRUE));
+    assert_eq!(without_more(&[seat(Base, LIE), seat(Audit, TRUE)]), Verdict::Undecided);
 }
 
 #[test]
@@ -110,14 +122,14 @@ fn table_of_consequences() {
 #[test]
 fn only_others_confirm() {
     let (base, audit) = (seat(Kind::Base, TRUE), seat(Kind::Audit, TRUE));
-    let agreed = Verdict::Agreed(TRUE);
-    assert!(!confirms(&agreed, &[base], &base), "nobody looked");
-    assert!(!confirms(&agreed, &[base, base], &base), "the client chose both");
-    assert!(confirms(&agreed, &[base, audit], &base));
-    assert!(!confirms(&agreed, &[base, audit], &audit), "the client may have chosen the base seat");
-    assert!(confirms(&agreed, &[base, audit, audit], &audit));
-    assert!(!confirms(&Verdict::Undecided, &[base, audit], &base));
-    assert!(!confirms(&Verdict::Decided(TRUE), &[audit, seat(Kind::Base, LIE)], &seat(Kind::Base, LIE)));
+    let confirmed = |seats: &[Seat], of: &Seat| confirms(supporters(&Verdict::Agreed(TRUE), seats), of);
+    assert!(!confirmed(&[base], &base), "nobody looked");
+    assert!(!confirmed(&[base, base], &base), "the client chose both");
+    assert!(confirmed(&[base, audit], &base));
+    assert!(!confirmed(&[base, audit], &audit), "the client may have chosen the base seat");
+    assert!(confirmed(&[base, audit, audit], &audit));
+    assert_eq!(supporters(&Verdict::Undecided, &[base, audit]), 0);
+    assert_eq!(supporters(&Verdict::Decided(TRUE), &[audit, seat(Kind::Audit, LIE)]), 1);
 }
 
 #[test]
