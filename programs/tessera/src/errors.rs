@@ -1,6 +1,7 @@
 //! Why an instruction refuses. One code per reason; new reasons go to the end, so that codes never change their meaning.
 
 use anchor_lang::prelude::*;
+use tessera_protocol::{audit::Bound, routing::Refusal};
 
 /// Why an instruction refuses.
 #[error_code]
@@ -114,13 +115,13 @@ pub enum TesseraError {
     LeaseAgreed,
     #[msg("The lease takes no more seats now")]
     LeaseFull,
-    #[msg("The provider has, or had in a round that disagreed, a seat in this lease")]
+    #[msg("The provider has a seat in this lease")]
     AlreadySeated,
     #[msg("The provider's stake is below the market's minimum")]
     StakeTooLow,
     #[msg("The provider holds as many leases as the market allows")]
     TooManyOpenLeases,
-    #[msg("The provider does not meet the job's requirements, or it is not its turn")]
+    #[msg("The provider does not meet the job's requirements")]
     MayNotClaim,
     #[msg("The windows of a claim do not fit before the deadline any more")]
     WindowsDoNotFit,
@@ -132,11 +133,11 @@ pub enum TesseraError {
     CommitTooLate,
     #[msg("The seat is not waiting for a reveal")]
     SeatNotCommitted,
-    #[msg("Not all replicas have committed: revealing now would let others copy")]
+    #[msg("Not all seats have committed and been drawn: revealing now would let others copy")]
     RevealNotOpen,
     #[msg("What is revealed is not what was committed")]
     CommitmentMismatch,
-    #[msg("A key may come along with the reveal only where there is one replica")]
+    #[msg("A key may come along only with the reveal by which the lease is agreed")]
     KeyTooEarly,
     #[msg("The replicas of the lease have not agreed")]
     LeaseNotAgreed,
@@ -158,7 +159,7 @@ pub enum TesseraError {
     WrongVault,
     #[msg("Not the address of this lease")]
     WrongLease,
-    #[msg("The lock multiple is out of bounds")]
+    #[msg("The lock multiple is out of bounds, or not above the lead by more than one")]
     LockMultipleOutOfBounds,
     #[msg("The expiry bond is out of bounds")]
     ExpiryBondOutOfBounds,
@@ -170,4 +171,114 @@ pub enum TesseraError {
     BondsNotBurned,
     #[msg("No lost bond is left to burn")]
     NothingToBurn,
+
+    // Audits and disputes.
+    #[msg("The step of routing is out of bounds")]
+    StepSecondsOutOfBounds,
+    #[msg("The stake of full weight is zero")]
+    ZeroStakeCap,
+    #[msg("The least chance of an audit is out of bounds")]
+    LeastChanceOutOfBounds,
+    #[msg("What cheating saves is out of bounds")]
+    SavingOutOfBounds,
+    #[msg("The colluding share is out of bounds")]
+    CollusionOutOfBounds,
+    #[msg("The lead of a dispute is out of bounds")]
+    LeadOutOfBounds,
+    #[msg("The limit of seats is out of bounds, or below twice the lead")]
+    SeatLimitOutOfBounds,
+    #[msg("The chance that the reserve pays is out of bounds, or below the least chance")]
+    ReserveOutOfBounds,
+    #[msg("The probation is out of bounds")]
+    ProbationOutOfBounds,
+    #[msg("With this lock audits would have to be likelier than the reserve pays: raise the lock, or lower the saving or the lead")]
+    LockDoesNotDeter,
+    #[msg("The job names more providers than the protocol allows")]
+    TooManyListed,
+    #[msg("The least score is above 100 %")]
+    ScoreOutOfBounds,
+    #[msg("The slot that decides has not passed, or its hash is not known yet: try again in a moment")]
+    SlotTooEarly,
+    #[msg("There is a seed already, or nothing waits for one")]
+    AlreadySeeded,
+    #[msg("The job has no seed yet: send seed_job first")]
+    JobNotSeeded,
+    #[msg("The seats have no seed yet: send seed_lease first")]
+    LeaseNotSeeded,
+    #[msg("The job's lists do not let this provider claim")]
+    NotListed,
+    #[msg("The provider's stake or score is below what the job asks")]
+    BelowThreshold,
+    #[msg("The stake was added too late for a seat that votes")]
+    FreshStake,
+    #[msg("It is not the provider's turn yet: wait until the seat has opened further")]
+    NotYourTurn,
+    #[msg("The slot that decides about an audit has not passed: try again in a moment")]
+    DrawTooEarly,
+    #[msg("The draw of this seat was read already, or the seat has none")]
+    AlreadyDrawn,
+    #[msg("The lease is void: its dispute has ended without a decision")]
+    LeaseVoid,
+    #[msg("The seat is not convicted")]
+    SeatNotConvicted,
+    #[msg("The seat is convicted: send slash_seat")]
+    SeatConvicted,
+    #[msg("The losers of the dispute have to be slashed first: they pay this seat")]
+    AwardsMissing,
+    #[msg("A lease of the job is being audited or disputed")]
+    LeaseContested,
+    #[msg("The memory is above what this market lets a job ask for")]
+    MemoryOutOfBounds,
+    #[msg("The job is over: nothing of it is audited any more")]
+    JobIsOver,
+    #[msg("The seat was silent when others were judged, and may not speak any more")]
+    SeatSilent,
+    #[msg("The bond of a demand is zero")]
+    ZeroDemandBond,
+    #[msg("The time for demands is above the protocol's maximum")]
+    ChallengeSecondsOutOfBounds,
+    #[msg("The client may still demand chunks of the outputs: wait until the seat is payable")]
+    ChallengeOpen,
+    #[msg("The time for demands is over, or the job has none")]
+    ChallengeOver,
+    #[msg("A demand waits for its answer")]
+    DemandPending,
+    #[msg("The module was found to be void: there are no outputs")]
+    NothingToDemand,
+    #[msg("Nothing is demanded of the seat")]
+    NothingDemanded,
+    #[msg("The client has demanded as many chunks of the seat as the protocol allows")]
+    TooManyDemands,
+    #[msg("The answer is longer than any can be, or empty")]
+    AnswerOutOfBounds,
+    #[msg("The answer is not what was committed to: wrong chunk, path, key or root")]
+    WrongAnswer,
+}
+
+impl From<Bound> for TesseraError {
+    fn from(bound: Bound) -> Self {
+        match bound {
+            Bound::LeastChance => Self::LeastChanceOutOfBounds,
+            Bound::Saving => Self::SavingOutOfBounds,
+            Bound::Collusion => Self::CollusionOutOfBounds,
+            Bound::LockMultiple => Self::LockMultipleOutOfBounds,
+            Bound::Lead => Self::LeadOutOfBounds,
+            Bound::SeatLimit => Self::SeatLimitOutOfBounds,
+            Bound::Reserve => Self::ReserveOutOfBounds,
+            Bound::ExpiryBond => Self::ExpiryBondOutOfBounds,
+            Bound::Probation => Self::ProbationOutOfBounds,
+            Bound::Deterrence => Self::LockDoesNotDeter,
+        }
+    }
+}
+
+impl From<Refusal> for TesseraError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Capabilities => Self::MayNotClaim,
+            Refusal::Threshold => Self::BelowThreshold,
+            Refusal::FreshStake => Self::FreshStake,
+            Refusal::NotYet => Self::NotYourTurn,
+        }
+    }
 }

@@ -9,6 +9,7 @@ use anchor_lang::prelude::*;
 pub mod errors;
 pub mod events;
 pub mod instructions;
+pub mod progress;
 pub mod state;
 pub mod vault;
 
@@ -115,6 +116,16 @@ pub mod tessera {
         CloseJob::handle(ctx)
     }
 
+    /// Reads the slot hash that ranks the providers of a job, which opens its leases to claims.
+    pub fn seed_job(ctx: Context<SeedJob>) -> Result<()> {
+        SeedJob::handle(ctx)
+    }
+
+    /// Reads the slot hash that ranks the providers of an audit or a dispute, which opens its seats to claims.
+    pub fn seed_lease(ctx: Context<SeedLease>) -> Result<()> {
+        SeedLease::handle(ctx)
+    }
+
     /// Takes a seat in a lease.
     pub fn claim_lease<'info>(ctx: Context<'info, ClaimLease<'info>>, index: u32) -> Result<()> {
         ClaimLease::handle(ctx, index)
@@ -125,12 +136,17 @@ pub mod tessera {
         CommitResult::handle(ctx, commitment, sealed)
     }
 
-    /// Shows the roots of a seat, once all replicas have committed. With one replica the key may come along.
+    /// Reads the slot hash that decides whether a committed seat is audited.
+    pub fn draw_audit(ctx: Context<DrawAudit>) -> Result<()> {
+        DrawAudit::handle(ctx)
+    }
+
+    /// Shows the roots of a seat, once all seats have committed. The key may come along if the lease is agreed thereby.
     pub fn reveal_result(ctx: Context<RevealResult>, reveal: Reveal, key: Option<[u8; 32]>) -> Result<()> {
         RevealResult::handle(ctx, reveal, key)
     }
 
-    /// Shows the key to the sealed outputs of a seat, once the replicas agree.
+    /// Shows the key to the sealed outputs of a seat, once a root is agreed.
     pub fn open_result(ctx: Context<OpenResult>, key: [u8; 32]) -> Result<()> {
         OpenResult::handle(ctx, key)
     }
@@ -140,12 +156,22 @@ pub mod tessera {
         SettleLease::handle(ctx)
     }
 
+    /// Lets a lease go on without those who did not come, or did not reveal, in time.
+    pub fn advance_lease(ctx: Context<AdvanceLease>) -> Result<()> {
+        AdvanceLease::handle(ctx)
+    }
+
+    /// Takes the lock of a seat that was found to be wrong.
+    pub fn slash_seat<'info>(ctx: Context<'info, SlashSeat<'info>>) -> Result<()> {
+        SlashSeat::handle(ctx)
+    }
+
     /// Gives up a seat; its bond is lost if the provider has no free return left.
     pub fn return_lease(ctx: Context<ReturnLease>) -> Result<()> {
         ReturnLease::handle(ctx)
     }
 
-    /// Takes out a seat whose window has passed; the bond of one that was late is lost.
+    /// Takes out a seat whose window has passed or that has nothing to wait for; the bond of one that was late is lost.
     pub fn expire_lease<'info>(ctx: Context<'info, ExpireLease<'info>>) -> Result<()> {
         ExpireLease::handle(ctx)
     }
@@ -153,6 +179,36 @@ pub mod tessera {
     /// Closes a lease account that has no seats and will get none.
     pub fn close_lease<'info>(ctx: Context<'info, CloseLease<'info>>) -> Result<()> {
         CloseLease::handle(ctx)
+    }
+
+    /// Demands a chunk of opened outputs.
+    pub fn demand_chunk(ctx: Context<DemandChunk>, chunk: u64) -> Result<()> {
+        DemandChunk::handle(ctx, chunk)
+    }
+
+    /// Makes room for an answer to a demand.
+    pub fn begin_answer(ctx: Context<BeginAnswer>, len: u16) -> Result<()> {
+        BeginAnswer::handle(ctx, len)
+    }
+
+    /// Writes a piece of an answer.
+    pub fn write_answer(ctx: Context<WriteAnswer>, offset: u16, bytes: Vec<u8>) -> Result<()> {
+        WriteAnswer::handle(ctx, offset, &bytes)
+    }
+
+    /// Closes an answer that nobody needs.
+    pub fn drop_answer(ctx: Context<DropAnswer>) -> Result<()> {
+        DropAnswer::handle(ctx)
+    }
+
+    /// Shows a demanded chunk.
+    pub fn answer_chunk(ctx: Context<AnswerChunk>) -> Result<()> {
+        AnswerChunk::handle(ctx)
+    }
+
+    /// Convicts a seat of which a chunk was demanded that nobody has shown in time.
+    pub fn expire_demand(ctx: Context<ExpireDemand>) -> Result<()> {
+        ExpireDemand::handle(ctx)
     }
 
     /// Computes with 128-bit and 64-bit numbers and returns the results, so that tests can compare them with the host's.

@@ -3,15 +3,23 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
-use crate::{errors::TesseraError, events::StakeAdded, state::Provider, vault};
+use crate::{
+    errors::TesseraError,
+    events::StakeAdded,
+    state::{Market, Provider},
+    vault,
+};
 
 /// Accounts of `add_stake`.
 #[derive(Accounts)]
 pub struct AddStake<'info> {
     /// Owner of the provider and of the tokens.
     pub authority: Signer<'info>,
+    /// The market, which counts the stake of all.
+    #[account(mut)]
+    pub market: Box<Account<'info, Market>>,
     /// The provider.
-    #[account(mut, has_one = authority @ TesseraError::WrongAuthority)]
+    #[account(mut, has_one = authority @ TesseraError::WrongAuthority, has_one = market @ TesseraError::WrongMarket)]
     pub provider: AccountLoader<'info, Provider>,
     /// The provider's stake vault.
     #[account(mut, address = provider.load()?.stake_vault @ TesseraError::WrongVault)]
@@ -35,6 +43,7 @@ impl AddStake<'_> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
         vault::deposit(&accounts.token_program, &accounts.from, &accounts.stake_vault, &accounts.authority, amount)?;
+        accounts.market.stake_added(amount)?;
         let provider = &mut *accounts.provider.load_mut()?;
         provider.stake = provider.stake.checked_add(amount).ok_or(TesseraError::Overflow)?;
         provider.staked_slot = Clock::get()?.slot;

@@ -3,7 +3,14 @@
 use std::hint::black_box;
 
 use anchor_lang::{prelude::*, solana_program::program::set_return_data};
-use tessera_protocol::payout;
+use tessera_protocol::{
+    audit::{self, AuditParams},
+    chance::Chance,
+    payout,
+    reputation::Reputation,
+    routing::{self, Standing},
+    verdict::Kind,
+};
 
 /// The results of all operations on one pair of numbers, the same on chain and on the host.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
@@ -24,6 +31,8 @@ pub struct Arithmetic {
     pub order: [i8; 2],
     /// Payout arithmetic on the low halves: share, lease pay, work cost, deposit, top-up.
     pub money: [Option<u64>; 5],
+    /// Rules of trust on the low halves: deterring chance, decayed success, score, weight.
+    pub trust: [Option<u64>; 4],
 }
 
 impl Arithmetic {
@@ -39,6 +48,11 @@ impl Arithmetic {
         let high = b >> 64;
         let bps = (b >> 64) as u16;
         let replicas = (b >> 80) as u8;
+        let per_lease = (b >> 88) as u32;
+        let audit = AuditParams { reserve_bps: bps, ..AuditParams::default() };
+        let (then, now) = (0, (a >> 64) as i64 & 0xffff_ffff);
+        let reputation = Reputation { success: la, failure: lb, at: then, ..Reputation::default() };
+        let standing = Standing { score: Chance::from_bps(bps), stake: la, locked: lb, staked_slot: 0 };
         Self {
             unsigned: [a.checked_add(b), a.checked_sub(b), a.checked_mul(b), a.checked_div(b), a.checked_rem(b)],
             signed: [
@@ -63,8 +77,14 @@ impl Arithmetic {
                 Some(payout::share(la, bps)),
                 payout::lease_pay(la, lb as u32),
                 payout::work_cost(la, lb, replicas),
-                payout::deposit(la, lb, replicas, bps),
-                payout::top_up(la, lb, replicas, bps),
+                payout::escrow(la, lb, per_lease, replicas, &audit, bps).and_then(|escrow| escrow.total()),
+                payout::top_up(la, lb, per_lease, replicas, &audit, bps).and_then(|escrow| escrow.total()),
+            ],
+            trust: [
+                audit::deterring(&audit, la, lb).map(Chance::units),
+                Some(reputation.at(now).success),
+                Some(reputation.score(now).units()),
+                Some(routing::weight(&standing, Kind::Base, lb)),
             ],
         }
     }

@@ -13,7 +13,8 @@ use crate::{
 /// Accounts of `burn_bonds`. Nobody signs.
 #[derive(Accounts)]
 pub struct BurnBonds<'info> {
-    /// The market, which says what is burned.
+    /// The market, which says what is burned, and counts the stake of all.
+    #[account(mut)]
     pub market: Box<Account<'info, Market>>,
     /// The provider.
     #[account(mut, has_one = market @ TesseraError::WrongMarket)]
@@ -45,6 +46,7 @@ impl BurnBonds<'_> {
             Self::validate(provider)?;
             (std::mem::take(&mut provider.to_burn), provider.signer())
         };
+        accounts.market.stake_left(amount)?;
         let (mint, vault) = (accounts.mint.to_account_info(), accounts.stake_vault.to_account_info());
         let owner = accounts.provider.to_account_info();
         vault::burn(&accounts.token_program, mint, vault, owner, &signer.seeds(), amount)?;

@@ -1,7 +1,7 @@
 //! `cancel_job`: no lease is begun any more; those begun run their course.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{lease, state::JobState};
+use tessera_protocol::state::JobState;
 
 use crate::{errors::TesseraError, events::JobCancelled, state::Job};
 
@@ -28,9 +28,8 @@ impl CancelJob<'_> {
         let now = Clock::get()?.unix_timestamp;
         let job = &mut *ctx.accounts.job.load_mut()?;
         Self::validate(job, now)?;
-        let longest = lease::longest(job.lease_seconds, job.reveal_seconds);
         job.state = JobState::Cancelled as u8;
-        job.deadline = job.deadline.min(now.saturating_add(longest.saturating_mul(2)));
+        job.deadline = job.deadline.min(now.saturating_add(job.longest().saturating_mul(2)));
         emit!(JobCancelled { job: ctx.accounts.job.key(), deadline: job.deadline });
         Ok(())
     }

@@ -1,12 +1,20 @@
-//! `claim_lease`: a provider takes a seat in a lease, which begins with its first claim.
+//! `claim_lease`: a provider takes a seat in the open group of a lease, which begins with its first claim.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{bonds, constants::ACCOUNT_VERSION, lease, payout, routing, state::LeaseState, verdict::Kind};
+use tessera_protocol::{
+    bonds,
+    chance::Chance,
+    constants::ACCOUNT_VERSION,
+    lease, payout,
+    routing::{self, Call, Opening},
+    state::LeaseState,
+    verdict::Kind,
+};
 
 use crate::{
     errors::TesseraError,
     events::LeaseClaimed,
-    state::{Job, Lease, LeaseMut, Market, Moment, Provider, Seat},
+    state::{Job, Lease, LeaseMut, MarketView, Moment, Provider, Seat},
     vault,
 };
 
@@ -17,7 +25,9 @@ pub struct ClaimLease<'info> {
     #[account(mut)]
     pub operator: Signer<'info>,
     /// The market.
-    pub market: Box<Account<'info, Market>>,
+    /// CHECK: job and provider name it; it is read by `MarketView`.
+    #[account(owner = crate::ID)]
+    pub market: UncheckedAccount<'info>,
     /// The job.
     #[account(has_one = market @ TesseraError::WrongMarket)]
     pub job: AccountLoader<'info, Job>,
@@ -35,6 +45,8 @@ pub struct ClaimLease<'info> {
 impl<'info> ClaimLease<'info> {
     /// The fields of a lease that begins.
     fn begin(&self, job: &Job, index: u32) -> Result<Lease> {
+        require!(job.is_seeded(), TesseraError::JobNotSeeded);
+        let units = Self::units(job, index)?;
         Ok(Lease {
             version: ACCOUNT_VERSION,
             state: LeaseState::Open as u8,
@@ -42,18 +54,26 @@ impl<'info> ClaimLease<'info> {
             index,
             job: self.job.key(),
             payer: self.operator.key(),
-            units: Self::units(job, index)?,
+            units,
             reveal_seconds: job.reveal_seconds,
             lease_seconds: job.lease_seconds,
-            opened_at: job.posted_at,
+            challenge_seconds: job.challenge_seconds,
+            wanted: job.replicas,
+            missing: job.replicas,
+            opened_at: job.seeded_at,
+            pay: payout::lease_pay(job.price_per_unit, units).ok_or(TesseraError::Overflow)?,
+            seed_slot: job.seed_slot,
+            seed: job.seed,
             ..Lease::default()
         })
     }
 
-    /// The seat that is claimed.
-    fn seat(&self, job: &Job, index: u32, now: Moment) -> Result<Seat> {
-        let units = Self::units(job, index)?;
-        let pay = payout::lease_pay(job.price_per_unit, units).ok_or(TesseraError::Overflow)?;
+    /// The seat that is claimed in the open group of a lease.
+    fn seat(&self, job: &Job, lease: &Lease, now: Moment) -> Result<Seat> {
+        let pay = match lease.group() {
+            Kind::Base => payout::lease_pay(job.price_per_unit, lease.units).ok_or(TesseraError::Overflow)?,
+            Kind::Audit | Kind::Dispute => lease.pay,
+        };
         let lock = bonds::lock(job.lock_multiple, pay).ok_or(TesseraError::Overflow)?;
         Ok(Seat {
             provider: self.provider.key(),
@@ -73,47 +93,87 @@ impl<'info> ClaimLease<'info> {
         Ok(u32::try_from(units.end - units.start).map_err(|_| TesseraError::Overflow)?)
     }
 
-    /// Checks market, job, lease (which has begun) and provider.
-    pub fn validate(&self, job: &Job, lease: &LeaseMut<'_>, seat: &Seat, now: i64) -> Result<()> {
-        let (market, provider) = (&self.market, self.provider.load()?);
+    /// Checks market, job, lease (which has begun) and provider, and returns the seat.
+    pub fn validate(&self, job: &Job, lease: &LeaseMut<'_>, now: Moment) -> Result<Seat> {
+        let provider = self.provider.load()?;
+        let kind = lease.group();
+        lease.check_claim(&self.provider.key())?;
+        let market = MarketView::read(self.market.as_ref())?;
+        if kind == Kind::Base {
+            self.validate_base(&market, job, lease, &provider, now.time)?;
+        }
+        let seat = self.seat(job, lease, now)?;
+        let free = bonds::may_lock(provider.stake, provider.locked, seat.lock, kind);
+        require!(free, TesseraError::StakeLocked);
+        self.admit(&market, job, lease, &provider, now.time)?;
+        Ok(seat)
+    }
+
+    /// What a replica that the client asked for must fit. None of it counts for those who judge: neither client nor authority
+    /// may choose them, and what has begun is judged whatever becomes of the job.
+    fn validate_base(
+        &self,
+        market: &MarketView,
+        job: &Job,
+        lease: &LeaseMut<'_>,
+        provider: &Provider,
+        now: i64,
+    ) -> Result<()> {
         require!(!market.paused, TesseraError::MarketPaused);
         let begun = job.is_open() || !lease.is_vacant();
         require!(begun, TesseraError::JobCancelled);
-        lease.check_claim(&self.provider.key())?;
-        require!(provider.stake >= market.params.min_stake, TesseraError::StakeTooLow);
-        require!(provider.open_leases < market.params.max_open_leases, TesseraError::TooManyOpenLeases);
-        let free = bonds::may_lock(provider.stake, provider.locked, seat.lock, Kind::Base);
-        require!(free, TesseraError::StakeLocked);
-        require!(lease::fits(now, job.deadline, job.lease_seconds, job.reveal_seconds), TesseraError::WindowsDoNotFit);
-        let replica = u8::try_from(lease.active().count()).map_err(|_| TesseraError::Overflow)?;
-        let rank = routing::rank(&self.job.key().to_bytes(), lease.index, replica, &self.provider.key().to_bytes());
-        let (asks, has) = (job.requirements(), provider.qualities());
-        require!(routing::may_claim(&asks, &has, rank, lease.opened_at, now), TesseraError::MayNotClaim);
+        require!(job.lists(self.job.as_ref(), &self.provider.key())?, TesseraError::NotListed);
+        require!(provider.stake >= market.min_stake, TesseraError::StakeTooLow);
+        require!(provider.open_leases < market.max_open_leases, TesseraError::TooManyOpenLeases);
+        require!(job.fits(now), TesseraError::WindowsDoNotFit);
         Ok(())
     }
 
-    /// Makes sure that there is an account with room for one more seat, after all checks.
-    fn prepare(&'info self, job: &Job, index: u32, seat: &Seat, now: i64) -> Result<()> {
+    /// Checks that it is the provider's turn.
+    fn admit(&self, market: &MarketView, job: &Job, lease: &Lease, provider: &Provider, now: i64) -> Result<()> {
+        let kind = lease.group();
+        let opening = Opening {
+            kind,
+            wanted: lease.wanted,
+            active: market.active(job.stake_cap),
+            opened_at: lease.opened_at,
+            step_seconds: job.step_seconds,
+        };
+        let call = Call {
+            seed: &lease.seed,
+            seed_slot: lease.seed_slot,
+            lease: lease.index,
+            seat: lease.call,
+            opening,
+            weight_cap: job.stake_cap,
+        };
+        let score = if kind == Kind::Base { provider.reputation().score(now) } else { Chance::ZERO };
+        let (key, has, asks) = (self.provider.key(), provider.qualities(), job.requirements());
+        let standing = provider.standing(score);
+        let admitted = routing::admit(&call, key.as_array(), &has, &standing, &asks, &job.threshold(), now);
+        admitted.map_err(|refusal| error!(TesseraError::from(refusal)))
+    }
+
+    /// Makes sure that there is an account with room for one more seat, after all checks, and returns the seat.
+    fn prepare(&'info self, job: &Job, index: u32, now: Moment) -> Result<Seat> {
         let info = self.lease.as_ref();
         require_keys_eq!(*info.key, Lease::address(&self.job.key(), index)?, TesseraError::WrongLease);
         require!(index < job.leases, TesseraError::NoSuchLease);
         require!(!lease::is_settled(&Job::bitmap(self.job.as_ref())?, index), TesseraError::LeaseSettled);
         if info.owner != &crate::ID {
             let mut lease = self.begin(job, index)?;
-            self.validate(job, &LeaseMut { lease: &mut lease, seats: &mut [] }, seat, now)?;
+            let seat = self.validate(job, &LeaseMut { lease: &mut lease, seats: &mut [] }, now)?;
             vault::create_lease(info, &self.job, &self.operator, index)?;
             let mut data = info.try_borrow_mut_data()?;
             let (discriminator, rest) = data.split_at_mut(Lease::DISCRIMINATOR.len());
             discriminator.copy_from_slice(Lease::DISCRIMINATOR);
             rest[..size_of::<Lease>()].copy_from_slice(bytemuck::bytes_of(&lease));
-            return Ok(());
+            return Ok(seat);
         }
         AccountLoader::<Lease>::try_from(info)?;
-        let seats = Lease::with(info, |lease| {
-            self.validate(job, &lease, seat, now)?;
-            Ok(lease.seats.len())
-        })?;
-        vault::add_seat(info, &self.operator, seats + 1)
+        let (seat, seats) = Lease::with(info, |lease| Ok((self.validate(job, &lease, now)?, lease.seats.len())))?;
+        vault::add_seat(info, &self.operator, seats + 1)?;
+        Ok(seat)
     }
 
     /// Gives the provider a seat.
@@ -121,13 +181,12 @@ impl<'info> ClaimLease<'info> {
         let accounts: &'info Self = ctx.accounts;
         let now = Moment::now()?;
         let job = accounts.job.load()?;
-        let seat = accounts.seat(&job, index, now)?;
-        accounts.prepare(&job, index, &seat, now.time)?;
+        let seat = accounts.prepare(&job, index, now)?;
         accounts.provider.load_mut()?.seat_taken(seat.lock)?;
         Lease::with(accounts.lease.as_ref(), |mut lease| {
             let attempt = lease.claim(seat)?;
             let Seat { provider, pay, commit_by, .. } = seat;
-            emit!(LeaseClaimed { job: lease.job, index, provider, attempt, pay, commit_by });
+            emit!(LeaseClaimed { job: lease.job, index, provider, kind: lease.group, attempt, pay, commit_by });
             Ok(())
         })
     }

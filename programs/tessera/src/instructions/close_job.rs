@@ -54,7 +54,8 @@ impl<'info> CloseJob<'info> {
     /// Checks that nobody can be paid from the job any more.
     pub fn validate(&self, now: i64, unsettled: &'info [AccountInfo<'info>]) -> Result<()> {
         let job = self.job.load()?;
-        require!(job.owed == 0, TesseraError::PayStillOwed);
+        require!(job.owed == 0 && job.owed_seats == 0, TesseraError::PayStillOwed);
+        require!(job.contested == 0, TesseraError::LeaseContested);
         if job.settled_leases == job.leases || job.over(now) {
             return Ok(());
         }
@@ -103,6 +104,8 @@ impl<'info> CloseJob<'info> {
             paid: job.paid,
             treasury,
             burned,
+            audit_reserve: job.audit_reserve,
+            audits_paid: job.audits_paid,
             refunded: refund,
             surplus,
         };

@@ -26,7 +26,7 @@ pub struct CommitResult<'info> {
 }
 
 impl CommitResult<'_> {
-    /// Fixes the result; the last replica's commit opens the window for revealing.
+    /// Fixes the result. Where no draw is to be read, the last commit of a group opens the window for revealing.
     pub fn handle(ctx: Context<Self>, commitment: [u8; 32], sealed: [u8; 32]) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Moment::now()?;
@@ -34,6 +34,8 @@ impl CommitResult<'_> {
         Lease::with(accounts.lease.as_ref(), |mut lease| {
             let seat = lease.seat_of(&provider)?;
             lease.commit(seat, commitment, sealed, now)?;
+            // Who has just committed is there to reveal, so nothing is to be judged; and an audit follows a draw, not a commit.
+            lease.proceed(now);
             let Lease { job, index, reveal_by, .. } = *lease.lease;
             emit!(ResultCommitted { job, index, provider, commitment, sealed, reveal_by });
             Ok(())

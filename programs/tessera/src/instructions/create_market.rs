@@ -55,7 +55,8 @@ impl CreateMarket<'_> {
             authority: creator,
             mint,
             params,
-            reserved: [0; 116],
+            total_stake: 0,
+            reserved: [0; 64],
         });
         emit!(MarketCreated { market: accounts.market.key(), mint, authority: creator, params });
         Ok(())

@@ -6,7 +6,8 @@ use tessera_protocol::state::LeaseState;
 use crate::{
     errors::TesseraError,
     events::LeaseExpired,
-    state::{Departure, Job, JobEnd, Lease, LeaseMut, Moment, Provider},
+    progress,
+    state::{Departure, Job, JobEnd, Lease, LeaseMut, Moment, Provider, Seat, PAID_BY_RESERVE},
     vault,
 };
 
@@ -31,48 +32,59 @@ pub struct ExpireLease<'info> {
 
 impl<'info> ExpireLease<'info> {
     /// Checks the seat and returns its position and how it leaves.
-    pub fn validate(&self, lease: &LeaseMut<'_>, now: Moment, job: JobEnd) -> Result<(usize, Departure)> {
+    pub fn validate(&self, lease: &LeaseMut<'_>, now: Moment, job: JobEnd, grace: u32) -> Result<(usize, Departure)> {
         let seat = lease.seat_of(&self.provider.key())?;
         require_keys_eq!(lease.seats[seat].payer, self.seat_payer.key(), TesseraError::WrongRentPayer);
-        let departure = lease.departure(seat, now, job);
+        require!(lease.check_slash(seat).is_err(), TesseraError::SeatConvicted);
+        let departure = lease.departure(seat, now, job, grace);
         Ok((seat, departure.ok_or(TesseraError::WindowStillOpen)?))
     }
 
-    /// Takes the seat out, counts it, takes the bond of one that was late, and returns its rent.
+    /// Takes the seat out, counts it, takes the bond of one that was late, returns its rent, and lets the lease go on.
     pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
         let accounts: &'info Self = ctx.accounts;
         let now = Moment::now()?;
-        let job = Job::find(accounts.job.as_ref())?;
-        let end = Job::end(job.as_ref(), now.time)?;
+        let loader = Job::find(accounts.job.as_ref())?;
+        let end = Job::end(loader.as_ref(), now.time)?;
+        let mut job = loader.as_ref().map(AccountLoader::load_mut).transpose()?;
+        let grace = job.as_ref().map_or(0, |job| job.grace_seconds);
         let (departure, lock, lost, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
-            let (position, departure) = accounts.validate(&lease, now, end)?;
-            let seat = lease.remove(position, now.time);
-            // A seat of a settled lease was owed its pay since the lease settled, unless its round had disagreed.
-            if lease.is(LeaseState::Settled) && departure != Departure::Disagreed {
-                let job = job.as_ref().ok_or(TesseraError::Overflow)?;
-                job.load_mut()?.release(seat.pay)?;
-            }
+            let (position, departure) = accounts.validate(&lease, now, end, grace)?;
+            let seat = lease.remove(position);
             let lost = if departure.is_late() { seat.bond } else { 0 };
             emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure, lost });
+            if let Some(job) = job.as_mut() {
+                Self::leave(job, &mut lease, &seat, now)?;
+            }
             Ok((departure, seat.lock, lost, lease.seats.len()))
         })?;
-        accounts.count(departure, lock, lost)?;
+        accounts.count(departure, lock, lost, now.time)?;
         vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 
+    /// What changes for the lease and its job when a seat has left.
+    fn leave(job: &mut Job, lease: &mut LeaseMut<'_>, seat: &Seat, now: Moment) -> Result<()> {
+        if seat.flags & PAID_BY_RESERVE != 0 && seat.is_active() {
+            job.keep(seat.pay)?;
+        }
+        // A seat of a settled lease was owed its pay since the lease settled, unless it had no part in it.
+        if lease.is(LeaseState::Settled) && seat.is_active() {
+            job.release(seat.due().ok_or(TesseraError::Overflow)?)?;
+        }
+        if lease.is(LeaseState::Agreed) && lease.is_vacant() {
+            return progress::reopen(job, lease, now);
+        }
+        let next = lease.proceed(now);
+        progress::go_on(job, lease, next, now).map(drop)
+    }
+
     /// Takes into account that the seat is gone.
-    fn count(&self, departure: Departure, lock: u64, lost: u64) -> Result<()> {
+    fn count(&self, departure: Departure, lock: u64, lost: u64, now: i64) -> Result<()> {
         let provider = &mut *self.provider.load_mut()?;
         provider.seat_left(lock)?;
         provider.lose(lost)?;
-        let counter = match departure {
-            Departure::Expired => Some(&mut provider.expired),
-            Departure::Fault => Some(&mut provider.faults),
-            Departure::Disagreed => Some(&mut provider.disagreed),
-            Departure::Blameless => None,
-        };
-        if let Some(counter) = counter {
-            *counter = counter.saturating_add(1);
+        if departure.is_late() {
+            provider.set_reputation(provider.reputation().expiry(now));
         }
         Ok(())
     }

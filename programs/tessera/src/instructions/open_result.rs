@@ -2,7 +2,10 @@
 
 use anchor_lang::prelude::*;
 
-use crate::{events::ResultOpened, state::Lease};
+use crate::{
+    events::ResultOpened,
+    state::{Lease, Moment},
+};
 
 /// Accounts of `open_result`. Nobody signs: whoever knows the key may show it.
 #[derive(Accounts)]
@@ -18,10 +21,11 @@ pub struct OpenResult<'info> {
 impl OpenResult<'_> {
     /// Checks the key against its hash and keeps it.
     pub fn handle(ctx: Context<Self>, key: [u8; 32]) -> Result<()> {
+        let now = Moment::now()?;
         let provider = ctx.accounts.provider.key();
         Lease::with(ctx.accounts.lease.as_ref(), |mut lease| {
             let seat = lease.seat_of(&provider)?;
-            lease.open(seat, key)?;
+            lease.open(seat, key, now)?;
             emit!(ResultOpened { job: lease.job, index: lease.index, provider, key });
             Ok(())
         })

@@ -3,8 +3,12 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
 use tessera_protocol::{
+    audit, bonds,
+    chance::Chance,
     constants::{self, ACCOUNT_VERSION},
-    lease, payout, seeds,
+    lease,
+    payout::{self, Escrow},
+    seeds,
     state::JobState,
 };
 
@@ -38,6 +42,25 @@ pub struct PostJobArgs {
     pub requirements: Requirements,
     /// URL of the store that holds inputs and takes outputs.
     pub store: String,
+    /// Time after the opening of outputs in which chunks of them may be demanded, and before which they are not paid; 0: they are
+    /// paid at once.
+    pub challenge_seconds: u32,
+    /// Least stake that the job asks of providers of its replicas.
+    pub min_stake: u64,
+    /// Least score that it asks of them, in basis points.
+    pub min_score_bps: u16,
+    /// The only providers that may take its replicas; empty: all may.
+    pub allowed: Vec<Pubkey>,
+    /// Providers that may not.
+    pub denied: Vec<Pubkey>,
+}
+
+impl PostJobArgs {
+    /// How many providers it names.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.allowed.len().saturating_add(self.denied.len())
+    }
 }
 
 /// Accounts of `post_job`.
@@ -56,7 +79,7 @@ pub struct PostJob<'info> {
     #[account(mut, has_one = wallet @ TesseraError::WrongWallet, has_one = market @ TesseraError::WrongMarket)]
     pub client: Box<Account<'info, Client>>,
     /// The job.
-    #[account(init, payer = wallet, space = Job::space(args.units, args.units_per_lease),
+    #[account(init, payer = wallet, space = Job::space(args.units, args.units_per_lease, args.listed()),
         seeds = [seeds::JOB, client.key().as_ref(), &client.next_job.to_le_bytes()], bump)]
     pub job: AccountLoader<'info, Job>,
     /// The job's escrow.
@@ -73,8 +96,8 @@ pub struct PostJob<'info> {
 }
 
 impl PostJob<'_> {
-    /// Checks the job against the bounds of the protocol and returns the number of leases and the deposit.
-    pub fn validate(&self, args: &PostJobArgs, now: i64) -> Result<(u32, u64)> {
+    /// Checks the job against the bounds of the protocol and returns the number of leases and what is escrowed.
+    pub fn validate(&self, args: &PostJobArgs, now: i64) -> Result<(u32, Escrow)> {
         let within = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value);
         let params = &self.market.params;
         require!(!self.market.paused, TesseraError::MarketPaused);
@@ -87,31 +110,64 @@ impl PostJob<'_> {
         require!(args.price_per_unit > 0, TesseraError::ZeroPrice);
         require!(within(args.lease_seconds, constants::LEASE_SECONDS), TesseraError::LeaseSecondsOutOfBounds);
         require!(
-            lease::fits(now, args.deadline, args.lease_seconds, params.reveal_seconds),
+            lease::fits(now, args.deadline, args.lease_seconds, params.reveal_seconds, args.challenge_seconds),
             TesseraError::DeadlineTooNear
         );
         let latest = now.saturating_add_unsigned(constants::MAX_JOB_SECONDS);
         require!(args.deadline <= latest, TesseraError::DeadlineTooFar);
         require!(args.store.len() <= constants::MAX_STORE_URL, TesseraError::StoreUrlTooLong);
-        let deposit = payout::deposit(args.price_per_unit, args.units, args.replicas, params.fee_bps)
-            .ok_or(TesseraError::Overflow)?;
+        require!(args.requirements.memory_mib <= params.max_memory_mib, TesseraError::MemoryOutOfBounds);
+        require!(args.challenge_seconds <= constants::MAX_CHALLENGE_SECONDS, TesseraError::ChallengeSecondsOutOfBounds);
+        require!(args.listed() <= constants::MAX_LISTED, TesseraError::TooManyListed);
+        require!(u64::from(args.min_score_bps) <= constants::BPS, TesseraError::ScoreOutOfBounds);
+        let escrow = payout::escrow(
+            args.price_per_unit,
+            args.units,
+            args.units_per_lease,
+            args.replicas,
+            &params.audit.into(),
+            params.fee_bps,
+        )
+        .ok_or(TesseraError::Overflow)?;
+        let deposit = escrow.total().ok_or(TesseraError::Overflow)?;
         require!(deposit <= args.max_deposit, TesseraError::DepositAboveLimit);
-        Ok((leases, deposit))
+        Ok((leases, escrow))
+    }
+
+    /// The chance of an audit that deters. It depends on lock and pay by their ratio only, so any pay shows it.
+    fn deterring(params: &audit::AuditParams) -> Result<Chance> {
+        let pay = constants::BPS;
+        let lock = bonds::lock(params.lock_multiple, pay).ok_or(TesseraError::Overflow)?;
+        Ok(audit::deterring(params, pay, lock).ok_or(TesseraError::LockDoesNotDeter)?)
+    }
+
+    /// Writes the lists of providers behind the bitmap.
+    fn list(info: &AccountInfo<'_>, job: &Job, args: &PostJobArgs) -> Result<()> {
+        let mut data = info.try_borrow_mut_data()?;
+        let room = data.get_mut(Job::BITMAP_OFFSET + job.bitmap_len()..).unwrap_or_default();
+        let places = room.as_chunks_mut::<{ size_of::<Pubkey>() }>().0;
+        for (place, key) in places.iter_mut().zip(args.allowed.iter().chain(&args.denied)) {
+            *place = key.to_bytes();
+        }
+        Ok(())
     }
 
     /// Creates the job and fills its escrow.
     pub fn handle(ctx: Context<Self>, args: PostJobArgs) -> Result<()> {
         let accounts = ctx.accounts;
         let clock = Clock::get()?;
-        let (leases, deposited) = accounts.validate(&args, clock.unix_timestamp)?;
+        let (leases, escrowed) = accounts.validate(&args, clock.unix_timestamp)?;
+        let deposited = escrowed.total().ok_or(TesseraError::Overflow)?;
         vault::deposit(&accounts.token_program, &accounts.from, &accounts.escrow, &accounts.wallet, deposited)?;
 
         let number = accounts.client.next_job;
         accounts.client.next_job = number.checked_add(1).ok_or(TesseraError::Overflow)?;
         let keys = [accounts.market.key(), accounts.client.key(), accounts.wallet.key()];
         let params = accounts.market.params;
+        let audit = params.audit;
         let escrow = accounts.escrow.key();
-        let job = &mut *accounts.job.load_init()?;
+        let mut loaded = accounts.job.load_init()?;
+        let job = &mut *loaded;
         job.version = ACCOUNT_VERSION;
         job.bump = ctx.bumps.job;
         job.state = JobState::Open as u8;
@@ -126,8 +182,25 @@ impl PostJob<'_> {
         job.price_per_unit = args.price_per_unit;
         job.fee_bps = params.fee_bps;
         job.treasury_bps = params.treasury_bps;
-        job.lock_multiple = params.lock_multiple;
-        job.expiry_bond_bps = params.expiry_bond_bps;
+        job.lock_multiple = audit.lock_multiple;
+        job.expiry_bond_bps = audit.expiry_bond_bps;
+        job.reserve_bps = audit.reserve_bps;
+        job.probation = audit.probation;
+        job.lead = audit.lead;
+        job.seat_limit = audit.seat_limit;
+        job.deterring = Self::deterring(&audit.into())?.units();
+        job.audit_reserve = escrowed.reserve;
+        job.reserve = escrowed.reserve;
+        job.credit_fee = params.credit_fee;
+        job.step_seconds = params.step_seconds;
+        job.challenge_seconds = args.challenge_seconds;
+        job.demand_bond = params.demand_bond;
+        job.stake_cap = params.stake_cap;
+        job.seed_slot = audit::draw_slot(clock.slot);
+        job.min_stake = args.min_stake;
+        job.min_score = Chance::from_bps(args.min_score_bps).units();
+        job.allowed = u8::try_from(args.allowed.len()).map_err(|_| TesseraError::TooManyListed)?;
+        job.denied = u8::try_from(args.denied.len()).map_err(|_| TesseraError::TooManyListed)?;
         job.lease_seconds = args.lease_seconds;
         job.reveal_seconds = params.reveal_seconds;
         job.grace_seconds = params.grace_seconds;
@@ -150,8 +223,11 @@ impl PostJob<'_> {
             replicas: args.replicas,
             price_per_unit: args.price_per_unit,
             deposited,
+            audit_reserve: escrowed.reserve,
             deadline: args.deadline,
         });
-        Ok(())
+        let posted = *job;
+        drop(loaded);
+        Self::list(accounts.job.as_ref(), &posted, &args)
     }
 }

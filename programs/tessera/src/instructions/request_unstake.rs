@@ -13,7 +13,8 @@ use crate::{
 pub struct RequestUnstake<'info> {
     /// Owner of the provider.
     pub authority: Signer<'info>,
-    /// The market, which says how long stake waits.
+    /// The market, which says how long stake waits, and counts that of all.
+    #[account(mut)]
     pub market: Box<Account<'info, Market>>,
     /// The provider.
     #[account(mut, has_one = authority @ TesseraError::WrongAuthority, has_one = market @ TesseraError::WrongMarket)]
@@ -34,6 +35,7 @@ impl RequestUnstake<'_> {
         let wait = i64::from(ctx.accounts.market.params.unstake_seconds);
         let provider = &mut *ctx.accounts.provider.load_mut()?;
         Self::validate(provider, amount)?;
+        ctx.accounts.market.stake_left(amount)?;
         provider.stake = provider.stake.checked_sub(amount).ok_or(TesseraError::MoreThanStake)?;
         provider.unstaking = provider.unstaking.checked_add(amount).ok_or(TesseraError::Overflow)?;
         provider.unstake_at = Clock::get()?.unix_timestamp.checked_add(wait).ok_or(TesseraError::Overflow)?;

@@ -60,7 +60,7 @@ impl ReturnLease<'_> {
         let left = Lease::with(accounts.lease.as_ref(), |mut lease| {
             let position = accounts.validate(&lease, now)?;
             let waited = lease.has_waited(position, now);
-            let seat = lease.remove(position, now.time);
+            let seat = lease.remove(position);
             let lost = accounts.give_up(&seat, waited, now.time)?;
             emit!(LeaseReturned { job: lease.job, index: lease.index, provider: seat.provider, lost });
             Ok(lease.seats.len())

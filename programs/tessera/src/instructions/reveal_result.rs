@@ -1,12 +1,13 @@
-//! `reveal_result`: the roots behind a commitment become known, and the last of them decides the round.
+//! `reveal_result`: the roots behind a commitment become known, and with the last of them the lease is judged.
 
 use anchor_lang::prelude::*;
 use tessera_protocol::commitment;
 
 use crate::{
     errors::TesseraError,
-    events::{LeaseAgreed, LeaseDisagreed, ResultOpened, ResultRevealed},
-    state::{Decision, Lease, Moment},
+    events::{ResultOpened, ResultRevealed},
+    progress,
+    state::{Decision, Job, Lease, Moment, Next},
 };
 
 /// What a commitment binds; see `tessera_protocol::commitment::Reveal`.
@@ -40,40 +41,37 @@ pub struct RevealResult<'info> {
     /// CHECK: only its address is used, to find the seat.
     pub provider: UncheckedAccount<'info>,
     /// The job.
-    /// CHECK: the lease names it. It is here so that whoever follows the job sees the transaction.
-    #[account(owner = crate::ID)]
-    pub job: UncheckedAccount<'info>,
+    #[account(mut)]
+    pub job: AccountLoader<'info, Job>,
     /// The lease.
     #[account(mut, has_one = job @ TesseraError::WrongJob)]
     pub lease: AccountLoader<'info, Lease>,
 }
 
 impl RevealResult<'_> {
-    /// Checks that a key comes along only where nobody could use it to copy.
-    pub fn validate(lease: &Lease, key: Option<&[u8; 32]>) -> Result<()> {
-        require!(key.is_none() || lease.replicas == 1, TesseraError::KeyTooEarly);
+    /// Checks that a key comes along only where nobody can use it to copy any more.
+    pub fn validate(decision: Decision, key: Option<&[u8; 32]>) -> Result<()> {
+        require!(key.is_none() || decision == Decision::Agreed, TesseraError::KeyTooEarly);
         Ok(())
     }
 
-    /// Checks the roots against the commitment, and decides the round if they are the last.
+    /// Checks the roots against the commitment, and judges the lease if they are the last.
     pub fn handle(ctx: Context<Self>, reveal: Reveal, key: Option<[u8; 32]>) -> Result<()> {
         let now = Moment::now()?;
         let provider = ctx.accounts.provider.key();
+        let job = &mut *ctx.accounts.job.load_mut()?;
         Lease::with(ctx.accounts.lease.as_ref(), |mut lease| {
-            Self::validate(&lease, key.as_ref())?;
             let seat = lease.seat_of(&provider)?;
-            let decision = lease.reveal(seat, &reveal.into(), now)?;
-            let Lease { job, index, rounds, open_by, .. } = *lease.lease;
+            let others = lease.reveal(seat, &reveal.into())?;
+            let Lease { job: of, index, .. } = *lease.lease;
             let Reveal { result_root, work_root, .. } = reveal;
-            emit!(ResultRevealed { job, index, provider, result_root, work_root });
-            match decision {
-                Decision::Pending => {}
-                Decision::Agreed => emit!(LeaseAgreed { job, index, result_root, open_by }),
-                Decision::Disagreed => emit!(LeaseDisagreed { job, index, rounds }),
-            }
+            emit!(ResultRevealed { job: of, index, provider, result_root, work_root });
+            let next = if others { Next::Gather } else { Next::Judge };
+            let decision = progress::go_on(job, &mut lease, next, now)?;
+            Self::validate(decision, key.as_ref())?;
             if let Some(key) = key {
-                lease.open(seat, key)?;
-                emit!(ResultOpened { job, index, provider, key });
+                lease.open(seat, key, now)?;
+                emit!(ResultOpened { job: of, index, provider, key });
             }
             Ok(())
         })

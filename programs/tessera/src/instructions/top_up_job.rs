@@ -42,7 +42,12 @@ impl TopUpJob<'_> {
         let job = &mut *accounts.job.load_mut()?;
         let deadline = Self::validate(job, add_seconds, add_price, Clock::get()?.unix_timestamp)?;
         let units_left = job.units.checked_sub(job.settled_units).ok_or(TesseraError::Overflow)?;
-        let added = payout::top_up(add_price, units_left, job.replicas, job.fee_bps).ok_or(TesseraError::Overflow)?;
+        let raise =
+            payout::top_up(add_price, units_left, job.units_per_lease, job.replicas, &job.audit_params(), job.fee_bps)
+                .ok_or(TesseraError::Overflow)?;
+        let added = raise.total().ok_or(TesseraError::Overflow)?;
+        job.audit_reserve = job.audit_reserve.checked_add(raise.reserve).ok_or(TesseraError::Overflow)?;
+        job.keep(raise.reserve)?;
         job.deadline = deadline;
         job.price_per_unit = job.price_per_unit.checked_add(add_price).ok_or(TesseraError::Overflow)?;
         job.deposited = job.deposited.checked_add(added).ok_or(TesseraError::Overflow)?;

@@ -3,7 +3,12 @@
 use std::cell::{Ref, RefMut};
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{constants, lease, routing, seeds, state::JobState};
+use tessera_protocol::{
+    audit::{self, Funding},
+    chance::Chance,
+    constants, lease, payout, routing, seeds,
+    state::JobState,
+};
 
 use crate::{errors::TesseraError, state::JobEnd};
 
@@ -18,7 +23,7 @@ pub const JOB_MARKET_OFFSET: u64 = 16;
 pub const JOB_WALLET_OFFSET: u64 = 80;
 /// Where the bitmap of settled leases starts in the account data.
 #[constant]
-pub const JOB_BITMAP_OFFSET: u64 = 544;
+pub const JOB_BITMAP_OFFSET: u64 = 584;
 
 /// What a job asks of providers; see `tessera_protocol::routing::Requirements`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +109,54 @@ pub struct Job {
     pub lock_multiple: u16,
     /// Bond of a seat that burns when it is late, in basis points of its pay, as it was at posting.
     pub expiry_bond_bps: u16,
+    /// Chance up to which the reserve pays an audit, as it was at posting.
+    pub reserve_bps: u16,
+    /// Results to be confirmed before the chance of an audit falls below one, as it was at posting.
+    pub probation: u16,
+    /// Votes by which a root must lead in a dispute, as it was at posting.
+    pub lead: u8,
+    /// Most seats of a lease that may count in a dispute, as it was at posting.
+    pub seat_limit: u8,
+    /// How many providers behind the bitmap may claim; zero: all may.
+    pub allowed: u8,
+    /// How many providers behind those may not.
+    pub denied: u8,
+    /// Zero.
+    pub padding: [u8; 6],
+    /// Hash of the slot that ranks the providers; zero before `seed_job`.
+    pub seed: [u8; 32],
+    /// That slot; before, the slot whose hash, or the first after it, will be the seed.
+    pub seed_slot: u64,
+    /// Unix time at which the leases opened to claims; zero before.
+    pub seeded_at: i64,
+    /// Escrowed for audits.
+    pub audit_reserve: u64,
+    /// Part of it that neither was paid nor is set aside for an audit that was drawn.
+    pub reserve: u64,
+    /// Part of it that was paid.
+    pub audits_paid: u64,
+    /// Burned fee that earns a result the whole credit, as it was at posting.
+    pub credit_fee: u64,
+    /// Chance of an audit that deters from cheating, in units of 2⁻³², by the parameters at posting.
+    pub deterring: u64,
+    /// Least stake that it asks of providers.
+    pub min_stake: u64,
+    /// Least score that it asks of providers, in units of 2⁻³².
+    pub min_score: u64,
+    /// Leases that are being audited or disputed.
+    pub contested: u32,
+    /// Time after which the opening of a group of seats doubles, as it was at posting.
+    pub step_seconds: u32,
+    /// Time after the opening of outputs in which the client may demand chunks of them, and before which they are not paid.
+    pub challenge_seconds: u32,
+    /// Seats of settled leases that are still to be paid, whatever they are due.
+    pub owed_seats: u32,
+    /// What a demand costs the client, as it was at posting.
+    pub demand_bond: u64,
+    /// Stake that gives full weight in routing, as it was at posting.
+    pub stake_cap: u64,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 118],
+    pub reserved: [u8; 8],
     /// URL of the store that holds inputs and takes outputs.
     pub store: [u8; 128],
 }
@@ -119,10 +170,83 @@ impl Job {
 
     /// Bytes of the account of a job of this shape. Shapes out of bounds, which validation refuses, get no bitmap.
     #[must_use]
-    pub fn space(units: u64, units_per_lease: u32) -> usize {
+    pub fn space(units: u64, units_per_lease: u32, listed: usize) -> usize {
         let leases = if units_per_lease == 0 { 0 } else { lease::count(units, units_per_lease) };
         let leases = u32::try_from(leases).ok().filter(|n| *n <= constants::MAX_LEASES).unwrap_or(0);
-        Self::BITMAP_OFFSET + lease::bitmap_len(leases)
+        let listed = listed.min(constants::MAX_LISTED);
+        Self::BITMAP_OFFSET + lease::bitmap_len(leases) + listed * size_of::<Pubkey>()
+    }
+
+    /// Bytes of the bitmap.
+    #[must_use]
+    pub fn bitmap_len(&self) -> usize {
+        lease::bitmap_len(self.leases)
+    }
+
+    /// The audit parameters that it was posted with, as far as they are needed again: the others are in `deterring`.
+    #[must_use]
+    pub fn audit_params(&self) -> audit::AuditParams {
+        audit::AuditParams {
+            lock_multiple: self.lock_multiple,
+            lead: self.lead,
+            seat_limit: self.seat_limit,
+            reserve_bps: self.reserve_bps,
+            expiry_bond_bps: self.expiry_bond_bps,
+            probation: self.probation,
+            ..audit::AuditParams::default()
+        }
+    }
+
+    /// Whether it has a seed, and its leases are open to claims.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.seeded_at != 0
+    }
+
+    /// What it asks of a provider's standing.
+    #[must_use]
+    pub fn threshold(&self) -> routing::Threshold {
+        routing::Threshold { score: Chance::from_units(self.min_score), stake: self.min_stake }
+    }
+
+    /// Who pays an audit that was drawn with `chance`. The reserve sets its part aside.
+    pub fn fund(&mut self, chance: Chance, missed: bool, pay: u64) -> Result<Funding> {
+        let funding = audit::funding(&self.audit_params(), chance, missed, self.reserve, pay);
+        if funding == Funding::Reserve {
+            self.reserve = self.reserve.checked_sub(pay).ok_or(TesseraError::Overflow)?;
+        }
+        Ok(funding)
+    }
+
+    /// Something that was set aside for audits is not needed.
+    pub fn keep(&mut self, unspent: u64) -> Result<()> {
+        self.reserve = self.reserve.checked_add(unspent).ok_or(TesseraError::Overflow)?;
+        Ok(())
+    }
+
+    /// Pays `amount` out of the reserve for audits. Returns it.
+    pub fn spend_reserve(&mut self, amount: u64) -> Result<u64> {
+        self.reserve = self.reserve.checked_sub(amount).ok_or(TesseraError::Overflow)?;
+        self.audits_paid = self.audits_paid.checked_add(amount).ok_or(TesseraError::Overflow)?;
+        Ok(amount)
+    }
+
+    /// What is burned of the fee on `pay`.
+    #[must_use]
+    pub fn fee_burned(&self, pay: u64) -> u64 {
+        let fee = payout::share(pay, self.fee_bps);
+        fee - payout::share(fee, self.treasury_bps)
+    }
+
+    /// The number of leases that are being audited or disputed has changed as the flag of one of them.
+    pub fn contest(&mut self, before: bool, now: bool) -> Result<()> {
+        let count = match (before, now) {
+            (false, true) => self.contested.checked_add(1),
+            (true, false) => self.contested.checked_sub(1),
+            _ => Some(self.contested),
+        };
+        self.contested = count.ok_or(TesseraError::Overflow)?;
+        Ok(())
     }
 
     /// Whether the client has not cancelled it.
@@ -135,6 +259,18 @@ impl Job {
     #[must_use]
     pub fn requirements(&self) -> routing::Requirements {
         routing::Requirements { memory_mib: self.memory_mib, class: self.class, regions: self.regions }
+    }
+
+    /// The longest course of a claim, in seconds.
+    #[must_use]
+    pub fn longest(&self) -> i64 {
+        lease::longest(self.lease_seconds, self.reveal_seconds, self.challenge_seconds)
+    }
+
+    /// Whether a claim now leaves room for all its windows before the deadline.
+    #[must_use]
+    pub fn fits(&self, now: i64) -> bool {
+        lease::fits(now, self.deadline, self.lease_seconds, self.reveal_seconds, self.challenge_seconds)
     }
 
     /// Whether all windows of the job, its grace included, have passed.
@@ -169,8 +305,24 @@ impl Job {
         Ok(RefMut::map(info.try_borrow_mut_data()?, |data| data.get_mut(Self::BITMAP_OFFSET..).unwrap_or_default()))
     }
 
-    /// Seats of a lease that has just settled are due `due` together.
-    pub fn owe(&mut self, units: u32, due: u64) -> Result<()> {
+    /// Whether `provider` may claim by the lists of the job, whose account is `info`.
+    pub fn lists(&self, info: &AccountInfo<'_>, provider: &Pubkey) -> Result<bool> {
+        if self.allowed == 0 && self.denied == 0 {
+            return Ok(true);
+        }
+        let data = info.try_borrow_data()?;
+        let keys = data.get(Self::BITMAP_OFFSET + self.bitmap_len()..).unwrap_or_default();
+        let keys = keys.as_chunks::<{ size_of::<Pubkey>() }>().0;
+        let (allowed, rest) = keys.split_at(keys.len().min(usize::from(self.allowed)));
+        let denied = &rest[..rest.len().min(usize::from(self.denied))];
+        let is = |key: &[u8; 32]| key == provider.as_array();
+        Ok((allowed.is_empty() || allowed.iter().any(is)) && !denied.iter().any(is))
+    }
+
+    /// `seats` seats of a lease that has just settled are due `due` together.
+    pub fn owe(&mut self, units: u32, seats: usize, due: u64) -> Result<()> {
+        let seats = u32::try_from(seats).map_err(|_| TesseraError::Overflow)?;
+        self.owed_seats = self.owed_seats.checked_add(seats).ok_or(TesseraError::Overflow)?;
         self.settled_leases = self.settled_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
         self.settled_units = self.settled_units.checked_add(u64::from(units)).ok_or(TesseraError::Overflow)?;
         self.owed = self.owed.checked_add(due).ok_or(TesseraError::Overflow)?;
@@ -179,6 +331,7 @@ impl Job {
 
     /// A seat that was owed `pay` is owed it no longer.
     pub fn release(&mut self, pay: u64) -> Result<()> {
+        self.owed_seats = self.owed_seats.checked_sub(1).ok_or(TesseraError::Overflow)?;
         self.owed = self.owed.checked_sub(pay).ok_or(TesseraError::Overflow)?;
         Ok(())
     }

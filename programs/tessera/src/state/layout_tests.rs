@@ -36,13 +36,24 @@ fn offsets_point_at_their_fields() {
 }
 
 #[test]
+fn contested_leases_are_found_by_their_bytes() {
+    let lease = Lease { group: 2, contested: 1, ..Lease::default() };
+    let written = bytes(&lease);
+    assert_eq!(written[LEASE_GROUP_OFFSET as usize], 2);
+    assert_eq!(written[LEASE_CONTESTED_OFFSET as usize], 1);
+    assert_eq!(written.iter().filter(|byte| **byte != 0).count(), Lease::DISCRIMINATOR.len() + 2);
+}
+
+#[test]
 fn a_job_account_has_a_bit_for_each_lease() {
-    assert_eq!(Job::space(64, 8), Job::BITMAP_OFFSET + 1);
-    assert_eq!(Job::space(65, 8), Job::BITMAP_OFFSET + 2);
-    assert_eq!(Job::space(65_536, 1), Job::BITMAP_OFFSET + 8_192);
+    assert_eq!(Job::space(64, 8, 0), Job::BITMAP_OFFSET + 1);
+    assert_eq!(Job::space(65, 8, 0), Job::BITMAP_OFFSET + 2);
+    assert_eq!(Job::space(65_536, 1, 0), Job::BITMAP_OFFSET + 8_192);
+    assert_eq!(Job::space(65, 8, 3), Job::BITMAP_OFFSET + 2 + 3 * 32);
+    assert_eq!(Job::space(65, 8, usize::MAX), Job::BITMAP_OFFSET + 2 + 16 * 32);
     // Shapes that validation refuses must not stop the account from being made before it runs.
     for (units, per_lease) in [(0, 1), (1, 0), (65_537, 1), (u64::MAX, 1)] {
-        assert_eq!(Job::space(units, per_lease), Job::BITMAP_OFFSET);
+        assert_eq!(Job::space(units, per_lease, 0), Job::BITMAP_OFFSET);
     }
 }
 
@@ -50,4 +61,58 @@ fn a_job_account_has_a_bit_for_each_lease() {
 fn a_job_is_over_when_its_grace_has_passed() {
     let job = Job { deadline: 100, grace_seconds: 10, ..Job::zeroed() };
     assert!(!job.over(110) && job.over(111));
+}
+
+#[test]
+fn a_claim_reads_of_its_market_what_stands_there() {
+    let params = MarketParams {
+        fee_bps: 1,
+        treasury_bps: 2,
+        min_stake: 3 << 40,
+        max_open_leases: 4 << 20,
+        unstake_seconds: u32::MAX,
+        reveal_seconds: 6,
+        grace_seconds: 7,
+        free_returns: 8,
+        returns_seconds: 9,
+        step_seconds: 10,
+        stake_cap: 11,
+        credit_fee: 12,
+        demand_bond: 13,
+        max_memory_mib: 14,
+        audit: AuditParams {
+            p_min_bps: 15,
+            saving_bps: 16,
+            collusion_bps: 17,
+            lock_multiple: 18,
+            reserve_bps: 19,
+            expiry_bond_bps: 20,
+            probation: 21,
+            lead: 22,
+            seat_limit: 23,
+        },
+    };
+    let keys = [24, 25, 26].map(|n| Pubkey::new_from_array([n; 32]));
+    let [creator, authority, mint] = keys;
+    for paused in [false, true] {
+        let market = Market {
+            version: 27,
+            bump: 28,
+            treasury_bump: 29,
+            paused,
+            id: 30,
+            creator,
+            authority,
+            mint,
+            params,
+            total_stake: 31 << 40,
+            reserved: [32; 64],
+        };
+        let mut data = Vec::new();
+        market.try_serialize(&mut data).unwrap();
+        let (key, owner, mut lamports) = (keys[0], crate::ID, 0);
+        let info = AccountInfo::new(&key, false, false, &mut lamports, &mut data, &owner, false);
+        let expected = MarketView { paused, min_stake: 3 << 40, max_open_leases: 4 << 20, total_stake: 31 << 40 };
+        assert_eq!(MarketView::read(&info).unwrap(), expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! A staked account that earns.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{routing, seeds};
+use tessera_protocol::{chance::Chance, reputation::Reputation, routing, seeds};
 
 use crate::errors::TesseraError;
 
@@ -72,12 +72,6 @@ pub struct Provider {
     pub leases_settled: u64,
     /// Units of those seats.
     pub units_settled: u64,
-    /// Seats that were not committed in time.
-    pub expired: u64,
-    /// Seats that were not revealed or not opened in time.
-    pub faults: u64,
-    /// Seats of rounds that disagreed.
-    pub disagreed: u64,
     /// Unix time of the registration.
     pub registered_at: i64,
     /// Slot in which stake was added last; zero before.
@@ -90,10 +84,26 @@ pub struct Provider {
     pub to_burn: u64,
     /// Unix time at which all free returns are available again.
     pub returns_full_at: i64,
-    /// Seats that are not settled, returned or expired.
+    /// Locks of convicted seats, ever.
+    pub slashed: u64,
+    /// Weight of confirmed results at `reputation_at`, in units of 2⁻³² events.
+    pub success: u64,
+    /// Weight of faults and late seats at `reputation_at`, in the same units.
+    pub failure: u64,
+    /// Unix time up to which both weights are decayed.
+    pub reputation_at: i64,
+    /// Slot of the last fault; zero without one.
+    pub fault_slot: u64,
+    /// Results since the last fault that seats drawn from the whole market confirmed.
+    pub consecutive: u32,
+    /// Convicted seats, ever.
+    pub faults: u32,
+    /// Seats that were late, ever.
+    pub expiries: u32,
+    /// Seats that are not settled, returned, expired or slashed.
     pub open_leases: u32,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 92],
+    pub reserved: [u8; 64],
 }
 
 const _: () = assert!(size_of::<Provider>() == 360);
@@ -119,6 +129,39 @@ impl Provider {
         routing::Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region }
     }
 
+    /// What is remembered of it.
+    #[must_use]
+    pub fn reputation(&self) -> Reputation {
+        Reputation {
+            consecutive: self.consecutive,
+            faults: self.faults,
+            expiries: self.expiries,
+            success: self.success,
+            failure: self.failure,
+            at: self.reputation_at,
+            fault_slot: self.fault_slot,
+        }
+    }
+
+    /// What is remembered of it from now on.
+    pub fn set_reputation(&mut self, reputation: Reputation) {
+        Reputation {
+            consecutive: self.consecutive,
+            faults: self.faults,
+            expiries: self.expiries,
+            success: self.success,
+            failure: self.failure,
+            at: self.reputation_at,
+            fault_slot: self.fault_slot,
+        } = reputation;
+    }
+
+    /// What routing has to know of it beside its capabilities. For base seats its score counts too.
+    #[must_use]
+    pub fn standing(&self, score: Chance) -> routing::Standing {
+        routing::Standing { score, stake: self.stake, locked: self.locked, staked_slot: self.staked_slot }
+    }
+
     /// Takes a seat into account that it has from now on.
     pub fn seat_taken(&mut self, lock: u64) -> Result<()> {
         self.open_leases = self.open_leases.checked_add(1).ok_or(TesseraError::Overflow)?;
@@ -139,6 +182,16 @@ impl Provider {
         self.stake = self.stake.checked_sub(bond).ok_or(TesseraError::Overflow)?;
         self.to_burn = self.to_burn.checked_add(bond).ok_or(TesseraError::Overflow)?;
         self.lost = self.lost.saturating_add(bond);
+        Ok(())
+    }
+
+    /// A lock is lost: `awarded` leaves the vault for those who were called to decide, the rest will be burned.
+    pub fn slash(&mut self, lock: u64, awarded: u64, now: i64, slot: u64) -> Result<()> {
+        let burned = lock.checked_sub(awarded).ok_or(TesseraError::Overflow)?;
+        self.stake = self.stake.checked_sub(lock).ok_or(TesseraError::Overflow)?;
+        self.to_burn = self.to_burn.checked_add(burned).ok_or(TesseraError::Overflow)?;
+        self.slashed = self.slashed.saturating_add(lock);
+        self.set_reputation(self.reputation().fault(now, slot));
         Ok(())
     }
 
