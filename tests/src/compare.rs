@@ -1,9 +1,6 @@
-//! Holds the chain against the model, account by account, and checks the invariants of `docs/protocol.md` on the chain
-//! alone.
+//! Holds the chain against the model, account by account.
 
-use anchor_lang::prelude::Pubkey;
 use tessera::state;
-use tessera_protocol::payout;
 
 use crate::{
     model::{self, LeaseState, Model, SeatState},
@@ -30,10 +27,11 @@ pub fn compare(world: &World, model: &Model, jobs: &[Job]) -> Result<(), Differe
     same!("market",
         market.paused => model.paused,
         market.params => crate::world::params(&model.market),
+        market.total_stake => model.total_stake,
         world.tokens(world.treasury) => model.treasury,
     );
     for (i, client) in world.clients.iter().enumerate() {
-        same!(format!("client {i}"), world.tokens(client.tokens) => model.clients[i]);
+        same!(format!("client {i}"), world.tokens(client.tokens) => model.clients[i].tokens);
     }
     for (i, provider) in world.providers.iter().enumerate() {
         let expected = &model.providers[i];
@@ -42,6 +40,7 @@ pub fn compare(world: &World, model: &Model, jobs: &[Job]) -> Result<(), Differe
             world.tokens(provider.tokens) => expected.wallet,
             world.tokens(provider.vault) => expected.vault,
             p.stake => expected.stake,
+            p.staked_slot => expected.staked_slot,
             p.unstaking => expected.unstaking,
             p.unstake_at => expected.unstake_at,
             p.earned => expected.earned,
@@ -49,13 +48,18 @@ pub fn compare(world: &World, model: &Model, jobs: &[Job]) -> Result<(), Differe
             p.open_leases => expected.open_leases,
             p.locked => expected.locked,
             p.lost => expected.lost,
+            p.slashed => expected.slashed,
             p.to_burn => expected.to_burn,
             p.returns_full_at => expected.returns_full_at,
             p.leases_settled => expected.leases_settled,
             p.units_settled => expected.units_settled,
-            p.expired => expected.expired,
-            p.faults => expected.faults,
-            p.disagreed => expected.disagreed,
+            p.consecutive => expected.reputation.consecutive,
+            p.faults => expected.reputation.faults,
+            p.expiries => expected.reputation.expiries,
+            p.success => expected.reputation.success,
+            p.failure => expected.reputation.failure,
+            p.reputation_at => expected.reputation.at,
+            p.fault_slot => expected.reputation.fault_slot,
         );
     }
     for (i, (job, expected)) in jobs.iter().zip(&model.jobs).enumerate() {
@@ -78,6 +82,13 @@ fn compare_job(world: &World, job: Job, expected: &model::Job) -> Result<(), Dif
             j.deposited => expected.deposited,
             j.paid => expected.paid,
             j.owed => expected.owed,
+            j.audit_reserve => expected.audit_reserve,
+            j.reserve => expected.reserve,
+            j.audits_paid => expected.audits_paid,
+            j.contested => expected.contested,
+            (j.seed, j.seeded_at) => expected.seed.unwrap_or_default(),
+            j.seed_slot => expected.seed_slot,
+            j.owed_seats => expected.owed_seats,
             j.settled_leases as usize => expected.settled.len(),
             j.settled_units => expected.settled_units,
             world.settled(job) => expected.settled.iter().copied().collect::<Vec<_>>(),
@@ -103,27 +114,47 @@ fn compare_lease(
         state::LeaseState::Open => LeaseState::Open,
         state::LeaseState::Agreed => LeaseState::Agreed,
         state::LeaseState::Settled => LeaseState::Settled,
+        state::LeaseState::Void => LeaseState::Void,
     };
     same!("account",
         lease_state => expected.state,
         lease.payer => world.providers[expected.opener].operator,
         u64::from(lease.units) => expected.units,
         lease.claims => expected.claims,
+        lease.group => expected.group as u8,
+        (lease.missing, lease.wanted) => (expected.missing, expected.wanted),
         lease.rounds => expected.rounds,
+        (lease.audit_due, lease.drawn) => (u8::from(expected.audit_due), u8::from(expected.drawn)),
+        (lease.contested, lease.exhausted) => (u8::from(expected.contested), u8::from(expected.exhausted)),
+        lease.call => expected.call,
+        (lease.seed, lease.seed_slot) => (expected.seed, expected.seed_slot),
+        lease.opened_at => expected.opened_at,
         lease.reveal_by => expected.reveal_by,
+        lease.window_slot => expected.window_slot,
         lease.open_by => expected.open_by,
-        (lease.result_root == [0; 32]) => (expected.state == LeaseState::Open),
+        lease.pay => expected.pay,
+        lease.awards => expected.awards,
+        (lease.result_root == [0; 32]) => expected.result.is_none(),
         lease.seats.len() => expected.seats.len(),
     );
     for (i, (seat, expected)) in lease.seats.iter().zip(&expected.seats).enumerate() {
         let provider = world.providers[expected.provider];
-        let work = Work::new(job.place(lease.index, expected.attempt, provider.address), expected.result);
-        let zero = [0; 32];
-        let shown = |from: SeatState, value: [u8; 32]| if expected.state >= from { value } else { zero };
-        // A rejected seat has shown its roots, but never its key.
-        let opened = expected.state == SeatState::Opened;
+        let work = Work::new(job.place(lease.index, expected.attempt, provider.address), lease.units, expected.result);
+        let show = |shown: bool, value: [u8; 32]| if shown { value } else { [0; 32] };
+        // Who lost or was released may have shown its roots or not.
+        let ended = expected.state > SeatState::Opened;
+        let committed = ended || expected.state >= SeatState::Committed;
+        let revealed = if ended { seat.result_root != [0; 32] } else { expected.state >= SeatState::Revealed };
+        // Who is convicted of withholding a chunk has shown its key.
+        let opened = if ended { seat.key != [0; 32] } else { expected.state == SeatState::Opened };
         same!(format!("seat {i}"),
             seat.state => expected.state as u8,
+            seat.kind => expected.kind as u8,
+            seat.draw => expected.draw as u8,
+            seat.flags => flags(expected),
+            (seat.payable_at, seat.answer_by) => (expected.payable_at, expected.answer_by),
+            (seat.demand, seat.demands, seat.bonds) => (expected.demand, expected.demands, expected.bonds),
+            seat.slot => expected.slot,
             seat.provider => provider.address,
             seat.payer => provider.operator,
             seat.attempt => expected.attempt,
@@ -131,64 +162,19 @@ fn compare_lease(
             seat.commit_by => expected.commit_by,
             seat.lock => expected.lock,
             seat.bond => expected.bond,
-            seat.commitment => shown(SeatState::Committed, work.commitment()),
-            seat.sealed => shown(SeatState::Committed, work.sealed),
-            seat.result_root => shown(SeatState::Revealed, work.reveal.result_root),
-            seat.work_root => shown(SeatState::Revealed, work.reveal.work_root),
-            seat.key_hash => shown(SeatState::Revealed, work.reveal.key_hash),
-            seat.key => if opened { work.key } else { zero },
+            seat.commitment => show(committed, work.commitment()),
+            seat.sealed => show(committed, work.sealed),
+            seat.result_root => show(revealed, work.reveal.result_root),
+            seat.work_root => show(revealed, work.reveal.work_root),
+            seat.key_hash => show(revealed, work.reveal.key_hash),
+            seat.key => show(opened, work.key),
         );
     }
     Ok(())
 }
 
-/// The invariants that hold after every instruction, computed from accounts alone.
-///
-/// # Errors
-/// The first that does not hold.
-pub fn invariants(world: &World, jobs: &[Job]) -> Result<(), Difference> {
-    let holds = |what: &str, condition: bool| if condition { Ok(()) } else { Err(format!("invariant broken: {what}")) };
-    let mut open = std::collections::HashMap::<Pubkey, (u32, u64)>::new();
-    for job in jobs {
-        let account = world.load::<state::Job>(job.address);
-        let mut unsettled = 0u64;
-        let mut owed = 0u64;
-        for index in 0..job.leases {
-            let Some(lease) = world.load::<world::Lease>(job.lease(index)) else { continue };
-            let due: u64 = lease.active().map(|seat| seat.pay).sum();
-            match lease.state {
-                state::LeaseState::Settled => owed += due,
-                _ => unsettled += due,
-            }
-            holds("4: at most one seat per replica", lease.active().count() <= usize::from(lease.replicas))?;
-            for seat in &lease.seats {
-                let (seats, locked) = open.entry(seat.provider).or_default();
-                *seats += 1;
-                *locked += seat.lock;
-                holds("9: no bond is more than what is locked", seat.bond <= seat.lock)?;
-                let twice = lease.seats.iter().filter(|other| other.provider == seat.provider).count() > 1;
-                holds("4: one seat per provider", !twice)?;
-            }
-        }
-        if let Some(j) = account {
-            let escrow = world.tokens(job.escrow);
-            holds("1: escrow ≥ deposited − paid", escrow >= j.deposited - j.paid)?;
-            holds("owed is what seats of settled leases are due", j.owed == owed)?;
-            let claims = owed + unsettled;
-            let fee = payout::share(j.paid + claims, j.fee_bps);
-            holds("2: escrow covers every seat and the fee", escrow >= claims + fee)?;
-        }
-    }
-    for provider in &world.providers {
-        let p = world.load::<state::Provider>(provider.address).ok_or("a provider is gone")?;
-        holds(
-            "3: vault ≥ stake + unstaking + earned + to_burn",
-            world.tokens(provider.vault) >= p.stake + p.unstaking + p.earned + p.to_burn,
-        )?;
-        let (seats, locked) = open.get(&provider.address).copied().unwrap_or_default();
-        holds("open leases are seats", p.open_leases == seats)?;
-        holds("9: what is locked is what seats lock", p.locked == locked)?;
-        holds("9: stake covers what is locked", p.stake >= p.locked)?;
-    }
-    holds("1: no token is made or lost", world.tokens_everywhere() == world.supply())
+/// The flags of a seat as they stand in its account.
+fn flags(seat: &model::Seat) -> u8 {
+    let flags = [seat.confirmed, seat.from_reserve, seat.from_rest, seat.silent];
+    (0..).zip(flags).map(|(bit, set)| u8::from(set) << bit).sum()
 }

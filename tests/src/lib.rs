@@ -6,6 +6,7 @@ pub mod call;
 pub mod compare;
 pub mod constraints;
 pub mod history;
+pub mod invariants;
 pub mod model;
 pub mod program;
 pub mod rng;

@@ -7,7 +7,6 @@ use std::{collections::HashMap, sync::Arc};
 use anchor_lang::prelude::Pubkey;
 use litesvm::{LiteSVM, types::FailedTransactionMetadata};
 use solana_account::{Account, AccountSharedData, ReadableAccount};
-use solana_clock::Clock;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_message::{Message, VersionedMessage};
@@ -21,21 +20,24 @@ use tessera_protocol::{hash::sha256, seeds};
 
 use crate::{call::Sent, program, terms::MarketTerms};
 
+mod audit;
+mod clock;
 mod crank;
+mod demand;
 mod job;
+mod life;
 mod load;
 mod party;
 mod work;
 
+pub use clock::{Reading, START, START_SLOT, SlotHashes};
+pub use demand::answer_bytes;
 pub use job::Job;
+pub use life::SEEDED;
 pub use load::{Lease, Load};
 pub use party::{CAPABILITIES, params};
-pub use work::Work;
+pub use work::{VOID, Work};
 
-/// Unix time at which every world begins.
-pub const START: i64 = 1_800_000_000;
-/// Slot at which every world begins.
-pub const START_SLOT: u64 = 1_000;
 /// Lamports of every wallet at the beginning.
 pub const LAMPORTS: u64 = 100_000_000_000;
 /// Number of the world's market.
@@ -89,6 +91,10 @@ pub struct World {
     pub providers: Vec<Provider>,
     /// The clients.
     pub clients: Vec<Client>,
+    /// What the hashes of slots are.
+    pub hashes: SlotHashes,
+    /// Seconds by which the clock has leapt while no slots went by.
+    halted: i64,
 }
 
 /// What is special about a world.
@@ -183,6 +189,8 @@ impl World {
             terms: MarketTerms::default(),
             providers: Vec::new(),
             clients: Vec::new(),
+            hashes: SlotHashes::default(),
+            halted: 0,
         };
         world.set_time(START);
         world.payer = world.new_wallet("payer");
@@ -252,29 +260,6 @@ impl World {
     #[must_use]
     pub fn rent(&self, len: usize) -> u64 {
         self.svm.minimum_balance_for_rent_exemption(len)
-    }
-
-    /// Unix time.
-    #[must_use]
-    pub fn now(&self) -> i64 {
-        self.svm.get_sysvar::<Clock>().unix_timestamp
-    }
-
-    /// Sets the time; slots follow at 400 ms.
-    pub fn set_time(&mut self, unix_timestamp: i64) {
-        let slot = START_SLOT + u64::try_from((unix_timestamp - START) * 5 / 2).unwrap_or(0);
-        self.svm.set_sysvar(&Clock { slot, unix_timestamp, ..Clock::default() });
-    }
-
-    /// Lets time pass.
-    pub fn advance(&mut self, seconds: i64) {
-        self.set_time(self.now() + seconds);
-    }
-
-    /// Lets the clock leap, as after a halt of the cluster: no slots go by.
-    pub fn leap(&mut self, seconds: i64) {
-        let clock = self.svm.get_sysvar::<Clock>();
-        self.svm.set_sysvar(&Clock { unix_timestamp: clock.unix_timestamp + seconds, ..clock });
     }
 
     /// Sends a transaction, signed by every key it needs.

@@ -6,6 +6,7 @@ use solana_account::{Account, ReadableAccount};
 use solana_instruction::Instruction;
 use spl_token_interface::state::AccountState;
 use tessera::{TesseraError, events, state};
+use tessera_protocol::verdict::Kind;
 use tessera_tests::{
     call::{Call, Refusal, Snapshot},
     terms::JobTerms,
@@ -60,7 +61,7 @@ fn a_provider_that_has_earned_all_there_is_blocks_nobodys_escrow() {
 #[test]
 fn a_lease_that_is_closed_is_not_brought_back_within_a_transaction() {
     let (mut world, job, p) = World::with_replicas(2, 1);
-    world.commit(job, 0, p[0], 0);
+    world.commit_and_draw(job, 0, p[0], 0);
     world.reveal_and_open(job, 0, p[0], 0).ok();
     let settle = instruction(world.settle_lease(job, 0, p[0]));
     let fund = solana_system_interface::instruction::transfer(&p[0].operator, &job.lease(0), 10_000_000);
@@ -93,34 +94,46 @@ fn a_job_that_is_closed_is_not_brought_back_within_a_transaction() {
 }
 
 #[test]
-fn a_whole_lease_in_one_transaction_is_paid_once() {
+fn a_whole_lease_takes_two_transactions_and_is_paid_once() {
     let (mut world, job, p) = World::with_replicas(1, 1);
-    // The first attempt of the lease is number 0, so all is known in advance.
-    let all = [
-        instruction(world.claim_lease(job, 0, p[0])),
-        instruction(world.commit_result(job, 0, p[0], 0)),
+    // The first attempt of the lease is number 0, so all is known in advance but the hash that decides about an audit.
+    let claim = [instruction(world.claim_lease(job, 0, p[0])), instruction(world.commit_result(job, 0, p[0], 0))];
+    let finish = [
+        instruction(world.draw_audit(job, 0, p[0])),
         instruction(world.reveal_and_open(job, 0, p[0], 0)),
         instruction(world.settle_lease(job, 0, p[0])),
     ];
-    world.send(&all).expect("an honest provider may be fast");
+    refused_together(&mut world, &[&claim[..], &finish[..]].concat(), TesseraError::DrawTooEarly);
+    refused_together(&mut world, &[&claim[..], &finish[1..]].concat(), TesseraError::RevealNotOpen);
+    world.send(&claim).expect("an honest provider may be fast");
+    let slot = world.draw_slot(job, 0, p[0]);
+    world.advance_past(slot);
+    world.send(&finish).expect("an honest provider may be fast");
     assert_eq!((world.tokens(p[0].vault), world.lamports(p[0].operator)), (5_028, LAMPORTS));
-    refused_together(&mut world, &all, TesseraError::LeaseSettled);
+    refused_together(&mut world, &claim, TesseraError::LeaseSettled);
 }
 
 #[test]
 fn a_copied_commitment_is_worth_nothing() {
-    let (mut world, job, p) = World::with_replicas(2, 2);
+    let (mut world, job, p) = World::with_replicas(3, 2);
     world.commit(job, 0, p[0], 0);
     let copied = world.work(job, 0, p[0], 0);
     world.claim_lease(job, 0, p[1]).ok();
     let commitment = copied.commitment();
     world.commit_result(job, 0, p[1], 0).with_data(|data| data[8..40].copy_from_slice(&commitment)).ok();
+    world.draw(job, 0, &p[..2]);
     world.reveal_result(job, 0, p[0], 0).ok();
     // It knows everything that the other has revealed, and cannot use it.
     world.reveal(job, 0, p[1], &copied, None).expect_err(TesseraError::CommitmentMismatch);
     world.advance(61);
-    world.expire_lease(job, 0, p[1]).ok();
-    assert_eq!(world.load::<state::Provider>(p[1].address).unwrap().faults, 1);
+    // To the others it is silent: somebody else answers for it, and it pays with its lock.
+    world.advance_lease(job, 0).ok();
+    world.seed_group(job, 0, Kind::Dispute);
+    world.commit(job, 0, p[2], 0);
+    world.reveal_result(job, 0, p[2], 0).ok();
+    assert_eq!(world.lease(job, 0).state, state::LeaseState::Agreed);
+    world.slash_seat(job, 0, p[1]).ok();
+    assert_eq!((world.provider(p[1]).faults, world.provider(p[1]).stake), (1, 5_000 - 224));
 }
 
 #[test]
@@ -128,12 +141,13 @@ fn a_commitment_of_another_lease_or_job_is_worth_nothing() {
     let mut world = World::with(|_| {});
     let (client, p) = (world.clients[0], world.providers[0]);
     let (job, other) = (world.job(client, &JobTerms::default()), world.job(client, &JobTerms::default()));
-    world.commit(job, 0, p, 0);
+    world.commit_and_draw(job, 0, p, 0);
     let known = world.work(job, 0, p, 0);
     for (job, index) in [(job, 1), (other, 0)] {
         world.claim_lease(job, index, p).ok();
         let commitment = known.commitment();
         world.commit_result(job, index, p, 0).with_data(|data| data[8..40].copy_from_slice(&commitment)).ok();
+        world.draw(job, index, &[p]);
         world.reveal(job, index, p, &known, Some(known.key)).expect_err(TesseraError::CommitmentMismatch);
     }
 }
@@ -150,6 +164,11 @@ fn anyone_may_crank_and_gains_nothing_by_it() {
     };
     world.commit(job, 0, p[0], 0);
     world.commit(job, 0, p[1], 0);
+    world.advance(4);
+    for provider in &p[..2] {
+        let call = instruction(world.draw_audit(job, 0, *provider));
+        crank(&mut world, call);
+    }
     for provider in &p[..2] {
         let call = instruction(world.reveal_result(job, 0, *provider, 0));
         crank(&mut world, call);
@@ -171,7 +190,7 @@ fn anyone_may_crank_and_gains_nothing_by_it() {
 #[test]
 fn a_client_cannot_end_a_job_under_a_working_provider() {
     let (mut world, job, p) = World::with_replicas(1, 1);
-    world.commit(job, 0, p[0], 0);
+    world.commit_and_draw(job, 0, p[0], 0);
     world.cancel_job(job).ok();
     world.reveal_and_open(job, 0, p[0], 0).ok();
     // The key is public now; the client still has to pay.
@@ -180,7 +199,8 @@ fn a_client_cannot_end_a_job_under_a_working_provider() {
     world.close_job_showing(job, &[0]).expect_err(TesseraError::LeaseNotVacant);
     world.settle_lease(job, 0, p[0]).ok();
     let event = world.close_job(job).ok().event::<events::JobClosed>();
-    assert_eq!((event.paid, event.refunded), (28, 0));
+    // What comes back is the reserve of two audits, and its fee.
+    assert_eq!((event.paid, event.refunded), (28, 59));
 }
 
 #[test]
@@ -192,11 +212,13 @@ fn the_authority_cannot_hold_up_what_has_begun() {
     let mut terms = world.terms;
     (terms.min_stake, terms.max_open_leases, terms.fee_bps) = (u64::MAX, 1, 1_000);
     (terms.reveal_seconds, terms.grace_seconds, terms.unstake_seconds) = (86_400, 604_800, 7_776_000);
+    (terms.p_min_bps, terms.reserve_bps, terms.lock_multiple, terms.probation) = (5_000, 5_000, 20, 1_000);
     world.update_market(terms).ok();
     world.pause().ok();
     for provider in &p {
         world.commit_result(job, 0, *provider, 0).ok();
     }
+    world.draw(job, 0, &p);
     assert_eq!(world.lease(job, 0).reveal_by, world.now() + 60);
     for provider in &p {
         world.reveal_result(job, 0, *provider, 0).ok();
@@ -209,7 +231,8 @@ fn the_authority_cannot_hold_up_what_has_begun() {
     world.advance(3_600);
     world.withdraw_stake(p[0]).ok();
     let event = world.close_job(job).ok().event::<events::JobClosed>();
-    assert_eq!((event.paid, event.treasury + event.burned, event.refunded), (56, 2, 0));
+    // Of 56 + 112 for audits + 8: 56 and 2.
+    assert_eq!((event.paid, event.treasury + event.burned, event.refunded), (56, 2, 118));
 }
 
 #[test]
@@ -223,16 +246,14 @@ fn replicas_claimed_before_and_after_a_raise_are_both_covered() {
     for provider in &p {
         world.commit_result(job, 0, *provider, 0).ok();
     }
+    world.draw(job, 0, &p);
     for provider in &p {
         world.reveal_result(job, 0, *provider, 0).ok();
     }
-    for provider in &p {
-        world.open_result(job, 0, *provider).ok();
-        world.settle_lease(job, 0, *provider).ok();
-    }
+    world.pay(job, 0, &p);
     let event = world.close_job(job).ok().event::<events::JobClosed>();
-    // 56 + 2, then 80 + 4 more; paid 28 + 68 and 4 of fee.
-    assert_eq!((event.deposited, event.paid, event.treasury + event.burned, event.refunded), (142, 96, 4, 42));
+    // 56 + 112 + 8, then 80 + 160 + 12 more; paid 28 + 68 and 4 of fee.
+    assert_eq!((event.deposited, event.paid, event.treasury + event.burned, event.refunded), (428, 96, 4, 328));
 }
 
 #[test]

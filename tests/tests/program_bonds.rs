@@ -24,6 +24,7 @@ fn a_seat_locks_stake_until_it_is_paid() {
     world.request_unstake(p[0], 5_001).expect_err(TesseraError::MoreThanStake);
     world.request_unstake(p[0], 5_000 - LOCK).ok();
     world.commit_result(job, 0, p[0], 0).ok();
+    world.draw(job, 0, &p);
     world.reveal_and_open(job, 0, p[0], 0).ok();
     world.request_unstake(p[0], 1).expect_err(TesseraError::StakeLocked);
     world.settle_lease(job, 0, p[0]).ok();
@@ -44,6 +45,8 @@ fn a_quarter_of_the_stake_stays_free() {
     world.add_stake(p, LOCK).ok();
     world.claim_lease(job, 3, p).expect_err(TesseraError::StakeLocked);
     world.add_stake(p, LOCK.div_ceil(3)).ok();
+    // Stake that came after the job is ranked last; its turn comes when the seats are open to all.
+    world.advance(20);
     world.claim_lease(job, 3, p).ok();
     assert_eq!(world.provider(p).locked, 4 * LOCK);
 }
@@ -51,7 +54,7 @@ fn a_quarter_of_the_stake_stays_free() {
 #[test]
 fn a_lock_that_overflows_is_refused() {
     let mut world = World::with(|b| (b.providers, b.tokens) = (1, u64::MAX / 8));
-    let terms = JobTerms { units: 1, price_per_unit: u64::MAX / 9, ..JobTerms::default() };
+    let terms = JobTerms { units: 1, price_per_unit: u64::MAX / 90, ..JobTerms::default() };
     let mut market = world.terms;
     (market.fee_bps, market.lock_multiple) = (0, 10_000);
     world.update_market(market).ok();
@@ -73,8 +76,9 @@ fn the_bond_of_a_late_seat_is_lost_and_burns() {
     let event = world.expire_lease(job, 0, p[1]).ok().event::<events::LeaseExpired>();
     assert_eq!((event.departure, event.lost), (Departure::Expired, BOND));
     let account = world.provider(p[1]);
-    assert_eq!((account.stake, account.lost, account.locked, account.expired), (5_000 - BOND, BOND, 0, 1));
+    assert_eq!((account.stake, account.lost, account.locked, account.expiries), (5_000 - BOND, BOND, 0, 1));
     // The other one has done nothing wrong, and is not bound to wait for a third.
+    world.draw(job, 0, &p[..1]);
     let event = world.return_lease(job, 0, p[0]).ok().event::<events::LeaseReturned>();
     assert_eq!((event.lost, world.provider(p[0]).stake), (0, 5_000));
 
@@ -119,13 +123,16 @@ fn a_frozen_vault_holds_up_nobody_else() {
 }
 
 #[test]
-fn who_does_not_reveal_loses_the_bond() {
+fn who_does_not_reveal_where_nothing_is_at_stake_loses_the_bond() {
     let (mut world, job, p) = World::with_replicas(1, 1);
-    world.commit(job, 0, p[0], 0);
+    world.commit_and_draw(job, 0, p[0], 0);
     world.advance(61);
+    world.expire_lease(job, 0, p[0]).expect_err(TesseraError::WindowStillOpen);
+    world.advance_lease(job, 0).ok();
     let event = world.expire_lease(job, 0, p[0]).ok().event::<events::LeaseExpired>();
-    assert_eq!((event.departure, event.lost), (Departure::Fault, BOND));
-    assert_eq!(world.provider(p[0]).stake, 5_000 - BOND);
+    assert_eq!((event.departure, event.lost), (Departure::Silent, BOND));
+    let account = world.provider(p[0]);
+    assert_eq!((account.stake, account.expiries, account.faults), (5_000 - BOND, 1, 0));
 }
 
 #[test]
@@ -161,7 +168,7 @@ fn jobs_keep_the_bonds_they_were_posted_with() {
     let mut market = world.terms;
     (market.lock_multiple, market.expiry_bond_bps) = (100, 10_000);
     world.update_market(market).ok();
-    assert_eq!(params(&market).lock_multiple, 100);
+    assert_eq!(params(&market).audit.lock_multiple, 100);
     world.claim_lease(job, 0, p[0]).ok();
     let seat = world.seat(job, 0, p[0]).unwrap();
     assert_eq!((seat.lock, seat.bond), (LOCK, BOND));
@@ -175,8 +182,10 @@ fn a_clock_that_leaps_makes_nobody_late() {
     world.leap(1_800);
     world.expire_lease(job, 0, p[0]).expect_err(TesseraError::WindowStillOpen);
     world.commit_result(job, 0, p[0], 0).ok();
+    world.draw(job, 0, &p);
     world.leap(600);
     world.expire_lease(job, 0, p[0]).expect_err(TesseraError::WindowStillOpen);
+    world.advance_lease(job, 0).expect_err(TesseraError::WindowStillOpen);
     world.reveal_and_open(job, 0, p[0], 0).ok();
     world.settle_lease(job, 0, p[0]).ok();
     assert_eq!((world.provider(p[0]).earned, world.provider(p[0]).lost), (PAY, 0));

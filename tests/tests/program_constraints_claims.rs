@@ -6,8 +6,8 @@ use tessera_protocol::routing::Requirements;
 use tessera_tests::{
     constraints::{TOKEN_2022, case, refuses},
     stage::{Stage, lease_stage},
-    terms::JobTerms,
-    world::CAPABILITIES,
+    terms::{JobTerms, MarketTerms},
+    world::{CAPABILITIES, Provider, SEEDED, World},
 };
 
 #[test]
@@ -24,7 +24,8 @@ fn claim_lease_refuses_wrong_accounts() {
             case("operator", p.authority, TesseraError::WrongOperator),
             case("operator", q.operator, TesseraError::WrongOperator),
             case("market", other.market, TesseraError::WrongMarket),
-            case("market", nothing, ErrorCode::AccountNotInitialized),
+            case("market", p.address, TesseraError::WrongMarket),
+            case("market", nothing, ErrorCode::ConstraintOwner),
             case("job", second.address, TesseraError::WrongLease),
             case("job", foreign_job.address, TesseraError::WrongMarket),
             case("job", p.address, ErrorCode::AccountDiscriminatorMismatch),
@@ -79,6 +80,8 @@ fn claim_lease_refuses_wrong_states() {
     world.commit_result(job, 0, p, 0).ok();
     world.commit_result(job, 0, q, 0).ok();
     world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
+    world.draw(job, 0, &[p, q]);
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
     world.reveal_result(job, 0, p, 0).ok();
     world.reveal_result(job, 0, q, 0).ok();
     world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseAgreed);
@@ -96,9 +99,10 @@ fn claim_lease_refuses_wrong_states() {
 
 #[test]
 fn claim_lease_wants_time_for_all_windows() {
-    let Stage { mut world, job, p, q, .. } = lease_stage();
+    let Stage { mut world, p, q, .. } = lease_stage();
+    let job = world.job(world.clients[0], &JobTerms { replicas: 2, ..JobTerms::default() });
     // 120 seconds for the lease and twice 60 for the windows, before the deadline after 3,600.
-    world.advance(3_600 - 240);
+    world.advance(3_600 - 240 - SEEDED);
     world.claim_lease(job, 0, p).ok();
     world.advance(1);
     world.claim_lease(job, 0, q).expect_err(TesseraError::WindowsDoNotFit);
@@ -142,4 +146,74 @@ fn claim_lease_wants_the_requirements_met() {
         let job = world.job(client, &JobTerms { requirements, ..JobTerms::default() });
         world.claim_lease(job, 0, p).expect_err(TesseraError::MayNotClaim);
     }
+}
+
+#[test]
+fn claim_lease_wants_the_seeds() {
+    let Stage { mut world, p, .. } = lease_stage();
+    // So little of the stake that weighs all that it takes a while until it is anybody's turn.
+    let market = MarketTerms { stake_cap: 5_000_000, ..world.terms };
+    world.update_market(market).ok();
+    let (client, terms) = (world.clients[0], JobTerms::default());
+    let job = world.next_job(client, &terms);
+    world.post_job(client, &terms).ok();
+    world.claim_lease(job, 0, p).expect_err(TesseraError::JobNotSeeded);
+    world.advance(4);
+    world.seed_job(job).ok();
+    world.claim_lease(job, 0, p).expect_err(TesseraError::NotYourTurn);
+    world.advance(20);
+    world.claim_lease(job, 0, p).ok();
+}
+
+#[test]
+fn audit_seats_want_a_seed_of_their_own() {
+    let Stage { mut world, p, q, r, .. } = lease_stage();
+    let job = world.job(world.clients[0], &JobTerms::default());
+    world.commit_drawn(job, 0, p, 0);
+    world.advance(100);
+    world.claim_lease(job, 0, q).expect_err(TesseraError::LeaseNotSeeded);
+    world.seed_lease(job, 0).ok();
+    world.advance(33);
+    world.claim_lease(job, 0, q).ok();
+    world.claim_lease(job, 0, p).expect_err(TesseraError::AlreadySeated);
+    world.claim_lease(job, 0, r).expect_err(TesseraError::LeaseFull);
+}
+
+#[test]
+fn claim_lease_wants_the_standing_that_the_job_asks_for() {
+    let Stage { mut world, p, .. } = lease_stage();
+    let client = world.clients[0];
+    let with = |world: &mut World, min_stake, min_score_bps| {
+        world.job(client, &JobTerms { min_stake, min_score_bps, ..JobTerms::default() })
+    };
+    for (stake, score) in [(5_001, 0), (u64::MAX, 0), (0, 1), (0, 10_000)] {
+        let job = with(&mut world, stake, score);
+        world.claim_lease(job, 0, p).expect_err(TesseraError::BelowThreshold);
+    }
+    let job = with(&mut world, 5_000, 0);
+    world.claim_lease(job, 0, p).ok();
+}
+
+#[test]
+fn claim_lease_wants_who_is_listed() {
+    let Stage { mut world, p, q, r, .. } = lease_stage();
+    let client = world.clients[0];
+    let with = |world: &mut World, allowed: &[Provider], denied: &[Provider]| {
+        let keys = |list: &[Provider]| list.iter().map(|provider| provider.address).collect();
+        world.job(client, &JobTerms { allowed: keys(allowed), denied: keys(denied), ..JobTerms::default() })
+    };
+    let job = with(&mut world, &[p, q], &[]);
+    world.claim_lease(job, 0, p).ok();
+    world.claim_lease(job, 1, q).ok();
+    world.claim_lease(job, 2, r).expect_err(TesseraError::NotListed);
+    let job = with(&mut world, &[], &[p]);
+    world.claim_lease(job, 0, p).expect_err(TesseraError::NotListed);
+    world.claim_lease(job, 0, q).ok();
+    let job = with(&mut world, &[p, q], &[p]);
+    world.claim_lease(job, 0, p).expect_err(TesseraError::NotListed);
+    world.claim_lease(job, 0, r).expect_err(TesseraError::NotListed);
+    world.claim_lease(job, 0, q).ok();
+    // An address that is no provider's account lets nobody in.
+    let operators = world.job(client, &JobTerms { allowed: vec![p.operator, p.authority], ..JobTerms::default() });
+    world.claim_lease(operators, 0, p).expect_err(TesseraError::NotListed);
 }

@@ -7,7 +7,7 @@ use tessera_tests::{
     call::Refusal,
     constraints::{TOKEN_2022, case, refuses},
     terms::JobTerms,
-    world::{Client, Job, Provider, World},
+    world::{Client, Job, Provider, SEEDED, World},
 };
 
 /// Of the token program: insufficient funds.
@@ -113,6 +113,7 @@ fn post_job_refuses_terms_out_of_bounds() {
         args
     };
     let too_many = u64::from(constants::MAX_LEASES) + 1;
+    let names = |n: usize| vec![Pubkey::new_from_array([9; 32]); n];
     let refused: Vec<(PostJobArgs, TesseraError)> = vec![
         (with(&|a| a.units = 0), TesseraError::NoUnits),
         (with(&|a| a.units_per_lease = 0), TesseraError::LeaseSizeOutOfBounds),
@@ -135,13 +136,24 @@ fn post_job_refuses_terms_out_of_bounds() {
         (with(&|a| a.store = "x".repeat(129)), TesseraError::StoreUrlTooLong),
         (with(&|a| a.price_per_unit = u64::MAX / 9), TesseraError::Overflow),
         (with(&|a| a.price_per_unit = u64::MAX / 10), TesseraError::Overflow),
-        (with(&|a| a.max_deposit = 72), TesseraError::DepositAboveLimit),
+        (with(&|a| a.max_deposit = 248), TesseraError::DepositAboveLimit),
+        (with(&|a| a.min_score_bps = 10_001), TesseraError::ScoreOutOfBounds),
+        // A second for demands is one more.
+        (with(&|a| (a.deadline, a.challenge_seconds) = (now + 240, 1)), TesseraError::DeadlineTooNear),
+        (
+            with(&|a| (a.deadline, a.challenge_seconds) = (now + year, constants::MAX_CHALLENGE_SECONDS + 1)),
+            TesseraError::ChallengeSecondsOutOfBounds,
+        ),
+        (with(&|a| a.requirements.memory_mib = 16_385), TesseraError::MemoryOutOfBounds),
+        (with(&|a| a.allowed = names(constants::MAX_LISTED + 1)), TesseraError::TooManyListed),
+        (with(&|a| a.denied = names(constants::MAX_LISTED + 1)), TesseraError::TooManyListed),
+        (with(&|a| (a.allowed, a.denied) = (names(1), names(constants::MAX_LISTED))), TesseraError::TooManyListed),
     ];
     for (args, refusal) in refused {
         let what = format!("{args:?}");
         assert_eq!(world.post_job_with(client, args).refusal(), refusal.into(), "{what}");
     }
-    world.post_job_with(client, with(&|a| a.price_per_unit = u64::MAX / 20)).expect_err(TOO_FEW_TOKENS);
+    world.post_job_with(client, with(&|a| a.price_per_unit = u64::MAX / 40)).expect_err(TOO_FEW_TOKENS);
     let accepted = [
         with(&|a| a.units_per_lease = 1),
         with(&|a| a.units_per_lease = constants::MAX_UNITS_PER_LEASE),
@@ -152,7 +164,10 @@ fn post_job_refuses_terms_out_of_bounds() {
         with(&|a| a.deadline = now + 240),
         with(&|a| a.store = "x".repeat(128)),
         with(&|a| a.store = String::new()),
-        with(&|a| a.max_deposit = 73),
+        with(&|a| a.max_deposit = 249),
+        with(&|a| (a.min_stake, a.min_score_bps) = (u64::MAX, 10_000)),
+        with(&|a| a.allowed = names(constants::MAX_LISTED)),
+        with(&|a| (a.allowed, a.denied) = (names(1), names(constants::MAX_LISTED - 1))),
     ];
     for args in accepted {
         world.post_job_with(client, args).ok();
@@ -210,13 +225,13 @@ fn top_up_job_refuses_wrong_times_and_amounts() {
     world.top_up_job(job, 0, u64::MAX).expect_err(TesseraError::Overflow);
     world.top_up_job(job, 0, u64::MAX - 7).expect_err(TesseraError::Overflow);
     world.top_up_job(job, 0, u64::MAX / 10).expect_err(TesseraError::Overflow);
-    world.top_up_job(job, 0, u64::MAX / 20).expect_err(TOO_FEW_TOKENS);
+    world.top_up_job(job, 0, u64::MAX / 40).expect_err(TOO_FEW_TOKENS);
     world.advance(100);
     // The year counts from the posting, so a job cannot live for ever.
     world.top_up_job(job, year - 3_600 + 1, 0).expect_err(TesseraError::DeadlineTooFar);
     world.top_up_job(job, year - 3_600, 0).ok();
     let job = world.job(client, &JobTerms::default());
-    world.advance(3_600);
+    world.advance(3_600 - SEEDED);
     world.top_up_job(job, 1, 0).ok();
     world.advance(2);
     world.top_up_job(job, 1, 1).expect_err(TesseraError::DeadlinePassed);
@@ -228,7 +243,7 @@ fn top_up_job_refuses_wrong_times_and_amounts() {
 #[test]
 fn cancel_job_refuses_wrong_accounts_and_states() {
     let Stage { mut world, foreign_job, rivals_job, p, stranger, nothing, client, .. } = stage();
-    let job = world.job(client, &JobTerms { seconds: 240, ..JobTerms::default() });
+    let job = world.job(client, &JobTerms { seconds: 400, ..JobTerms::default() });
     let late = world.job(client, &JobTerms { seconds: 240, ..JobTerms::default() });
     refuses(
         &mut world,
@@ -243,7 +258,7 @@ fn cancel_job_refuses_wrong_accounts_and_states() {
         ],
     );
     world.cancel_job(job).expect_err(TesseraError::JobCancelled);
-    world.advance(241);
+    world.advance(241 - SEEDED);
     world.cancel_job(late).expect_err(TesseraError::DeadlinePassed);
 }
 

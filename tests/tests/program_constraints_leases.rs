@@ -5,7 +5,6 @@ use tessera::TesseraError;
 use tessera_tests::{
     constraints::{TOKEN_2022, case, refuses},
     stage::{Stage, lease_stage},
-    terms::JobTerms,
 };
 
 #[test]
@@ -51,6 +50,8 @@ fn reveal_result_refuses_wrong_accounts_and_states() {
     world.claim_lease(job, 0, q).ok();
     world.reveal_result(job, 0, p, 0).expect_err(TesseraError::RevealNotOpen);
     world.commit_result(job, 0, q, 0).ok();
+    world.reveal_result(job, 0, p, 0).expect_err(TesseraError::RevealNotOpen);
+    world.draw(job, 0, &[p, q]);
     world.reveal_result(job, 0, r, 0).expect_err(TesseraError::SeatNotFound);
     refuses(
         &mut world,
@@ -62,7 +63,7 @@ fn reveal_result_refuses_wrong_accounts_and_states() {
             case("provider", r.address, TesseraError::SeatNotFound),
             case("job", second.address, TesseraError::WrongJob),
             case("job", foreign_job.address, TesseraError::WrongJob),
-            case("job", nothing, ErrorCode::ConstraintOwner),
+            case("job", nothing, ErrorCode::AccountOwnedByWrongProgram),
             case("lease", second.lease(0), TesseraError::WrongJob),
             case("lease", p.address, ErrorCode::AccountDiscriminatorMismatch),
             case("lease", nothing, ErrorCode::AccountOwnedByWrongProgram),
@@ -76,32 +77,36 @@ fn every_field_of_a_reveal_is_bound() {
     let Stage { mut world, job, p, q, .. } = lease_stage();
     world.commit(job, 0, p, 0);
     world.commit(job, 0, q, 0);
+    world.draw(job, 0, &[p, q]);
     // Result root, work root, hash of the key and nonce, 32 bytes each, behind the discriminator.
     for byte in (8..8 + 4 * 32).step_by(31) {
         let call = world.reveal_result(job, 0, p, 0);
         call.with_data(|data| data[byte] ^= 1).expect_err(TesseraError::CommitmentMismatch);
     }
-    let other = tessera_tests::world::Work::new(job.place(0, 9, p.address), 0);
+    let other = tessera_tests::world::Work::new(job.place(0, 9, p.address), 4, 0);
     world.reveal(job, 0, p, &other, None).expect_err(TesseraError::CommitmentMismatch);
     world.reveal_result(job, 0, p, 0).ok();
 }
 
 #[test]
-fn a_key_comes_along_with_a_reveal_only_where_there_is_one_replica() {
+fn a_key_comes_along_only_with_the_reveal_that_decides() {
     let Stage { mut world, job, p, q, .. } = lease_stage();
     world.commit(job, 0, p, 0);
     world.commit(job, 0, q, 0);
+    world.draw(job, 0, &[p, q]);
     world.reveal_and_open(job, 0, p, 0).expect_err(TesseraError::KeyTooEarly);
     world.reveal_result(job, 0, q, 0).ok();
-    // Not even with the last reveal.
-    world.reveal_and_open(job, 0, p, 0).expect_err(TesseraError::KeyTooEarly);
-    let single = world.job(world.clients[0], &JobTerms::default());
-    world.commit(single, 0, p, 0);
-    let mut work = world.work(single, 0, p, 0);
-    let key = work.key;
-    work.key = [1; 32];
-    world.reveal(single, 0, p, &work, Some(work.key)).expect_err(TesseraError::KeyMismatch);
-    world.reveal(single, 0, p, &work, Some(key)).ok();
+    let mut work = world.work(job, 0, p, 0);
+    let key = std::mem::replace(&mut work.key, [1; 32]);
+    world.reveal(job, 0, p, &work, Some(work.key)).expect_err(TesseraError::KeyMismatch);
+    world.reveal(job, 0, p, &work, Some(key)).ok();
+    // Not with the last reveal of a lease that is disputed.
+    world.commit(job, 1, p, 0);
+    world.commit(job, 1, q, 1);
+    world.draw(job, 1, &[p, q]);
+    world.reveal_result(job, 1, q, 1).ok();
+    world.reveal_and_open(job, 1, p, 0).expect_err(TesseraError::KeyTooEarly);
+    world.reveal_result(job, 1, p, 0).ok();
 }
 
 #[test]
@@ -110,6 +115,7 @@ fn open_result_refuses_wrong_accounts_and_states() {
     world.claim_lease(second, 0, p).ok();
     world.commit(job, 0, p, 0);
     world.commit(job, 0, q, 0);
+    world.draw(job, 0, &[p, q]);
     world.open_result(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
     world.reveal_result(job, 0, p, 0).ok();
     world.open_result(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
@@ -138,6 +144,7 @@ fn settle_lease_refuses_wrong_accounts_and_states() {
     world.commit(job, 0, p, 0);
     world.settle_lease(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
     world.commit(job, 0, q, 0);
+    world.draw(job, 0, &[p, q]);
     world.reveal_result(job, 0, p, 0).ok();
     world.settle_lease(job, 0, p).expect_err(TesseraError::LeaseNotAgreed);
     world.reveal_result(job, 0, q, 0).ok();

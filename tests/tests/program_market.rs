@@ -1,7 +1,7 @@
 //! Markets, providers and clients: what each instruction does, to the token and the lamport.
 
 use tessera::{events, state};
-use tessera_protocol::constants;
+use tessera_protocol::{constants, verdict::Kind};
 use tessera_tests::{
     terms::{JobTerms, MarketTerms},
     world::{CAPABILITIES, LAMPORTS, MARKET_ID, START, START_SLOT, World, params},
@@ -25,7 +25,7 @@ fn create_market_makes_a_market_and_an_empty_treasury() {
     assert_eq!((market.version, market.id, market.paused), (constants::ACCOUNT_VERSION, MARKET_ID, false));
     assert_eq!((market.creator, market.authority, market.mint), (authority, authority, world.mint));
     assert_eq!(market.params, params(&terms));
-    assert_eq!(market.reserved, [0; 116]);
+    assert_eq!((market.total_stake, market.reserved), (0, [0; 64]));
     let treasury = world.token_account(world.treasury).unwrap();
     assert_eq!((treasury.mint, treasury.owner, treasury.amount), (world.mint, world.market, 0));
     let rent = world.rent(8 + 258) + token_rent(&world);
@@ -54,10 +54,22 @@ fn update_market_replaces_the_parameters_but_not_those_of_posted_jobs() {
         unstake_seconds: 10,
         reveal_seconds: 10,
         grace_seconds: 10,
-        lock_multiple: 9,
-        expiry_bond_bps: 1,
         free_returns: 0,
         returns_seconds: 10,
+        step_seconds: 3_600,
+        stake_cap: 5_000,
+        credit_fee: 9,
+        demand_bond: 3,
+        max_memory_mib: 8_192,
+        p_min_bps: 5_000,
+        saving_bps: 10_000,
+        collusion_bps: 4_500,
+        lock_multiple: 9,
+        reserve_bps: 5_000,
+        expiry_bond_bps: 1,
+        probation: 1_000,
+        lead: 1,
+        seat_limit: 96,
     };
     let event = world.update_market(terms).ok().event::<events::MarketUpdated>();
     assert_eq!((event.market, event.params), (world.market, params(&terms)));
@@ -65,13 +77,16 @@ fn update_market_replaces_the_parameters_but_not_those_of_posted_jobs() {
 
     let after = world.load::<state::Job>(job.address).unwrap();
     assert_eq!((after.fee_bps, after.treasury_bps), (before.fee_bps, before.treasury_bps));
-    assert_eq!((after.reveal_seconds, after.grace_seconds), (60, 300));
+    assert_eq!((after.reveal_seconds, after.grace_seconds, after.step_seconds), (60, 300, 1));
+    assert_eq!((after.deterring, after.credit_fee), (before.deterring, 1));
+    assert_eq!((after.lock_multiple, after.expiry_bond_bps, after.reserve_bps), (8, 2_500, 1));
+    assert_eq!((after.probation, after.lead, after.seat_limit), (0, 2, 12));
     for index in 0..3 {
         world.complete(job, index, &[provider]);
     }
     let closed = world.close_job(job).ok().event::<events::JobClosed>();
     // 5 % of 70, rounded down, of which 40 % for the treasury: the terms of the posting.
-    assert_eq!((closed.paid, closed.treasury, closed.burned, closed.refunded), (70, 1, 2, 0));
+    assert_eq!((closed.paid, closed.treasury, closed.burned, closed.refunded), (70, 1, 2, 176));
 }
 
 #[test]
@@ -85,10 +100,22 @@ fn every_bound_of_the_parameters_may_be_reached() {
         unstake_seconds: constants::UNSTAKE_SECONDS.0,
         reveal_seconds: constants::REVEAL_SECONDS.0,
         grace_seconds: constants::GRACE_SECONDS.0,
-        lock_multiple: constants::LOCK_MULTIPLE.0,
-        expiry_bond_bps: constants::EXPIRY_BOND_BPS.0,
         free_returns: 0,
         returns_seconds: constants::RETURNS_SECONDS.0,
+        step_seconds: constants::STEP_SECONDS.0,
+        stake_cap: 1,
+        credit_fee: 0,
+        demand_bond: 3,
+        max_memory_mib: 8_192,
+        p_min_bps: 1,
+        saving_bps: 1,
+        collusion_bps: 0,
+        lock_multiple: 8,
+        reserve_bps: 1,
+        expiry_bond_bps: 1,
+        probation: 0,
+        lead: 1,
+        seat_limit: 3,
     };
     let high = MarketTerms {
         fee_bps: constants::MAX_FEE_BPS,
@@ -98,10 +125,22 @@ fn every_bound_of_the_parameters_may_be_reached() {
         unstake_seconds: constants::UNSTAKE_SECONDS.1,
         reveal_seconds: constants::REVEAL_SECONDS.1,
         grace_seconds: constants::GRACE_SECONDS.1,
-        lock_multiple: constants::LOCK_MULTIPLE.1,
-        expiry_bond_bps: constants::EXPIRY_BOND_BPS.1,
         free_returns: u32::MAX,
         returns_seconds: constants::RETURNS_SECONDS.1,
+        step_seconds: constants::STEP_SECONDS.1,
+        stake_cap: u64::MAX,
+        credit_fee: u64::MAX,
+        demand_bond: 3,
+        max_memory_mib: 8_192,
+        p_min_bps: 5_000,
+        saving_bps: 10_000,
+        collusion_bps: 4_500,
+        lock_multiple: 10_000,
+        reserve_bps: 5_000,
+        expiry_bond_bps: 10_000,
+        probation: 1_000,
+        lead: 32,
+        seat_limit: 96,
     };
     for terms in [low, high] {
         world.update_market(terms).ok();
@@ -111,27 +150,46 @@ fn every_bound_of_the_parameters_may_be_reached() {
 
 #[test]
 fn pause_stops_posts_and_claims_and_nothing_else() {
-    let mut world = World::with(|b| (b.providers, b.terms.treasury_bps) = (3, 10_000));
-    let (client, [p, q, r]) = (world.clients[0], [world.providers[0], world.providers[1], world.providers[2]]);
+    let mut world = World::with(|b| (b.providers, b.terms.treasury_bps) = (4, 10_000));
+    let (client, [p, q, r, s]) = (world.clients[0], [0, 1, 2, 3].map(|i| world.providers[i]));
     let terms = JobTerms { units: 20, ..JobTerms::default() };
     let (job, cancelled) = (world.job(client, &terms), world.job(client, &terms));
     world.commit(job, 0, p, 0);
     world.claim_lease(job, 1, p).ok();
     world.claim_lease(job, 2, p).ok();
     world.commit(job, 3, p, 0);
+    world.draw(job, 0, &[p]);
+    world.commit_drawn(job, 4, q, 1);
     world.request_unstake(q, 100).ok();
+    let unseeded = world.next_job(client, &terms);
+    world.post_job(client, &terms).ok();
+    world.advance(4);
 
     let event = world.pause().ok().event::<events::MarketPaused>();
     assert_eq!((event.market, event.paused), (world.market, true));
     world.post_job(client, &terms).expect_err(tessera::TesseraError::MarketPaused);
-    world.claim_lease(job, 4, q).expect_err(tessera::TesseraError::MarketPaused);
+    world.claim_lease(cancelled, 4, q).expect_err(tessera::TesseraError::MarketPaused);
 
     world.reveal_result(job, 0, p, 0).ok();
     world.open_result(job, 0, p).ok();
     world.settle_lease(job, 0, p).ok();
     world.commit_result(job, 1, p, 0).ok();
     world.return_lease(job, 2, p).ok();
+    world.draw(job, 3, &[p]);
     world.reveal_and_open(job, 3, p, 0).ok();
+
+    // Audits and disputes go on: nobody may stop them halfway.
+    world.seed_job(unseeded).ok();
+    world.seed_group(job, 4, Kind::Audit);
+    world.commit(job, 4, r, 0);
+    world.draw(job, 4, &[r]);
+    world.reveal_result(job, 4, q, 1).ok();
+    world.advance(61);
+    world.advance_lease(job, 4).ok();
+    world.seed_group(job, 4, Kind::Dispute);
+    world.vote(job, 4, &[(s, 1)]);
+    world.slash_seat(job, 4, r).ok();
+
     world.top_up_job(job, 60, 1).ok();
     world.cancel_job(cancelled).ok();
     world.close_job_showing(cancelled, &[0, 1, 2, 3, 4]).ok();
@@ -148,7 +206,10 @@ fn pause_stops_posts_and_claims_and_nothing_else() {
     world.withdraw_stake(q).ok();
     world.expire_lease(job, 1, p).ok();
     world.close_lease(job, 1).ok();
+    world.pay(job, 4, &[s]);
+    world.expire_lease(job, 4, q).ok();
     world.close_job(job).ok();
+    world.burn_bonds(r).ok();
     world.withdraw_treasury(1).ok();
 
     let event = world.unpause().ok().event::<events::MarketPaused>();
@@ -158,7 +219,7 @@ fn pause_stops_posts_and_claims_and_nothing_else() {
 
 #[test]
 fn withdraw_treasury_moves_what_is_asked() {
-    let mut world = World::with(|b| (b.stake, b.terms.lock_multiple) = (50_000, 1));
+    let mut world = World::with(|b| b.stake = 100_000);
     let (client, p) = (world.clients[0], world.providers[0]);
     let job = world.job(client, &JobTerms { units: 1_000, units_per_lease: 1_000, ..JobTerms::default() });
     world.complete(job, 0, &[p]);
@@ -184,7 +245,9 @@ fn register_provider_makes_a_provider_and_an_empty_vault() {
     assert_eq!((account.authority, account.operator), (provider.authority, provider.operator));
     assert_eq!((account.capabilities(), account.registered_at), (CAPABILITIES, START));
     assert_eq!((account.stake, account.unstaking, account.earned, account.open_leases), (0, 0, 0, 0));
-    assert_eq!(account.reserved, [0; 92]);
+    assert_eq!((account.consecutive, account.faults, account.expiries, account.slashed), (0, 0, 0, 0));
+    assert_eq!((account.success, account.failure, account.fault_slot), (0, 0, 0));
+    assert_eq!(account.reserved, [0; 64]);
     let vault = world.token_account(provider.vault).unwrap();
     assert_eq!((vault.mint, vault.owner, vault.amount), (world.mint, provider.address, 0));
     let rent = world.rent(state::Provider::SPACE) + token_rent(&world);
@@ -246,6 +309,8 @@ fn stake_that_waits_cannot_be_claimed_with() {
     world.request_unstake(p, 4_001).ok();
     world.claim_lease(job, 0, p).expect_err(tessera::TesseraError::StakeTooLow);
     world.add_stake(p, 1).ok();
+    // A smaller stake has to wait longer, and a fresh one most of all.
+    world.advance(20);
     world.claim_lease(job, 0, p).ok();
 }
 
@@ -255,7 +320,7 @@ fn what_a_seat_locks_stays() {
     let (client, p) = (world.clients[0], world.providers[0]);
     let job = world.job(client, &JobTerms { seconds: 100_000, ..JobTerms::default() });
     world.request_unstake(p, 1_000).ok();
-    world.commit(job, 0, p, 0);
+    world.commit_and_draw(job, 0, p, 0);
     world.request_unstake(p, 4_000).expect_err(tessera::TesseraError::StakeLocked);
     // A lease of 4 × 7 locks 8 times its pay; the rest may go while it is open.
     world.request_unstake(p, 4_000 - 224).ok();

@@ -5,17 +5,26 @@ use std::collections::BTreeMap;
 use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use tessera::events;
 
-use super::{Op, random};
+use super::{Op, choose::random};
 use crate::{
     call::Snapshot,
-    compare::{compare, invariants},
-    model::{LeaseState, Model, SeatState},
+    compare::compare,
+    invariants::invariants,
+    model::{Draw, Kind, Lease, Model, Seat},
     rng::Rng,
     world::{Job, World},
 };
 
-/// Accounts that may be exchanged without harm: where tokens go, which of two may sign, which of its jobs a client cancels.
-const FREE: [(&str, &str); 3] = [("withdraw_treasury", "to"), ("withdraw_earnings", "signer"), ("cancel_job", "job")];
+/// Accounts that may be exchanged without harm: where tokens go, which of two may sign, which of its jobs a client cancels,
+/// which job is seeded, whose draw is read; and the escrow of a job that is gone, into which nothing goes.
+const FREE: [(&str, &str); 6] = [
+    ("withdraw_treasury", "to"),
+    ("withdraw_earnings", "signer"),
+    ("cancel_job", "job"),
+    ("seed_job", "job"),
+    ("draw_audit", "provider"),
+    ("slash_seat", "escrow"),
+];
 
 /// How often each kind of operation was done and refused, and how often each end of a round, of a seat and of a job was
 /// reached: what shows that histories go everywhere.
@@ -26,6 +35,9 @@ pub type Tally = BTreeMap<String, u64>;
 /// # Errors
 /// What went wrong, with the history that led there.
 pub fn run(mut world: World, mut model: Model, seed: u64) -> Result<Tally, String> {
+    (world.hashes.seed, world.hashes.skips) = (seed, true);
+    world.write_hashes();
+    model.hashes = world.hashes.clone();
     let mut history = History { rng: Rng::new(seed), ..History::default() };
     let wallets = history.wallets(&world);
     history.strangers = strangers(&world);
@@ -37,12 +49,21 @@ pub fn run(mut world: World, mut model: Model, seed: u64) -> Result<Tally, Strin
 }
 
 #[derive(Default)]
-struct History {
-    rng: Rng,
-    jobs: Vec<Job>,
+pub(super) struct History {
+    pub(super) rng: Rng,
+    pub(super) jobs: Vec<Job>,
     log: Vec<String>,
     strangers: Vec<Pubkey>,
     tally: Tally,
+    /// Parts of lost locks that were awarded, and that burn.
+    pub(super) slashed: (u64, u64),
+}
+
+/// An event of one type.
+fn decode<E: AnchorDeserialize + Discriminator>(event: &[u8]) -> Option<E> {
+    event
+        .strip_prefix(E::DISCRIMINATOR)
+        .map(|mut body| E::deserialize(&mut body).expect("an event of this type decodes"))
 }
 
 /// Addresses that stand where they do not belong.
@@ -59,7 +80,7 @@ fn strangers(world: &World) -> Vec<Pubkey> {
 
 impl History {
     fn play(&mut self, world: &mut World, model: &mut Model) -> Result<(), String> {
-        for _ in 0..self.rng.between(50, 90) {
+        for _ in 0..self.rng.between(80, 140) {
             let op = random(&mut self.rng, model);
             let disturb = self.rng.one_in(5);
             self.step(world, model, &op, disturb)?;
@@ -68,12 +89,13 @@ impl History {
     }
 
     /// Does `op` on both sides and compares them. A disturbed instruction has to fail, whatever it is.
-    fn step(&mut self, world: &mut World, model: &mut Model, op: &Op, disturb: bool) -> Result<(), String> {
+    pub(super) fn step(&mut self, world: &mut World, model: &mut Model, op: &Op, disturb: bool) -> Result<(), String> {
         let mut expected = model.clone();
         let mut verdict = op.apply(&mut expected);
         match *op {
             _ if verdict.is_err() => {}
             Op::Advance(seconds) => world.advance(seconds),
+            Op::Leap(seconds) => world.leap(seconds),
             Op::GiveToVault(client, provider, amount) => {
                 let (client, vault) = (world.clients[client], world.providers[provider].vault);
                 world.transfer_tokens(client.tokens, vault, client.wallet, amount);
@@ -84,6 +106,7 @@ impl History {
             }
             _ => {}
         }
+        let written = self.write_answer(world, op);
         let before = Snapshot::of(world);
         let new_job =
             if let Op::Post(client, terms) = op { Some(world.next_job(world.clients[*client], terms)) } else { None };
@@ -111,6 +134,7 @@ impl History {
             self.log.push(line);
             match (verdict, sent) {
                 (Ok(()), Ok(sent)) => {
+                    self.count_turn(model, &expected);
                     *model = expected;
                     self.count(op.kind());
                     for event in sent.events() {
@@ -146,8 +170,19 @@ impl History {
                 self.count(op.kind());
             }
         }
+        if let Some((payer, answer)) = written.filter(|(_, answer)| world.exists(*answer)) {
+            world.drop_answer(payer, answer).ok();
+        }
         compare(world, model, &self.jobs)?;
         invariants(world, &self.jobs)
+    }
+
+    /// Writes what an answer consists of, whether it is asked for or not. Returns who pays for it, and its address.
+    fn write_answer(&self, world: &mut World, op: &Op) -> Option<(Pubkey, Pubkey)> {
+        let Op::Answer(job, index, provider, result) = *op else { return None };
+        let (job, p) = (self.jobs[job], world.providers[provider]);
+        world.seat(job, index, p)?;
+        Some((p.operator, world.write_result(job, index, p, p.operator, result)))
     }
 
     fn count(&mut self, what: &str) {
@@ -157,11 +192,78 @@ impl History {
     fn count_event(&mut self, event: &[u8]) {
         if event.starts_with(events::LeaseAgreed::DISCRIMINATOR) {
             self.count("agreed");
-        } else if event.starts_with(events::LeaseDisagreed::DISCRIMINATOR) {
-            self.count("disagreed");
-        } else if let Some(mut body) = event.strip_prefix(events::LeaseExpired::DISCRIMINATOR) {
-            let departure = events::LeaseExpired::deserialize(&mut body).map(|event| event.departure);
-            self.count(&format!("departure {departure:?}"));
+        } else if event.starts_with(events::LeaseReopened::DISCRIMINATOR) {
+            self.count("reopened");
+        } else if event.starts_with(events::LeaseVoided::DISCRIMINATOR) {
+            self.count("undecided");
+        } else if let Some(event) = decode::<events::SeatsOpened>(event) {
+            self.count(if event.kind == 1 { "audit" } else { "dispute" });
+        } else if let Some(event) = decode::<events::ResultDrawn>(event) {
+            self.count(["", "draw passed", "draw: the reserve pays", "draw: the seat pays"][usize::from(event.draw)]);
+        } else if let Some(event) = decode::<events::SeatSlashed>(event) {
+            self.slashed.0 += event.awarded;
+            self.slashed.1 += event.burned;
+            self.count(if event.awarded > 0 { "slashed for others" } else { "slashed" });
+        } else if event.starts_with(events::ChunkWithheld::DISCRIMINATOR) {
+            self.count("withheld a chunk");
+        } else if let Some(event) = decode::<events::LeaseSettled>(event) {
+            self.count(["paid as asked", "paid for an audit", "paid for a vote"][usize::from(event.kind)]);
+        } else if let Some(event) = decode::<events::LeaseExpired>(event) {
+            self.count(&format!("departure {:?}", event.departure));
+        }
+    }
+
+    /// Counts what no event tells.
+    fn count_turn(&mut self, before: &Model, after: &Model) {
+        let drawn =
+            |lease: &Lease| lease.seats.iter().filter(|seat| matches!(seat.draw, Draw::Reserve | Draw::Seat)).count();
+        let leases = |model: &Model| -> Vec<(usize, u32, Lease)> {
+            let jobs = model.jobs.iter().enumerate();
+            jobs.flat_map(|(i, job)| job.leases.iter().map(move |(k, lease)| (i, *k, lease.clone()))).collect()
+        };
+        for (job, index, then) in leases(before) {
+            let seats = after.jobs[job].leases.get(&index).map(|lease| &lease.seats);
+            let left = |seat: &&Seat| seats.is_none_or(|seats| seats.iter().all(|now| now.attempt != seat.attempt));
+            let bonds = then.seats.iter().filter(left).any(|seat| seat.bonds > 0);
+            if bonds && after.jobs[job].paid > before.jobs[job].paid {
+                self.count("paid with bonds");
+            }
+        }
+        for (job, index, now) in leases(after) {
+            let Some(then) = before.jobs[job].leases.get(&index) else { continue };
+            let silent = |lease: &Lease| lease.seats.iter().any(|seat| seat.silent);
+            if silent(&now) && !silent(then) {
+                self.count("silenced");
+            }
+            if now.group == Kind::Audit && then.group == Kind::Audit && now.rounds > then.rounds {
+                // A draw of the auditor calls the next one; without one the auditor has gone.
+                self.count(if then.audit_due || drawn(&now) > drawn(then) {
+                    "audit of an audit"
+                } else {
+                    "audit called again"
+                });
+            }
+            if now.opened_at == 0 && now.rounds == then.rounds && now.seed_slot > then.seed_slot {
+                self.count("seed missed");
+            }
+            if now.exhausted && !then.exhausted {
+                self.count(&format!("exhausted {:?}", now.group));
+            }
+            let by_rest = |lease: &Lease| lease.seats.iter().any(|seat| seat.from_rest);
+            if by_rest(&now) && !by_rest(then) {
+                self.count("void by vote");
+            }
+            let again = |now: &Seat| {
+                let passed = |then: &Seat| (then.attempt, then.draw) == (now.attempt, Draw::Passed);
+                now.draw == Draw::Seat && then.seats.iter().any(passed)
+            };
+            if now.seats.iter().any(again) {
+                self.count("drawn after all");
+            }
+            let confirmed = |lease: &Lease| lease.seats.iter().filter(|seat| seat.confirmed).count();
+            if confirmed(&now) > confirmed(then) {
+                self.count("confirmed");
+            }
         }
     }
 
@@ -171,7 +273,7 @@ impl History {
     }
 
     /// Does what must be possible now.
-    fn must(&mut self, world: &mut World, model: &mut Model, op: Op) -> Result<(), String> {
+    pub(super) fn must(&mut self, world: &mut World, model: &mut Model, op: Op) -> Result<(), String> {
         op.apply(&mut model.clone()).map_err(|reason| format!("{op:?} must be possible at the end, but: {reason}"))?;
         self.step(world, model, &op, false)
     }
@@ -180,83 +282,5 @@ impl History {
         let clients = world.clients.iter().map(|client| client.wallet);
         let providers = world.providers.iter().flat_map(|provider| [provider.authority, provider.operator]);
         clients.chain(providers).chain([world.authority]).map(|wallet| (wallet, world.lamports(wallet))).collect()
-    }
-
-    /// Brings everything to its end (invariant 8) and counts what is left.
-    fn finish(&mut self, world: &mut World, model: &mut Model, wallets: &[(Pubkey, u64)]) -> Result<(), String> {
-        let last = model.jobs.iter().map(|job| job.deadline + i64::from(job.market.grace_seconds)).max();
-        let wait = last.map_or(0, |last| (last - model.now).max(0)) + 10_000;
-        self.must(world, model, Op::Advance(wait))?;
-        for job in 0..model.jobs.len() {
-            let seats = |model: &Model| -> Vec<(u32, usize, SeatState)> {
-                let leases = model.jobs[job].leases.iter();
-                leases.flat_map(|(i, lease)| lease.seats.iter().map(|s| (*i, s.provider, s.state))).collect()
-            };
-            for (index, provider, state) in seats(model) {
-                if state != SeatState::Opened {
-                    self.must(world, model, Op::Expire(job, index, provider))?;
-                } else if !model.jobs[job].gone && self.rng.one_in(2) {
-                    self.must(world, model, Op::Settle(job, index, provider))?;
-                }
-            }
-            for (index, provider, _) in seats(model) {
-                if model.jobs[job].leases[&index].state == LeaseState::Settled {
-                    self.must(world, model, Op::Settle(job, index, provider))?;
-                }
-            }
-            if !model.jobs[job].gone {
-                self.must(world, model, Op::CloseJob(job, vec![]))?;
-            }
-            for (index, provider, _) in seats(model) {
-                self.must(world, model, Op::Expire(job, index, provider))?;
-            }
-            for index in model.jobs[job].leases.keys().copied().collect::<Vec<_>>() {
-                self.must(world, model, Op::CloseLease(job, index))?;
-            }
-        }
-        for provider in 0..model.providers.len() {
-            if model.providers[provider].stake > 0 {
-                let stake = model.providers[provider].stake;
-                self.must(world, model, Op::RequestUnstake(provider, stake))?;
-            }
-        }
-        self.must(world, model, Op::Advance(10_000_000))?;
-        for provider in 0..model.providers.len() {
-            if model.providers[provider].to_burn > 0 {
-                self.must(world, model, Op::BurnBonds(provider))?;
-            }
-            if model.providers[provider].unstaking > 0 {
-                self.must(world, model, Op::WithdrawStake(provider))?;
-            }
-            if model.providers[provider].earned > 0 {
-                self.must(world, model, Op::WithdrawEarnings(provider))?;
-            }
-        }
-        if model.treasury > 0 {
-            self.must(world, model, Op::WithdrawTreasury(model.treasury))?;
-        }
-        self.count_what_is_left(world, model, wallets)
-    }
-
-    fn count_what_is_left(&self, world: &World, model: &Model, wallets: &[(Pubkey, u64)]) -> Result<(), String> {
-        let is = |what: &str, found: u64, expected: u64| {
-            if found == expected { Ok(()) } else { Err(format!("at the end {what} is {found}, expected {expected}")) }
-        };
-        let held = model.providers.iter().map(|p| p.wallet).sum::<u64>() + model.clients.iter().sum::<u64>();
-        // What strangers gave to a vault stays there, and nothing else does.
-        let vaults = model.providers.iter().map(|p| p.vault).sum::<u64>();
-        is("the supply", world.supply(), held + vaults + model.treasury_withdrawn)?;
-        is("the treasury", world.tokens(world.treasury), 0)?;
-        for job in &self.jobs {
-            is("an escrow account", world.lamports(job.escrow), 0)?;
-            is("a job account", world.lamports(job.address), 0)?;
-            for index in 0..job.leases {
-                is("a lease account", world.lamports(job.lease(index)), 0)?;
-            }
-        }
-        for (wallet, lamports) in wallets {
-            is(&format!("the SOL of {wallet}"), world.lamports(*wallet), *lamports)?;
-        }
-        Ok(())
     }
 }

@@ -2,16 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Job, Model, Refused, SeatState, share};
-use crate::terms::JobTerms;
+use tessera_protocol::seeds;
+
+use super::{Job, Model, Refused, chance::reserved_audits, draw::AHEAD, share};
+use crate::{
+    terms::{JobTerms, MarketTerms},
+    world::pda,
+};
 
 /// A year.
 const LONGEST_JOB: i64 = 31_536_000;
+/// Providers that a job may name.
+const MOST_LISTED: usize = 16;
+/// A week.
+const LONGEST_CHALLENGE: u32 = 604_800;
 
-/// Work and fee of units at a price.
-fn cost(price: u64, units: u64, replicas: u8, fee_bps: u16) -> Option<u64> {
-    let work = u128::from(price).checked_mul(u128::from(units))?.checked_mul(u128::from(replicas))?;
-    u64::try_from(work.checked_add(share(work, fee_bps))?).ok()
+/// What `units` cost at a price, and what is set aside for their audits.
+fn work_and_reserve(price: u64, units: u64, terms: &JobTerms, market: &MarketTerms) -> Option<(u64, u64)> {
+    let work = u128::from(price).checked_mul(u128::from(units))?.checked_mul(u128::from(terms.replicas))?;
+    let per_lease = u64::from(terms.units_per_lease);
+    let audits = reserved_audits(market, units.div_ceil(per_lease), terms.replicas);
+    let reserve = u128::from(price).checked_mul(u128::from(units.min(per_lease)))?.checked_mul(audits)?;
+    Some((u64::try_from(work).ok()?, u64::try_from(reserve).ok()?))
 }
 
 impl Model {
@@ -20,22 +32,39 @@ impl Model {
         if self.paused {
             return Err("paused");
         }
-        let deposited =
-            cost(terms.price_per_unit, terms.units, terms.replicas, self.market.fee_bps).ok_or("overflow")?;
-        if terms.price_per_unit == 0 || deposited > self.clients[client] {
+        if terms.allowed.len() + terms.denied.len() > MOST_LISTED {
+            return Err("too many names");
+        }
+        if terms.requirements.memory_mib > self.market.max_memory_mib || terms.challenge_seconds > LONGEST_CHALLENGE {
+            return Err("too much memory, or too long a challenge");
+        }
+        let cost = work_and_reserve(terms.price_per_unit, terms.units, &terms, &self.market);
+        let (work, reserve) = cost.ok_or("overflow")?;
+        let both = u128::from(work) + u128::from(reserve);
+        let deposited = u64::try_from(both + share(both, self.market.fee_bps)).map_err(|_| "overflow")?;
+        if terms.price_per_unit == 0 || deposited > self.clients[client].tokens {
             return Err("zero price or too little money");
         }
+        let number = self.clients[client].jobs.to_le_bytes();
         let job = Job {
             client,
+            key: pda(&[seeds::JOB, &self.clients[client].key, &number]).to_bytes(),
             market: self.market,
             cancelled: false,
             gone: false,
             posted_at: self.now,
+            seed: None,
+            seed_slot: self.slot() + AHEAD,
             deadline: self.now + terms.seconds,
             price: terms.price_per_unit,
             deposited,
             paid: 0,
             owed: 0,
+            owed_seats: 0,
+            audit_reserve: reserve,
+            reserve,
+            audits_paid: 0,
+            contested: 0,
             escrow: deposited,
             settled: BTreeSet::new(),
             settled_units: 0,
@@ -45,7 +74,8 @@ impl Model {
         if job.longest() > job.terms.seconds || job.terms.seconds > LONGEST_JOB {
             return Err("deadline too near or too far");
         }
-        self.clients[client] -= deposited;
+        self.clients[client].tokens -= deposited;
+        self.clients[client].jobs += 1;
         self.jobs.push(job);
         Ok(self.jobs.len() - 1)
     }
@@ -63,15 +93,18 @@ impl Model {
         }
         let price = job.price.checked_add(add_price).ok_or("overflow")?;
         let units = job.terms.units - job.settled_units;
-        let work = u128::from(add_price) * u128::from(units) * u128::from(job.terms.replicas);
+        let (work, reserve) = work_and_reserve(add_price, units, &job.terms, &job.market).ok_or("overflow")?;
+        let both = u128::from(work) + u128::from(reserve);
         // Rounded up, so that the fee on the whole job is covered whatever was rounded down before.
-        let added = work + (work * u128::from(job.market.fee_bps)).div_ceil(10_000);
+        let added = both + (both * u128::from(job.market.fee_bps)).div_ceil(10_000);
         let added = u64::try_from(added).map_err(|_| "overflow")?;
-        if added > wallets[job.client] {
+        if added > wallets[job.client].tokens {
             return Err("too little money");
         }
         job.deposited = job.deposited.checked_add(added).ok_or("overflow")?;
-        wallets[job.client] -= added;
+        wallets[job.client].tokens -= added;
+        job.audit_reserve += reserve;
+        job.reserve += reserve;
         job.escrow += added;
         job.price = price;
         job.deadline = deadline;
@@ -102,12 +135,11 @@ impl Model {
         let complete = self.jobs[job].settled.len() as u32 == self.jobs[job].lease_count();
         let unsettled = self.unsettled(job);
         let j = &self.jobs[job];
-        let vacant = |index: &u32| {
-            j.leases.get(index).is_none_or(|lease| lease.seats.iter().all(|seat| seat.state == SeatState::Rejected))
-        };
+        let vacant = |index: &u32| j.leases.get(index).is_none_or(|lease| lease.active().next().is_none());
         let all_vacant = j.cancelled && shown == unsettled && unsettled.iter().all(vacant);
-        if j.gone || j.owed > 0 || !(complete || j.over(self.now) || all_vacant) {
-            return Err("gone, owed or not at its end");
+        if j.gone || j.owed > 0 || j.owed_seats > 0 || j.contested > 0 || !(complete || j.over(self.now) || all_vacant)
+        {
+            return Err("gone, owed, contested or not at its end");
         }
         let fee = share(u128::from(j.paid), j.market.fee_bps) as u64;
         let treasury = share(u128::from(fee), j.market.treasury_bps) as u64;
@@ -115,7 +147,7 @@ impl Model {
         let client = j.client;
         self.treasury += treasury;
         self.burned += fee - treasury;
-        self.clients[client] += refund;
+        self.clients[client].tokens += refund;
         let j = &mut self.jobs[job];
         j.escrow = 0;
         j.gone = true;

@@ -1,37 +1,82 @@
-//! Leases and their seats.
+//! Leases: how seats are taken and left.
 
-use super::{Job, Lease, LeaseState, Model, Refused, Seat, SeatState};
-use crate::world::START;
+use super::{At, Draw, Job, Kind, Lease, LeaseState, Model, Refused, Seat, SeatState};
 
-/// Seats in a lease account, rejected ones included.
-const MOST_SEATS: usize = 24;
-
-/// Slots until `now`, at 400 ms each.
-fn slot(now: i64) -> u64 {
-    ((now - START) * 5 / 2) as u64
-}
+/// Seats in a lease account.
+const MOST_SEATS: usize = 96;
 
 impl Job {
-    fn complete_set(&self, lease: &Lease) -> bool {
-        lease.active().count() == usize::from(self.terms.replicas)
+    /// The job, if it is not gone.
+    pub(super) fn present(&mut self) -> Result<&mut Self, Refused> {
+        if self.gone { Err("the job is gone") } else { Ok(self) }
     }
 
-    fn lease_of(&mut self, index: u32, provider: usize) -> Result<(&mut Lease, usize), Refused> {
-        let lease = self.leases.get_mut(&index).ok_or("no such lease")?;
-        let seat = lease.seat(provider).ok_or("no such seat")?;
-        Ok((lease, seat))
+    /// Does something to a lease.
+    pub(super) fn with<T>(
+        &mut self,
+        index: u32,
+        f: impl FnOnce(&mut Self, &mut Lease) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let mut lease = self.leases.remove(&index).ok_or("no such lease")?;
+        let result = f(self, &mut lease);
+        self.leases.insert(index, lease);
+        result
     }
 
-    /// Opens a lease again if an agreed one lost its last seat, and ends revealing if nobody is left to reveal.
-    fn after_loss(&mut self, index: u32) {
-        let Some(lease) = self.leases.get_mut(&index) else { return };
-        if lease.state == LeaseState::Agreed && lease.active().next().is_none() {
-            lease.state = LeaseState::Open;
-            lease.open_by = 0;
+    /// Does something to the seat of a provider.
+    pub(super) fn with_seat<T>(
+        &mut self,
+        index: u32,
+        provider: usize,
+        f: impl FnOnce(&mut Self, &mut Lease, usize) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        self.with(index, |job, lease| {
+            let seat = lease.seat(provider).ok_or("no such seat")?;
+            f(job, lease, seat)
+        })
+    }
+
+    /// A lease that nobody has claimed yet.
+    fn begin(&self, index: u32, opener: usize) -> Result<Lease, Refused> {
+        let (seed, seeded_at) = self.seed.ok_or("the job has no seed")?;
+        let units = self.units_of(index);
+        Ok(Lease {
+            state: LeaseState::Open,
+            group: Kind::Base,
+            opener,
+            units,
+            claims: 0,
+            missing: self.terms.replicas,
+            wanted: self.terms.replicas,
+            rounds: 0,
+            audit_due: false,
+            drawn: false,
+            contested: false,
+            exhausted: false,
+            call: 0,
+            window_slot: 0,
+            opened_at: seeded_at,
+            reveal_by: 0,
+            open_by: 0,
+            pay: self.price * units,
+            awards: 0,
+            seed_slot: self.seed_slot,
+            seed,
+            result: None,
+            seats: Vec::new(),
+        })
+    }
+}
+
+impl Lease {
+    /// Takes a seat out. Somebody else may take its place, but not where the lease is contested.
+    fn leave(&mut self, i: usize) -> Seat {
+        let seat = self.seats.remove(i);
+        let awaited = matches!(seat.state, SeatState::Leased | SeatState::Committed);
+        if awaited && self.state == LeaseState::Open && !self.contested {
+            self.missing += 1;
         }
-        if lease.seats.iter().all(|seat| seat.state != SeatState::Committed) {
-            lease.reveal_by = 0;
-        }
+        seat
     }
 }
 
@@ -44,181 +89,101 @@ impl Model {
         p.lost += bond;
     }
 
+    /// What a job lets its client decide about who takes base seats, and its market.
+    fn may_take_base(&self, job: &Job, lease: &Lease, provider: usize) -> Result<(), Refused> {
+        let p = &self.providers[provider];
+        let named = |list: &[anchor_lang::prelude::Pubkey]| list.iter().any(|key| key.to_bytes() == p.key);
+        if self.paused || job.cancelled && lease.active().next().is_none() {
+            return Err("paused or cancelled");
+        }
+        if !job.terms.allowed.is_empty() && !named(&job.terms.allowed) || named(&job.terms.denied) {
+            return Err("not listed");
+        }
+        if p.stake < self.market.min_stake {
+            return Err("too little stake");
+        }
+        if p.open_leases >= self.market.max_open_leases || self.now + job.longest() > job.deadline {
+            return Err("open leases or deadline");
+        }
+        Ok(())
+    }
+
     /// `claim_lease`.
     pub fn claim_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
-        let (now, paused, market) = (self.now, self.paused, self.market);
-        let (j, p) = (&mut self.jobs[job], &mut self.providers[provider]);
-        if j.gone || paused || index >= j.lease_count() || j.settled.contains(&index) {
-            return Err("gone, paused, no such lease or settled");
+        let (at, j, p) = (self.at(), &self.jobs[job], &self.providers[provider]);
+        if j.gone || index >= j.lease_count() || j.settled.contains(&index) {
+            return Err("gone, no such lease or settled");
         }
-        let units = j.units_of(index);
-        if let Some(lease) = j.leases.get(&index) {
-            if lease.state != LeaseState::Open
-                || lease.seat(provider).is_some()
-                || lease.rejected() + usize::from(j.terms.replicas) > MOST_SEATS
-            {
-                return Err("agreed, already in it or no room");
-            }
-            if j.complete_set(lease) || lease.reveal_by != 0 || (j.cancelled && lease.active().next().is_none()) {
-                return Err("full or cancelled");
-            }
-        } else if j.cancelled {
-            return Err("cancelled");
+        let lease = j.leases.get(&index).map_or_else(|| j.begin(index, provider), |lease| Ok(lease.clone()))?;
+        if !lease.gathers() || lease.seat(provider).is_some() {
+            return Err("decided, revealing or already in it");
         }
-        if p.stake < market.min_stake || p.open_leases >= market.max_open_leases || now + j.longest() > j.deadline {
-            return Err("stake, open leases or deadline");
+        if lease.missing == 0 || lease.seats.len() >= MOST_SEATS || lease.opened_at == 0 {
+            return Err("full or without a seed");
         }
-        let pay = j.price * units;
+        let base = lease.group == Kind::Base;
+        if base {
+            self.may_take_base(j, &lease, provider)?;
+        }
+        let pay = if base { j.price * lease.units } else { lease.pay };
         let lock = pay * u64::from(j.market.lock_multiple);
         let bond = (pay * u64::from(j.market.expiry_bond_bps) / 10_000).min(lock);
-        // A quarter of the stake, rounded up, stays free.
-        if p.locked + lock > p.stake - p.stake.div_ceil(4) {
-            return Err("too much stake is locked");
+        // A quarter of the stake, rounded up, stays free of base seats.
+        let most = if base { p.stake - p.stake.div_ceil(4) } else { p.stake };
+        if p.locked + lock > most {
+            return Err("too much of its stake is locked");
         }
+        self.admit(j, &lease, index, provider)?;
+        let p = &mut self.providers[provider];
         p.open_leases += 1;
         p.locked += lock;
-        let lease = j.leases.entry(index).or_insert(Lease {
-            state: LeaseState::Open,
-            opener: provider,
-            units,
-            claims: 0,
-            rounds: 0,
-            reveal_by: 0,
-            open_by: 0,
-            seats: Vec::new(),
-        });
+        let j = &mut self.jobs[job];
+        let commit_by = at.now + i64::from(j.terms.lease_seconds);
+        let lease = j.leases.entry(index).or_insert(lease);
         lease.seats.push(Seat {
             provider,
+            kind: lease.group,
             state: SeatState::Leased,
+            draw: Draw::Waiting,
             attempt: lease.claims,
             pay,
-            commit_by: now + i64::from(j.terms.lease_seconds),
+            commit_by,
             lock,
             bond,
-            committed_at: 0,
+            slot: at.slot,
             result: 0,
+            confirmed: false,
+            from_reserve: false,
+            from_rest: false,
+            silent: false,
+            payable_at: 0,
+            answer_by: 0,
+            demand: 0,
+            demands: 0,
+            bonds: 0,
         });
         lease.claims += 1;
-        Ok(())
-    }
-
-    /// `commit_result` of a result whose root is called `result`.
-    pub fn commit_result(&mut self, job: usize, index: u32, provider: usize, result: u8) -> Result<(), Refused> {
-        let now = self.now;
-        let j = &mut self.jobs[job];
-        if j.gone {
-            return Err("gone");
-        }
-        let (replicas, window) = (usize::from(j.terms.replicas), i64::from(j.market.reveal_seconds));
-        let (lease, at) = j.lease_of(index, provider)?;
-        let seat = &mut lease.seats[at];
-        if seat.state != SeatState::Leased || now > seat.commit_by {
-            return Err("not leased or too late");
-        }
-        seat.state = SeatState::Committed;
-        seat.committed_at = now;
-        seat.result = result;
-        if lease.active().count() == replicas && lease.active().all(|seat| seat.state != SeatState::Leased) {
-            lease.reveal_by = now + window;
-        }
-        Ok(())
-    }
-
-    /// `reveal_result`, with the key or without.
-    pub fn reveal_result(&mut self, job: usize, index: u32, provider: usize, key: bool) -> Result<(), Refused> {
-        let now = self.now;
-        let j = &mut self.jobs[job];
-        if j.gone || (key && j.terms.replicas != 1) {
-            return Err("gone, or a key with replicas");
-        }
-        let (window, replicas) = (i64::from(j.market.reveal_seconds), usize::from(j.terms.replicas));
-        let (lease, at) = j.lease_of(index, provider)?;
-        if lease.seats[at].state != SeatState::Committed || lease.reveal_by == 0 {
-            return Err("not committed or replicas missing");
-        }
-        lease.seats[at].state = SeatState::Revealed;
-        if lease.seats.iter().all(|seat| seat.state != SeatState::Committed) {
-            lease.reveal_by = 0;
-        }
-        if lease.active().count() == replicas && lease.active().all(|seat| seat.state == SeatState::Revealed) {
-            let result = lease.seats[at].result;
-            if lease.active().all(|seat| seat.result == result) {
-                lease.state = LeaseState::Agreed;
-                lease.open_by = now + window;
-                if key {
-                    lease.seats[at].state = SeatState::Opened;
-                }
-            } else {
-                lease.rounds += 1;
-                lease.seats.iter_mut().for_each(|seat| seat.state = SeatState::Rejected);
-            }
-        }
-        Ok(())
-    }
-
-    /// `open_result`.
-    pub fn open_result(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
-        let j = &mut self.jobs[job];
-        let (lease, at) = j.lease_of(index, provider)?;
-        if lease.state == LeaseState::Open || lease.seats[at].state != SeatState::Revealed {
-            return Err("not agreed or not revealed");
-        }
-        lease.seats[at].state = SeatState::Opened;
-        Ok(())
-    }
-
-    /// `settle_lease`.
-    pub fn settle_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
-        let j = &mut self.jobs[job];
-        if j.gone {
-            return Err("gone");
-        }
-        let (lease, at) = j.lease_of(index, provider)?;
-        if lease.state == LeaseState::Open || lease.seats[at].state != SeatState::Opened {
-            return Err("not agreed or not opened");
-        }
-        let first = lease.state == LeaseState::Agreed;
-        lease.state = LeaseState::Settled;
-        let seat = lease.seats.remove(at);
-        let (units, others) = (lease.units, lease.active().map(|seat| seat.pay).sum::<u64>());
-        if lease.seats.is_empty() {
-            j.leases.remove(&index);
-        }
-        if first {
-            j.settled.insert(index);
-            j.settled_units += units;
-            j.owed += others;
-        } else {
-            j.owed -= seat.pay;
-        }
-        j.paid += seat.pay;
-        j.escrow -= seat.pay;
-        let p = &mut self.providers[provider];
-        p.vault += seat.pay;
-        p.earned += seat.pay;
-        p.total_earned += seat.pay;
-        p.leases_settled += 1;
-        p.units_settled += units;
-        p.open_leases -= 1;
-        p.locked -= seat.lock;
+        lease.missing -= 1;
         Ok(())
     }
 
     /// `return_lease`.
     pub fn return_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
-        let (now, market) = (self.now, self.market);
-        let j = &mut self.jobs[job];
-        let (lease, at) = j.lease_of(index, provider)?;
-        let missing = lease.reveal_by == 0;
-        match lease.seats[at].state {
-            SeatState::Leased if now <= lease.seats[at].commit_by => {}
-            SeatState::Committed if missing => {}
-            _ => return Err("not to be returned"),
-        }
-        let seat = lease.seats.remove(at);
-        let wait = u64::from(j.terms.lease_seconds);
-        let waited = seat.state == SeatState::Committed && slot(now) >= slot(seat.committed_at) + wait;
-        j.after_loss(index);
+        let (at, market) = (self.at(), self.market);
+        let (seat, waited) = self.jobs[job].with_seat(index, provider, |job, lease, i| {
+            let seat = &lease.seats[i];
+            let late = at.passed(seat.commit_by, seat.slot, job.terms.lease_seconds);
+            let free = seat.kind == Kind::Base && !lease.contested;
+            match seat.state {
+                SeatState::Leased if free && !late => {}
+                SeatState::Committed if free && seat.draw == Draw::Passed && lease.reveal_by == 0 => {}
+                _ => return Err("not to be returned"),
+            }
+            let wait = seat.slot + u64::from(job.terms.lease_seconds);
+            let seat = lease.leave(i);
+            let waited = seat.state == SeatState::Committed && at.slot >= wait;
+            Ok((seat, waited))
+        })?;
         let p = &mut self.providers[provider];
         p.open_leases -= 1;
         p.locked -= seat.lock;
@@ -227,8 +192,8 @@ impl Model {
         }
         // Each free return comes back after its share of the time, the first one used first.
         let each = i64::from(market.returns_seconds).checked_div(i64::from(market.free_returns));
-        let back = each.map(|each| p.returns_full_at.max(now) + each.max(1));
-        match back.filter(|back| *back <= now + i64::from(market.returns_seconds)) {
+        let back = each.map(|each| p.returns_full_at.max(at.now) + each.max(1));
+        match back.filter(|back| *back <= at.now + i64::from(market.returns_seconds)) {
             Some(back) => p.returns_full_at = back,
             None => self.lose(provider, seat.bond),
         }
@@ -237,31 +202,20 @@ impl Model {
 
     /// `expire_lease`.
     pub fn expire_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
-        let now = self.now;
-        let j = &mut self.jobs[job];
-        let (over, gone) = (j.over(now), j.gone);
-        let (lease, at) = j.lease_of(index, provider)?;
-        let (seat, p) = (lease.seats[at].clone(), &mut self.providers[provider]);
-        let before = (p.expired, p.faults);
-        let passed = |by: i64| by != 0 && now > by;
-        match seat.state {
-            SeatState::Leased | SeatState::Committed | SeatState::Revealed if gone => {}
-            SeatState::Leased if now > seat.commit_by => p.expired += 1,
-            SeatState::Committed if passed(lease.reveal_by) => p.faults += 1,
-            SeatState::Leased | SeatState::Committed if over => {}
-            SeatState::Revealed if lease.state != LeaseState::Open && passed(lease.open_by) => p.faults += 1,
-            SeatState::Revealed if over => {}
-            SeatState::Opened if gone => {}
-            SeatState::Rejected if lease.state == LeaseState::Settled || over => p.disagreed += 1,
-            _ => return Err("window still open"),
-        }
-        let owed = if lease.state == LeaseState::Settled && seat.state == SeatState::Revealed { seat.pay } else { 0 };
-        lease.seats.remove(at);
-        j.owed -= owed;
-        j.after_loss(index);
+        let at = self.at();
+        let (seat, late) = self.jobs[job].with_seat(index, provider, |job, lease, i| {
+            let late = job.leaves(lease, &lease.seats[i], at)?;
+            let seat = lease.leave(i);
+            if !job.gone {
+                job.seat_left(lease, &seat, at);
+            }
+            Ok((seat, late))
+        })?;
+        let p = &mut self.providers[provider];
         p.open_leases -= 1;
         p.locked -= seat.lock;
-        if (p.expired, p.faults) != before {
+        if late {
+            p.reputation.expiry(at.now);
             self.lose(provider, seat.bond);
         }
         Ok(())
@@ -277,5 +231,47 @@ impl Model {
         }
         j.leases.remove(&index);
         Ok(())
+    }
+}
+
+impl Job {
+    /// What changes for a lease when a seat has left it unpaid.
+    fn seat_left(&mut self, lease: &mut Lease, seat: &Seat, at: At) {
+        if lease.state == LeaseState::Settled && seat.is_active() {
+            self.owed -= seat.due();
+            self.owed_seats -= 1;
+        }
+        if seat.from_reserve && seat.is_active() {
+            self.reserve += seat.pay;
+        }
+        if lease.state == LeaseState::Agreed && lease.active().next().is_none() {
+            self.reopen(lease, at);
+        } else {
+            self.complete(lease, at);
+        }
+    }
+
+    /// Whether a seat leaves late, or without blame.
+    fn leaves(&self, lease: &Lease, seat: &Seat, at: At) -> Result<bool, Refused> {
+        let over = self.over(at.now) && !lease.contested;
+        let opened = at.passed(lease.open_by, lease.window_slot, self.market.reveal_seconds);
+        match seat.state {
+            SeatState::Late => Ok(true),
+            SeatState::Released => Ok(false),
+            SeatState::Convicted => Err("convicted"),
+            _ if self.gone => Ok(false),
+            SeatState::Leased if at.passed(seat.commit_by, seat.slot, self.terms.lease_seconds) => Ok(true),
+            SeatState::Revealed if lease.is_decided() && opened => Ok(true),
+            SeatState::Leased | SeatState::Committed | SeatState::Revealed if over => Ok(false),
+            // The awards may never come.
+            SeatState::Opened if seat.kind == Kind::Dispute && opened => {
+                if seat.from_rest || lease.awards >= seat.pay || seat.answer_by != 0 {
+                    return Err("it can be paid, or something is demanded of it");
+                }
+                let graced = at.now > lease.open_by + i64::from(self.market.grace_seconds);
+                if graced { Ok(false) } else { Err("in its grace") }
+            }
+            _ => Err("window still open"),
+        }
     }
 }

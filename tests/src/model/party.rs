@@ -1,22 +1,35 @@
 //! Market, providers and clients.
 
-use super::{Model, Provider, Refused};
-use crate::terms::MarketTerms;
+use super::{Client, Model, Provider, Refused};
+use crate::{terms::MarketTerms, world::World};
 
 impl Model {
-    /// A market with providers that staked `stake` out of wallets of `wallet`, and clients with wallets of `wallet`.
+    /// The market of a world in which nothing has happened but that every provider staked `stake` out of `tokens`, which
+    /// everybody had in the wallet.
     #[must_use]
-    pub fn new(now: i64, market: MarketTerms, providers: usize, clients: usize, wallet: u64, stake: u64) -> Self {
-        let provider = Provider { wallet: wallet - stake, stake, vault: stake, ..Provider::default() };
+    pub fn of(world: &World, tokens: u64, stake: u64) -> Self {
+        let provider = |address: [u8; 32]| Provider {
+            key: address,
+            wallet: tokens - stake,
+            stake,
+            staked_slot: world.slot(),
+            vault: stake,
+            ..Provider::default()
+        };
+        let client = |address: [u8; 32]| Client { key: address, tokens, jobs: 0 };
         Self {
-            now,
-            market,
+            now: world.now(),
+            halted: 0,
+            hashes: world.hashes.clone(),
+            market: world.terms,
             paused: false,
+            total_stake: stake * world.providers.len() as u64,
             treasury: 0,
             treasury_withdrawn: 0,
             burned: 0,
-            providers: vec![provider; providers],
-            clients: vec![wallet; clients],
+            slashed: (0, 0),
+            providers: world.providers.iter().map(|p| provider(p.address.to_bytes())).collect(),
+            clients: world.clients.iter().map(|c| client(c.address.to_bytes())).collect(),
             jobs: Vec::new(),
         }
     }
@@ -48,6 +61,7 @@ impl Model {
 
     /// `add_stake`.
     pub fn add_stake(&mut self, provider: usize, amount: u64) -> Result<(), Refused> {
+        let slot = self.slot();
         let p = &mut self.providers[provider];
         if amount == 0 || amount > p.wallet {
             return Err("zero or more than there is");
@@ -55,6 +69,8 @@ impl Model {
         p.wallet -= amount;
         p.vault += amount;
         p.stake += amount;
+        p.staked_slot = slot;
+        self.total_stake += amount;
         Ok(())
     }
 
@@ -68,6 +84,7 @@ impl Model {
         p.stake -= amount;
         p.unstaking += amount;
         p.unstake_at = unstake_at;
+        self.total_stake -= amount;
         Ok(())
     }
 
@@ -93,6 +110,7 @@ impl Model {
         }
         p.vault -= p.to_burn;
         self.burned += p.to_burn;
+        self.total_stake -= p.to_burn;
         p.to_burn = 0;
         Ok(())
     }
@@ -111,20 +129,20 @@ impl Model {
 
     /// A transfer of tokens from a client to a stake vault: a gift that nobody asked for.
     pub fn give_to_vault(&mut self, client: usize, provider: usize, amount: u64) -> Result<(), Refused> {
-        if amount > self.clients[client] {
+        if amount > self.clients[client].tokens {
             return Err("more than there is");
         }
-        self.clients[client] -= amount;
+        self.clients[client].tokens -= amount;
         self.providers[provider].vault += amount;
         Ok(())
     }
 
     /// A transfer of tokens from a client to the escrow of a job.
     pub fn give_to_escrow(&mut self, client: usize, job: usize, amount: u64) -> Result<(), Refused> {
-        if amount > self.clients[client] || self.jobs[job].gone {
+        if amount > self.clients[client].tokens || self.jobs[job].gone {
             return Err("more than there is, or no escrow");
         }
-        self.clients[client] -= amount;
+        self.clients[client].tokens -= amount;
         self.jobs[job].escrow += amount;
         Ok(())
     }

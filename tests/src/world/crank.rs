@@ -25,7 +25,7 @@ impl World {
     }
 
     /// Who paid the rent of the lease and of the seat of `provider`; the operator where there is none.
-    fn payers(&self, job: Job, index: u32, provider: Provider) -> (Pubkey, Pubkey) {
+    pub(super) fn payers(&self, job: Job, index: u32, provider: Provider) -> (Pubkey, Pubkey) {
         let lease = self.load::<Lease>(job.lease(index)).map(|lease| lease.payer);
         let seat = self.seat(job, index, provider).map(|seat| seat.payer);
         (lease.unwrap_or(provider.operator), seat.unwrap_or(provider.operator))
@@ -35,7 +35,9 @@ impl World {
     #[must_use]
     pub fn work(&self, job: Job, index: u32, provider: Provider, result: u8) -> Work {
         let attempt = self.seat(job, index, provider).map_or(0, |seat| seat.attempt);
-        Work::new(job.place(index, attempt, provider.address), result)
+        // Where nobody has claimed yet: of one unit.
+        let units = self.load::<Lease>(job.lease(index)).map_or(1, |lease| lease.units);
+        Work::new(job.place(index, attempt, provider.address), units, result)
     }
 
     /// `claim_lease`.
@@ -168,31 +170,5 @@ impl World {
             CloseLease { job: job.address, lease: job.lease(index), payer: payer },
             instruction::CloseLease {}
         )
-    }
-
-    /// Claims and commits.
-    #[track_caller]
-    pub fn commit(&mut self, job: Job, index: u32, provider: Provider, result: u8) {
-        self.claim_lease(job, index, provider).ok();
-        self.commit_result(job, index, provider, result).ok();
-    }
-
-    /// Brings a lease, in which all `providers` have the same result, to the point where it is agreed.
-    #[track_caller]
-    pub fn agree(&mut self, job: Job, index: u32, providers: &[Provider]) {
-        providers.iter().for_each(|provider| self.commit(job, index, *provider, 0));
-        for provider in providers {
-            self.reveal_result(job, index, *provider, 0).ok();
-        }
-    }
-
-    /// Brings a lease from its claim to its settlement, by `providers` that all have the same result.
-    #[track_caller]
-    pub fn complete(&mut self, job: Job, index: u32, providers: &[Provider]) {
-        self.agree(job, index, providers);
-        for provider in providers {
-            self.open_result(job, index, *provider).ok();
-            self.settle_lease(job, index, *provider).ok();
-        }
     }
 }

@@ -43,7 +43,7 @@ impl Job {
 }
 
 impl World {
-    /// A world with `n` providers and a job whose single lease of 4 units wants `replicas`.
+    /// A world with `n` providers and a seeded job whose single lease of 4 units wants `replicas`.
     #[must_use]
     pub fn with_replicas(n: usize, replicas: u8) -> (Self, Job, Vec<Provider>) {
         let mut world = Self::with(|b| b.providers = n);
@@ -81,6 +81,11 @@ impl World {
                 regions: terms.requirements.regions,
             },
             store: terms.store.clone(),
+            challenge_seconds: terms.challenge_seconds,
+            min_stake: terms.min_stake,
+            min_score_bps: terms.min_score_bps,
+            allowed: terms.allowed.clone(),
+            denied: terms.denied.clone(),
         }
     }
 
@@ -109,14 +114,6 @@ impl World {
             },
             instruction::PostJob { args }
         )
-    }
-
-    /// Posts a job.
-    #[track_caller]
-    pub fn job(&mut self, client: Client, terms: &JobTerms) -> Job {
-        let job = self.next_job(client, terms);
-        self.post_job(client, terms).ok();
-        job
     }
 
     /// The leases of `job` that are marked settled in its account.

@@ -25,10 +25,24 @@ pub fn params(terms: &MarketTerms) -> state::MarketParams {
         unstake_seconds: terms.unstake_seconds,
         reveal_seconds: terms.reveal_seconds,
         grace_seconds: terms.grace_seconds,
-        lock_multiple: terms.lock_multiple,
-        expiry_bond_bps: terms.expiry_bond_bps,
         free_returns: terms.free_returns,
         returns_seconds: terms.returns_seconds,
+        step_seconds: terms.step_seconds,
+        stake_cap: terms.stake_cap,
+        credit_fee: terms.credit_fee,
+        demand_bond: terms.demand_bond,
+        max_memory_mib: terms.max_memory_mib,
+        audit: state::AuditParams {
+            p_min_bps: terms.p_min_bps,
+            saving_bps: terms.saving_bps,
+            collusion_bps: terms.collusion_bps,
+            lock_multiple: terms.lock_multiple,
+            reserve_bps: terms.reserve_bps,
+            expiry_bond_bps: terms.expiry_bond_bps,
+            probation: terms.probation,
+            lead: terms.lead,
+            seat_limit: terms.seat_limit,
+        },
     }
 }
 
@@ -190,6 +204,7 @@ impl World {
             "add_stake",
             AddStake {
                 authority: provider.authority,
+                market: self.market,
                 provider: provider.address,
                 stake_vault: provider.vault,
                 from: provider.tokens,
