@@ -20,10 +20,12 @@ mod error;
 mod keys;
 mod migration;
 pub mod observe;
+pub mod params;
 pub mod plan;
 mod settings;
 
 pub use error::Error;
 pub use migration::{Deployment, Migration, Progress};
+pub use params::MarketSettings;
 pub use plan::{Plan, Step};
-pub use settings::{Cluster, CreateMint, MarketSettings, MintSettings, ProgramSettings, Settings};
+pub use settings::{Cluster, CreateMint, MintSettings, ProgramSettings, Settings};

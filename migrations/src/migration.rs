@@ -16,7 +16,7 @@ use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_signer::Signer;
 use spl_token_interface::state::Account as TokenAccount;
-use tessera_sdk::{Config, PriorityFee, Tessera, ix, pda, token, types::MarketParams};
+use tessera_sdk::{Config, PriorityFee, Tessera, ix, pda, token};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -25,7 +25,8 @@ use crate::{
     cost::{self, Rent},
     keys::Keys,
     observe::{self, Addresses},
-    plan::{Desired, Params, Plan, Step},
+    params::Params,
+    plan::{Desired, Plan, Step},
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -160,7 +161,7 @@ impl Migration {
             Step::CreateMarket => self.create_market().await,
             Step::UpdateMarket(_) => {
                 let Desired { market, params, .. } = &self.plan.desired;
-                let update = ix::update_market(&keys.market_authority.pubkey(), market, MarketParams::from(*params));
+                let update = ix::update_market(&keys.market_authority.pubkey(), market, params.0);
                 self.send(&[update], &[&keys.market_authority]).await
             }
         }
@@ -243,7 +244,7 @@ impl Migration {
             let (payer, creator) = (self.keys.payer.pubkey(), creator.pubkey());
             instructions.push(solana_system_interface::instruction::transfer(&payer, &creator, lamports));
         }
-        instructions.push(ix::create_market(&creator.pubkey(), market_id, &mint, MarketParams::from(params)));
+        instructions.push(ix::create_market(&creator.pubkey(), market_id, &mint, params.0));
         self.send(&instructions, &[creator]).await
     }
 
@@ -359,19 +360,7 @@ async fn look(
         market: at.market,
         market_id: market.id,
         market_authority,
-        params: Params {
-            fee_bps: market.fee_bps,
-            treasury_bps: market.treasury_bps,
-            min_stake: amount::base_units(&market.min_stake, decimals)?,
-            max_open_leases: market.max_open_leases,
-            unstake_seconds: market.unstake_seconds,
-            reveal_seconds: market.reveal_seconds,
-            grace_seconds: market.grace_seconds,
-            lock_multiple: market.lock_multiple,
-            expiry_bond_bps: market.expiry_bond_bps,
-            free_returns: market.free_returns,
-            returns_seconds: market.returns_seconds,
-        },
+        params: Params(market.params(decimals)?),
         priority_fee: settings.priority_fee,
     };
     let base = rent(rpc, 0).await?;

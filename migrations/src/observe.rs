@@ -12,7 +12,7 @@ use solana_sdk_ids::bpf_loader_upgradeable;
 use spl_token_interface::state::Mint;
 use tessera_sdk::Tessera;
 
-use crate::{Error, buffer, plan::Params};
+use crate::{Error, buffer, params::Params};
 
 /// What is on the cluster now, as far as a plan depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub(crate) async fn observe(
         market: market.map(|market| Market {
             authority: market.authority,
             mint: market.mint,
-            params: Params::from(market.data.params),
+            params: Params(market.data.params),
         }),
     })
 }

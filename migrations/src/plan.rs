@@ -3,90 +3,19 @@
 use std::fmt;
 
 use solana_pubkey::Pubkey;
-use tessera_sdk::types::MarketParams;
 
 use crate::{
     Cluster, Error,
     amount::{sol, tokens},
     cost::{self, Cost, Rent},
     observe::{Buffer, Observed, Program},
+    params::Params,
 };
 
 /// The loader extends programs in steps of at least this.
 const EXTENSION: usize = 10_240;
 /// A payer on a localnet is given at least so much, so that it can do something afterwards.
 const AIRDROP: u64 = 10_000_000_000;
-
-/// A market's parameters, `min_stake` in base units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are those of the settings, and described there")]
-pub struct Params {
-    pub fee_bps: u16,
-    pub treasury_bps: u16,
-    pub min_stake: u64,
-    pub max_open_leases: u32,
-    pub unstake_seconds: u32,
-    pub reveal_seconds: u32,
-    pub grace_seconds: u32,
-    pub lock_multiple: u16,
-    pub expiry_bond_bps: u16,
-    pub free_returns: u32,
-    pub returns_seconds: u32,
-}
-
-impl Params {
-    fn fields(&self) -> [(&'static str, u64); 11] {
-        [
-            ("fee_bps", self.fee_bps.into()),
-            ("treasury_bps", self.treasury_bps.into()),
-            ("min_stake", self.min_stake),
-            ("max_open_leases", self.max_open_leases.into()),
-            ("unstake_seconds", self.unstake_seconds.into()),
-            ("reveal_seconds", self.reveal_seconds.into()),
-            ("grace_seconds", self.grace_seconds.into()),
-            ("lock_multiple", self.lock_multiple.into()),
-            ("expiry_bond_bps", self.expiry_bond_bps.into()),
-            ("free_returns", self.free_returns.into()),
-            ("returns_seconds", self.returns_seconds.into()),
-        ]
-    }
-}
-
-impl From<MarketParams> for Params {
-    fn from(params: MarketParams) -> Self {
-        Self {
-            fee_bps: params.fee_bps,
-            treasury_bps: params.treasury_bps,
-            min_stake: params.min_stake,
-            max_open_leases: params.max_open_leases,
-            unstake_seconds: params.unstake_seconds,
-            reveal_seconds: params.reveal_seconds,
-            grace_seconds: params.grace_seconds,
-            lock_multiple: params.lock_multiple,
-            expiry_bond_bps: params.expiry_bond_bps,
-            free_returns: params.free_returns,
-            returns_seconds: params.returns_seconds,
-        }
-    }
-}
-
-impl From<Params> for MarketParams {
-    fn from(params: Params) -> Self {
-        Self {
-            fee_bps: params.fee_bps,
-            treasury_bps: params.treasury_bps,
-            min_stake: params.min_stake,
-            max_open_leases: params.max_open_leases,
-            unstake_seconds: params.unstake_seconds,
-            reveal_seconds: params.reveal_seconds,
-            grace_seconds: params.grace_seconds,
-            lock_multiple: params.lock_multiple,
-            expiry_bond_bps: params.expiry_bond_bps,
-            free_returns: params.free_returns,
-            returns_seconds: params.returns_seconds,
-        }
-    }
-}
 
 /// What the cluster should look like.
 #[derive(Clone, Debug)]
@@ -313,9 +242,7 @@ fn market_steps(desired: &Desired, observed: &Observed, steps: &mut Vec<Step>) -
             market.authority, desired.market_authority
         )));
     }
-    let pairs = market.params.fields().into_iter().zip(desired.params.fields());
-    let changes: Vec<_> =
-        pairs.filter(|(now, then)| now != then).map(|((name, now), (_, then))| (name, now, then)).collect();
+    let changes = market.params.changes(&desired.params);
     if !changes.is_empty() {
         steps.push(Step::UpdateMarket(changes));
     }

@@ -1,22 +1,17 @@
 use solana_loader_v3_interface::state::UpgradeableLoaderState;
 
 use super::*;
-use crate::{cost::SIGNATURE_LAMPORTS, observe::Market};
+use tessera_sdk::types::MarketParams;
+
+use crate::{cost::SIGNATURE_LAMPORTS, observe::Market, params::MarketSettings};
 
 const RENT: Rent = Rent { base: 1_000, per_byte: 10 };
-const PARAMS: Params = Params {
-    fee_bps: 100,
-    treasury_bps: 5_000,
-    min_stake: 7,
-    max_open_leases: 8,
-    unstake_seconds: 60,
-    reveal_seconds: 60,
-    grace_seconds: 60,
-    lock_multiple: 20,
-    expiry_bond_bps: 1_000,
-    free_returns: 10,
-    returns_seconds: 3_600,
-};
+
+/// Those of a localnet, but for a few that the tests speak of.
+fn params() -> Params {
+    let settings = MarketSettings { fee_bps: 100, ..MarketSettings::localnet().unwrap() };
+    Params(MarketParams { min_stake: 7, ..settings.params(8).unwrap() })
+}
 
 fn key(n: u8) -> Pubkey {
     Pubkey::new_from_array([n; 32])
@@ -39,7 +34,7 @@ fn desired() -> Desired {
         market: key(5),
         market_id: 0,
         market_authority: key(1),
-        params: PARAMS,
+        params: params(),
         priority_fee: 0,
     }
 }
@@ -54,7 +49,7 @@ fn done() -> Observed {
     Observed {
         program: Program::Deployed { authority: Some(key(1)), capacity: 10_000, same: true },
         mint: Some(8),
-        market: Some(Market { authority: key(1), mint: key(4), params: PARAMS }),
+        market: Some(Market { authority: key(1), mint: key(4), params: params() }),
         ..empty()
     }
 }
@@ -140,8 +135,8 @@ fn programs_that_cannot_be_ours_are_refused() {
 #[test]
 fn changed_parameters_are_an_update() {
     let mut changed = desired();
-    changed.params.fee_bps = 200;
-    changed.params.min_stake = 8;
+    changed.params.0.fee_bps = 200;
+    changed.params.0.min_stake = 8;
     let plan = plan(changed, &done());
     assert_eq!(plan.steps, [Step::UpdateMarket(vec![("fee_bps", 100, 200), ("min_stake", 7, 8)])]);
     assert!(plan.to_string().contains("fee_bps 100 → 200, min_stake 7 → 8"));
@@ -150,8 +145,8 @@ fn changed_parameters_are_an_update() {
 #[test]
 fn what_a_market_cannot_change_is_refused() {
     let with = |market| conflict(desired(), &Observed { market: Some(market), ..done() });
-    assert!(with(Market { authority: key(1), mint: key(9), params: PARAMS }).contains("market.id"));
-    assert!(with(Market { authority: key(9), mint: key(4), params: PARAMS }).contains("market_authority"));
+    assert!(with(Market { authority: key(1), mint: key(9), params: params() }).contains("market.id"));
+    assert!(with(Market { authority: key(9), mint: key(4), params: params() }).contains("market_authority"));
     assert!(conflict(desired(), &Observed { mint: Some(6), ..done() }).contains("6 decimals"));
     let mut existing = desired();
     existing.new_mint = None;

@@ -7,12 +7,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 use solana_pubkey::Pubkey;
-use tessera_protocol::constants::{
-    BPS, EXPIRY_BOND_BPS, GRACE_SECONDS, LOCK_MULTIPLE, MAX_FEE_BPS, MAX_OPEN_LEASES, RETURNS_SECONDS, REVEAL_SECONDS,
-    UNSTAKE_SECONDS,
-};
 
-use crate::Error;
+use crate::{Error, params::MarketSettings};
 
 /// Which cluster the settings are for. The genesis hash of the one that answers must fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -117,37 +113,6 @@ pub struct CreateMint {
     pub supply: String,
 }
 
-/// The market's number and parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MarketSettings {
-    /// Number of the market among those of its creator.
-    #[serde(default)]
-    pub id: u16,
-    /// Fee on top of what providers earn, in basis points.
-    pub fee_bps: u16,
-    /// The treasury's share of the fee, in basis points; the rest is burned.
-    pub treasury_bps: u16,
-    /// Stake, in tokens, below which a provider may not claim.
-    pub min_stake: String,
-    /// Most leases that a provider may hold at once.
-    pub max_open_leases: u32,
-    /// Wait between asking for stake back and taking it.
-    pub unstake_seconds: u32,
-    /// Window for revealing results, and again for opening them.
-    pub reveal_seconds: u32,
-    /// Time after a job's deadline during which only settlement happens.
-    pub grace_seconds: u32,
-    /// Stake that a seat locks, in multiples of its pay.
-    pub lock_multiple: u16,
-    /// Bond that a late seat burns, in basis points of its pay.
-    pub expiry_bond_bps: u16,
-    /// Seats that a provider may return for nothing within `returns_seconds`.
-    pub free_returns: u32,
-    /// Time in which all free returns come back.
-    pub returns_seconds: u32,
-}
-
 impl Settings {
     /// Reads a settings file and checks what can be checked without a cluster.
     ///
@@ -182,29 +147,8 @@ impl Settings {
         if let MintSettings::Create(mint) = &self.mint {
             crate::amount::base_units(&mint.supply, mint.decimals)?;
         }
-        let market = &self.market;
-        let bounds = [
-            ("fee_bps", u64::from(market.fee_bps), 0, u64::from(MAX_FEE_BPS)),
-            ("treasury_bps", u64::from(market.treasury_bps), 0, BPS),
-            ("max_open_leases", u64::from(market.max_open_leases), 1, u64::from(MAX_OPEN_LEASES)),
-            bounded("unstake_seconds", market.unstake_seconds, UNSTAKE_SECONDS),
-            bounded("reveal_seconds", market.reveal_seconds, REVEAL_SECONDS),
-            bounded("grace_seconds", market.grace_seconds, GRACE_SECONDS),
-            bounded("lock_multiple", market.lock_multiple, LOCK_MULTIPLE),
-            bounded("expiry_bond_bps", market.expiry_bond_bps, EXPIRY_BOND_BPS),
-            bounded("returns_seconds", market.returns_seconds, RETURNS_SECONDS),
-        ];
-        for (name, value, low, high) in bounds {
-            if !(low..=high).contains(&value) {
-                return Err(Error::Value(format!("market.{name} is {value}, expected {low} to {high}")));
-            }
-        }
-        Ok(())
+        self.market.check()
     }
-}
-
-fn bounded<T: Into<u64>>(name: &'static str, value: T, (low, high): (T, T)) -> (&'static str, u64, u64, u64) {
-    (name, value.into(), low.into(), high.into())
 }
 
 fn resolve(folder: &Path, path: &Path) -> Result<PathBuf, String> {
@@ -221,6 +165,7 @@ fn pubkey<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pubkey, D::Error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::AuditSettings;
 
     const SAMPLE: &str = r#"
 cluster = "localnet"
@@ -240,10 +185,15 @@ max_open_leases = 8
 unstake_seconds = 60
 reveal_seconds = 60
 grace_seconds = 60
-lock_multiple = 20
-expiry_bond_bps = 1000
 free_returns = 10
 returns_seconds = 3600
+step_seconds = 10
+stake_cap = "1000"
+credit_fee = "0.1"
+demand_bond = "0.1"
+max_memory_mib = 24576
+[market.audit]
+probation = 5
 "#;
 
     fn load(text: &str) -> Result<Settings, String> {
@@ -260,6 +210,8 @@ returns_seconds = 3600
         assert!(settings.program.keypair.is_absolute() && settings.program.keypair.ends_with("program.json"));
         assert_eq!(settings.program.binary, Path::new("/abs/tessera.so"));
         assert_eq!((settings.market.id, settings.priority_fee), (0, 0));
+        let audit = AuditSettings { probation: 5, ..AuditSettings::default() };
+        assert_eq!(settings.market.audit, audit, "what is not given is as the rules have it");
     }
 
     #[test]
@@ -273,6 +225,10 @@ returns_seconds = 3600
             ("reveal_seconds = 60", "reveal_seconds = 86401", "market.reveal_seconds"),
             ("grace_seconds = 60", "grace_seconds = 1", "market.grace_seconds"),
             ("grace_seconds = 60", "grace_second = 60", "grace_second"),
+            ("step_seconds = 10", "step_seconds = 0", "market.step_seconds is 0"),
+            ("probation = 5", "probation = 1001", "market.audit.probation is 1001"),
+            ("probation = 5", "lock_multiple = 17", "market.audit.lock_multiple is 17"),
+            ("probation = 5", "patience = 5", "patience"),
             ("supply = \"1000\"", "supply = \"0.000000001\"", "8 decimals"),
             ("[mint.create]\ndecimals = 8\nsupply = \"1000\"", "[mint]\naddress = \"xyz\"", "not an address"),
             ("\"localnet\"", "\"mainnet\"", "not created on mainnet"),

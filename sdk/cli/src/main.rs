@@ -163,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn outputs_can_be_demanded() {
+        let job = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        for line in [
+            &format!("tessera job demand {job} 3"),
+            &format!("tessera job demand {job} 3 --provider {job} --chunk 17 --yes --no-wait"),
+            "tessera run plan.toml --out dir --challenge-seconds 600",
+            "tessera render --scene a.glb --out a --challenge-seconds 600",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        assert!(parse(&format!("tessera job demand {job}")).is_err());
+    }
+
+    #[test]
     fn a_later_scene_replaces_an_earlier_one() {
         let cli = Cli::parse_from(["tessera", "demo", "--scene", "a.glb", "--scene", "b.glb"]);
         let Command::Demo(args) = cli.command else { panic!("another command") };

@@ -245,20 +245,7 @@ fn settings(plan: &Plan, rpc_url: &str) -> Result<Settings> {
         state_dir: Some(plan.dir.join("migration")),
         program: ProgramSettings { keypair: program_key, binary: plan.program.clone() },
         mint: MintSettings::Create(CreateMint { decimals: DECIMALS, supply: "0".into() }),
-        market: MarketSettings {
-            id: 0,
-            fee_bps: 500,
-            treasury_bps: 5_000,
-            min_stake: "100".into(),
-            max_open_leases: 64,
-            unstake_seconds: 60,
-            reveal_seconds: 60,
-            grace_seconds: 60,
-            lock_multiple: 20,
-            expiry_bond_bps: 1_000,
-            free_returns: 100,
-            returns_seconds: 3_600,
-        },
+        market: MarketSettings { id: 0, ..MarketSettings::localnet()? },
     })
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_migrate::amount::{base_units, tokens};
-use tessera_protocol::{constants::MAX_LEASES, payout, routing::Requirements};
+use tessera_protocol::{constants::MAX_LEASES, payout::Escrow, routing::Requirements};
 use tessera_sdk::{JobTerms, Tessera};
 use tokio::{
     sync::oneshot,
@@ -19,8 +19,15 @@ use tokio::{
 
 use crate::options::Options;
 
-/// How long the last replicas may take to be paid after the outputs are there.
+/// How long the last replicas may take to be paid after the outputs are there and nothing can be demanded any more.
 const LAST_PAY: Duration = Duration::from_secs(90);
+/// Longest time for demands that is waited for to close a job.
+const LONGEST_CHALLENGE: u32 = 600;
+/// How often somebody looks for seats that are late.
+const TEND: Duration = Duration::from_secs(2);
+
+/// Why a job cannot be offered.
+pub const TOO_MUCH: &str = "price × units × replicas is more than any token account holds; lower the price";
 
 /// What is offered to providers, and where the blobs go.
 #[derive(clap::Args, Debug)]
@@ -44,9 +51,9 @@ pub struct Terms {
     /// Units in a lease [default: from the number of units]
     #[arg(long)]
     units_per_lease: Option<u32>,
-    /// Seconds that a provider has from claim to commit
-    #[arg(long, default_value_t = 600)]
-    lease_seconds: u32,
+    /// Seconds that a provider has from claim to commit [default: 600, in the demo 120]
+    #[arg(long)]
+    pub lease_seconds: Option<u32>,
     /// Seconds from now to the job's deadline
     #[arg(long, default_value_t = 86_400)]
     deadline_seconds: u32,
@@ -56,6 +63,21 @@ pub struct Terms {
     /// Hardware class that providers must have: 0 CPU, else compute capability times ten
     #[arg(long, default_value_t = 0)]
     class: u8,
+    /// Seconds after the outputs are open in which chunks of them may be demanded, and before which they are not paid
+    #[arg(long, default_value_t = 0)]
+    challenge_seconds: u32,
+    /// Tokens that providers must have staked
+    #[arg(long, value_name = "TOKENS", default_value = "0")]
+    min_stake: String,
+    /// Score that providers must have, from 0 to 1; who is new has 0
+    #[arg(long, value_name = "SCORE", default_value_t = 0.0)]
+    min_score: f64,
+    /// Provider accounts that alone may take the job, separated by commas; auditors come from the whole market in any case
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
+    allow: Vec<Pubkey>,
+    /// Provider accounts that may not take the job, separated by commas
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
+    deny: Vec<Pubkey>,
 }
 
 /// An offer for a job of known size in a market.
@@ -66,22 +88,32 @@ pub struct Deal {
     pub decimals: u8,
     /// What `post_job` takes.
     pub terms: JobTerms,
-    /// What will be escrowed: work and fee, in base units.
+    /// What will be escrowed, in base units.
+    pub escrow: Escrow,
+    /// All of it.
     pub deposit: u64,
 }
 
 impl Terms {
-    /// The terms of a job of `units` that pays `price_per_unit` base units.
-    pub fn of(&self, units: u64, price_per_unit: u64, store_url: &str) -> JobTerms {
-        JobTerms {
+    /// The terms of a job of `units` that pays `price_per_unit` base units of a token with `decimals`.
+    pub fn of(&self, units: u64, price_per_unit: u64, decimals: u8, store_url: &str) -> Result<JobTerms> {
+        if !(0.0..=1.0).contains(&self.min_score) {
+            bail!("--min-score {}, expected 0 to 1", self.min_score);
+        }
+        Ok(JobTerms {
             price_per_unit,
             replicas: self.replicas,
             units_per_lease: self.units_per_lease.unwrap_or_else(|| units_per_lease(units)),
-            lease_seconds: self.lease_seconds,
+            lease_seconds: self.lease_seconds.unwrap_or(600),
             deadline_seconds: self.deadline_seconds,
             requirements: Requirements { memory_mib: self.memory_mib, class: self.class, regions: 0 },
+            challenge_seconds: self.challenge_seconds,
+            min_stake: base_units(&self.min_stake, decimals)?,
+            min_score_bps: (self.min_score * 10_000.0).round() as u16,
+            allowed: self.allow.clone(),
+            denied: self.deny.clone(),
             store_url: store_url.to_owned(),
-        }
+        })
     }
 }
 
@@ -96,11 +128,10 @@ impl Offer {
         let (store, price) = (self.store()?, self.price.as_deref().context("at what price? give --price TOKENS")?);
         let market = options.market(tessera).await?;
         let decimals = tessera.mint(&market.mint).await?.decimals;
-        let terms = self.terms.of(units, base_units(price, decimals)?, store);
-        let deposit = payout::deposit(terms.price_per_unit, units, terms.replicas, market.params.fee_bps);
-        let deposit =
-            deposit.context("price × units × replicas is more than any token account holds; lower the price")?;
-        Ok(Deal { market: market.address, decimals, terms, deposit })
+        let terms = self.terms.of(units, base_units(price, decimals)?, decimals, store)?;
+        let escrow = terms.escrow(units, &market).and_then(|escrow| Some((escrow, escrow.total()?)));
+        let (escrow, deposit) = escrow.context(TOO_MUCH)?;
+        Ok(Deal { market: market.address, decimals, terms, escrow, deposit })
     }
 }
 
@@ -108,10 +139,15 @@ impl Deal {
     /// What the job costs, in words.
     pub fn cost(&self, units: u64) -> String {
         let JobTerms { price_per_unit, replicas, .. } = self.terms;
+        let Escrow { work, reserve, fee } = self.escrow;
+        let shown = |amount| tokens(amount, self.decimals);
         format!(
-            "{units} units × {replicas} replicas × {} tokens + fee = at most {} tokens",
-            tokens(price_per_unit, self.decimals),
-            tokens(self.deposit, self.decimals)
+            "{units} units × {replicas} replicas × {} tokens = {} tokens of work, {} in reserve for audits (what they do not take is returned), fee {}: at most {} tokens",
+            shown(price_per_unit),
+            shown(work),
+            shown(reserve),
+            shown(fee),
+            shown(self.deposit)
         )
     }
 }
@@ -136,24 +172,38 @@ pub async fn confirm(question: &str) -> Result<()> {
     Ok(())
 }
 
-/// Enough leases to keep many providers busy, few enough that transactions cost little; never more than a job may have.
-fn units_per_lease(units: u64) -> u32 {
+/// Units in a lease: enough leases to keep many providers busy, few enough that transactions cost little; never more than a job may have.
+pub fn units_per_lease(units: u64) -> u32 {
     let wanted = units.div_ceil(64).clamp(1, 16);
     u32::try_from(wanted.max(units.div_ceil(u64::from(MAX_LEASES)))).unwrap_or(u32::MAX)
 }
 
 /// Waits until every provider of a job whose leases have settled is paid, then closes it: the rest goes back to the wallet.
 pub async fn close(tessera: &Tessera, payer: &Keypair, job: &Pubkey) -> Result<()> {
-    let give_up = Instant::now() + LAST_PAY;
+    let Some(found) = tessera.job(job).await? else { return Ok(()) };
+    let challenge = found.challenge_seconds;
+    if challenge > LONGEST_CHALLENGE {
+        bail!(
+            "providers are paid {challenge} s after they have shown their outputs, as long as you may demand chunks of them; close the job then with `tessera job close {job}`"
+        );
+    }
+    let patience = LAST_PAY + Duration::from_secs(challenge.into());
+    let give_up = Instant::now() + patience;
+    let mut tended = Instant::now();
     loop {
         match tessera.job(job).await? {
             None => return Ok(()),
-            Some(found) if found.is_complete() && found.owed == 0 => break,
+            Some(found) if found.is_complete() && found.owed_seats == 0 && found.contested == 0 => break,
             Some(_) if Instant::now() > give_up => {
                 bail!(
                     "not every provider was paid within {} s; close the job later with `tessera job close {job}`",
-                    LAST_PAY.as_secs()
+                    patience.as_secs()
                 )
+            }
+            Some(_) if tended.elapsed() >= TEND => {
+                // Those who show neither keys nor chunks are not waited for.
+                tessera.expire_withheld(payer, job).await?;
+                tended = Instant::now();
             }
             Some(_) => sleep(Duration::from_millis(500)).await,
         }
@@ -162,6 +212,15 @@ pub async fn close(tessera: &Tessera, payer: &Keypair, job: &Pubkey) -> Result<(
         // Somebody else was faster, as anybody may be.
         Err(_) if tessera.job(job).await?.is_none() => Ok(()),
         closed => closed.map(drop).context("cannot close the job"),
+    }
+}
+
+/// Looks for ever for seats of a job that are late with their keys or with what was demanded of them: nobody else has to.
+pub async fn tend(tessera: &Tessera, payer: &Keypair, job: &Pubkey) {
+    loop {
+        sleep(TEND).await;
+        // An endpoint that does not answer now is asked again.
+        let _ = tessera.expire_withheld(payer, job).await;
     }
 }
 

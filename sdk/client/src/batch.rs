@@ -23,8 +23,9 @@ fn log_len(instruction: &Instruction) -> usize {
     match () {
         () if is(args::ClaimLease::DISCRIMINATOR) => 520,
         () if is(args::CommitResult::DISCRIMINATOR) => 500,
-        () if is(args::RevealResult::DISCRIMINATOR) => 780,
+        () if is(args::RevealResult::DISCRIMINATOR) => 1_000,
         () if is(args::SettleLease::DISCRIMINATOR) => 860,
+        () if is(args::DrawAudit::DISCRIMINATOR) => 420,
         () => 900,
     }
 }

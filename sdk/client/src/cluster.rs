@@ -5,12 +5,34 @@ use std::time::Duration;
 use solana_program_pack::Pack;
 use solana_pubkey::Pubkey;
 use spl_token_interface::state::{Account as TokenAccount, Mint};
+use tessera_protocol::slot_hashes::{self, Lookup};
 use tokio::time::{Instant, sleep};
 
 use crate::{Error, Tessera};
 
 /// How long an airdrop is waited for, and how often it is looked for.
 const AIRDROP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(250));
+
+/// What time it is on the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Number of the slot.
+    pub slot: u64,
+    /// Unix time in seconds, which decides about all windows.
+    pub time: i64,
+}
+
+/// The hashes of the last slots, which decide about draws and ranks.
+#[derive(Clone, Debug, Default)]
+pub struct SlotHashes(Vec<u8>);
+
+impl SlotHashes {
+    /// The first slot at or after `target`, and its hash.
+    #[must_use]
+    pub fn first_at_or_after(&self, target: u64) -> Lookup {
+        slot_hashes::first_at_or_after(&self.0, target)
+    }
+}
 
 impl Tessera {
     /// Lamports of an account.
@@ -63,16 +85,28 @@ impl Tessera {
         Ok(self.mint(mint).await?.supply)
     }
 
-    /// The cluster's time in Unix seconds, which decides about all windows.
+    /// Slot and time of the cluster.
     ///
     /// # Errors
     /// If no endpoint answers.
-    pub async fn clock(&self) -> Result<i64, Error> {
+    pub async fn clock(&self) -> Result<Moment, Error> {
         let address = solana_sdk_ids::sysvar::clock::ID;
         let bytes = self.raw(&solana_sdk_ids::sysvar::ID, &[address]).await?.pop().flatten().unwrap_or_default();
         // The Clock sysvar: slot, epoch start, epoch, leader schedule epoch, Unix time, 8 bytes each.
-        let time = bytes.get(32..40).and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes);
-        time.ok_or(Error::NotFound { what: "clock", address })
+        let field = |at: usize| bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        let (slot, time) = (field(0).map(u64::from_le_bytes), field(32).map(i64::from_le_bytes));
+        let moment = slot.zip(time).map(|(slot, time)| Moment { slot, time });
+        moment.ok_or(Error::NotFound { what: "clock", address })
+    }
+
+    /// The hashes of the last slots.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn slot_hashes(&self) -> Result<SlotHashes, Error> {
+        let address = solana_sdk_ids::sysvar::slot_hashes::ID;
+        let bytes = self.raw(&solana_sdk_ids::sysvar::ID, &[address]).await?.pop().flatten();
+        bytes.map(SlotHashes).ok_or(Error::NotFound { what: "slot hashes", address })
     }
 
     /// Lamports that an account of `len` bytes must hold.

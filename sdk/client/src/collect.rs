@@ -1,19 +1,20 @@
 //! Collecting the outputs of a job as its leases settle.
 //!
 //! Everything needed stands in the settlement events: which sealed blob, which key, which root. A provider's blob that is
-//! missing or wrong does not hold a lease up where another replica of it settles.
+//! missing or wrong does not hold a lease up where another replica of it settles. Where chunks can be demanded before
+//! anybody is paid, outputs are fetched as soon as they are opened: later it would be too late to ask for them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use solana_pubkey::Pubkey;
-use tessera_protocol::{cid::Cid, commitment, hash::Digest, seal, spec::JobSpec};
+use tessera_protocol::{cid::Cid, commitment, hash::Digest, outputs::Layout, seal, spec::JobSpec, verdict::VOID_ROOT};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Error, Event, JobUpdate, Tessera,
-    program_events::LeaseSettled,
+    Error, Event, Job, JobUpdate, Missing, SeatState, Tessera,
+    program_events::{LeaseSettled, ResultOpened},
     store::{StoreClient, StoreError},
 };
 
@@ -66,6 +67,10 @@ struct Progress {
     others: HashMap<u32, Vec<LeaseSettled>>,
     /// Why the last replica of a lease was of no use.
     failed: HashMap<u32, String>,
+    /// Seats that are opened and not paid, and until when chunks of their outputs can be demanded.
+    unpaid: HashMap<(u32, Pubkey), i64>,
+    /// Leases whose dispute ended without a decision.
+    undecided: HashSet<u32>,
     /// To be fetched.
     queue: VecDeque<LeaseSettled>,
 }
@@ -94,8 +99,13 @@ impl Progress {
         }
     }
 
-    fn fail(&mut self, index: u32, why: String) {
+    fn fail(&mut self, event: &LeaseSettled, why: String) {
+        let LeaseSettled { job, index, provider, .. } = *event;
         tracing::warn!(lease = index, why, "output is of no use");
+        if let Some(until) = self.unpaid.remove(&(index, provider)) {
+            // Whoever waits for the outputs has to know while there is time.
+            tracing::error!("{}", Missing { job, index, provider, until });
+        }
         match self.others.get_mut(&index).and_then(Vec::pop) {
             Some(other) => self.queue.push_back(other),
             None => {
@@ -103,6 +113,17 @@ impl Progress {
                 self.failed.insert(index, why);
             }
         }
+    }
+
+    fn undecided(&mut self, index: u32) {
+        self.undecided.insert(index);
+        self.failed.insert(index, "the dispute about it was not decided, so nobody is paid for it".into());
+    }
+
+    /// Whether nothing more will come of a job: all leases are decided, everybody is paid, and something is of no use.
+    fn is_over(&self, job: &Job) -> bool {
+        let decided = job.settled_leases as usize + self.undecided.len() >= job.leases as usize;
+        decided && job.owed_seats == 0 && !self.failed.is_empty()
     }
 
     fn incomplete(&self, job: &Pubkey, units: u64) -> Error {
@@ -115,10 +136,12 @@ type Fetch<'a> = BoxFuture<'a, (LeaseSettled, Result<LeaseOutput, Error>)>;
 
 impl Tessera {
     /// Follows a job and hands each lease's outputs to `on_lease` as soon as it has settled, in any order, once; leases in
-    /// `done` are left out. Returns when all units are there. Works after the job was closed.
+    /// `done` are left out. Returns when all units are there. Works after the job was closed. Of a job whose client may demand
+    /// chunks, outputs are fetched when they are opened, and an error is logged that says what to do where they are missing.
     ///
     /// # Errors
-    /// If `on_lease` fails, if `spec` is not that of the job, or if the job ends with units missing.
+    /// If `on_lease` fails, if `spec` is not that of the job, if the market finds that it cannot be computed, or if the job
+    /// ends with units missing.
     pub async fn collect<F>(
         &self,
         job: &Pubkey,
@@ -137,6 +160,10 @@ impl Tessera {
         let mut updates = self.watch_job(job);
         // Set when no further settlement can come.
         let mut ended = false;
+        // Set when the events were read once more after that.
+        let mut certain = false;
+        // The job, if its seats are not paid at once.
+        let mut challenged = None;
         loop {
             while fetches.len() < AT_ONCE
                 && let Some(event) = progress.queue.pop_front()
@@ -145,6 +172,16 @@ impl Tessera {
             }
             if progress.units_done == spec.units {
                 return Ok(collected);
+            }
+            if ended && fetches.is_empty() && !certain {
+                // The account may have told of the end before the events did.
+                certain = true;
+                for recorded in self.history(job).await? {
+                    if let Event::LeaseSettled(event) = recorded.event {
+                        progress.settled(event, done);
+                    }
+                }
+                continue;
             }
             if ended && fetches.is_empty() {
                 return Err(progress.incomplete(job, spec.units));
@@ -158,26 +195,48 @@ impl Tessera {
                         progress.finish(event.index, u64::from(event.units));
                         on_lease(output).map_err(Error::Caller)?;
                     }
-                    Err(error) => progress.fail(event.index, error.to_string()),
+                    Err(error) => progress.fail(&event, error.to_string()),
                 },
                 update = updates.next(), if !ended => match update {
-                    Some(JobUpdate::Event(recorded)) => {
-                        if let Event::LeaseSettled(event) = recorded.event {
-                            progress.settled(event, done);
+                    Some(JobUpdate::Event(recorded)) => match recorded.event {
+                        Event::LeaseSettled(event) if event.result_root == VOID_ROOT => {
+                            return Err(Error::NotComputable { job: *job, index: event.index });
                         }
-                    }
+                        Event::LeaseSettled(event) => progress.settled(event, done),
+                        Event::ResultOpened(opened) => {
+                            if let Some(job) = &challenged
+                                && let Some((event, until)) = self.unpaid(job, &opened).await?
+                            {
+                                if event.result_root == VOID_ROOT {
+                                    return Err(Error::NotComputable { job: job.address, index: event.index });
+                                }
+                                progress.unpaid.insert((event.index, event.provider), until);
+                                progress.settled(event, done);
+                            }
+                        }
+                        Event::LeaseVoided(event) => progress.undecided(event.index),
+                        _ => {}
+                    },
                     Some(JobUpdate::Job(found)) => {
                         if found.spec != spec_cid.0 {
                             let found = Cid(found.spec);
                             return Err(Error::Invalid(format!("job {job} computes specification {found}, not {spec_cid}")));
                         }
-                        // Everybody is paid, and what was found is of no use.
-                        ended = found.is_complete() && found.owed == 0 && !progress.failed.is_empty();
+                        ended = progress.is_over(&found);
+                        challenged = (found.challenge_seconds > 0).then_some(found);
                     }
                     Some(JobUpdate::Closed) | None => ended = true,
                 },
             }
         }
+    }
+
+    /// What will be said of an opened seat when it settles, and until when chunks can be demanded; `None` if it is not there
+    /// any more.
+    async fn unpaid(&self, job: &Job, opened: &ResultOpened) -> Result<Option<(LeaseSettled, i64)>, Error> {
+        let Some(lease) = self.lease(&job.address, opened.index).await? else { return Ok(None) };
+        let is_it = |seat: &&crate::Seat| seat.provider == opened.provider && seat.state == SeatState::Opened;
+        Ok(lease.seats.iter().find(is_it).map(|seat| (job.settlement(&lease, seat), seat.payable_at)))
     }
 
     async fn fetch(
@@ -202,25 +261,27 @@ impl Tessera {
 /// Fetches, opens and checks the outputs of a lease.
 pub(crate) async fn open(store: &StoreClient, spec: &JobSpec, event: &LeaseSettled) -> Result<LeaseOutput, Error> {
     let too_long = || StoreError::TooLong { cid: Cid(event.sealed), limit: u64::MAX };
-    let len = spec.output_len().checked_mul(u64::from(event.units)).ok_or_else(too_long)?;
+    let layout = Layout { units: event.units, output_len: spec.output_len() };
+    let len = layout.len().ok_or_else(too_long)?;
     let sealed = store.get(&Cid(event.sealed), len).await?;
-    let outputs = unseal(sealed, spec.output_len(), event).map_err(Error::Invalid)?;
+    let outputs = unseal(sealed, &layout, event).map_err(Error::Invalid)?;
     let LeaseSettled { index, provider, first_unit, result_root, .. } = *event;
     Ok(LeaseOutput { index, provider, first_unit, result_root, outputs })
 }
 
 /// The outputs in a sealed blob; the reason if they are not what the providers agreed on.
-fn unseal(sealed: Bytes, output_len: u64, event: &LeaseSettled) -> Result<Vec<Bytes>, String> {
-    let expected = output_len.saturating_mul(u64::from(event.units));
-    if sealed.len() as u64 != expected || output_len == 0 {
+fn unseal(sealed: Bytes, layout: &Layout, event: &LeaseSettled) -> Result<Vec<Bytes>, String> {
+    let expected = layout.len().unwrap_or(u64::MAX);
+    if sealed.len() as u64 != expected {
         return Err(format!("sealed blob of {} bytes, expected {expected}", sealed.len()));
     }
     let mut plain = BytesMut::from(sealed);
     seal::apply(&event.key, 0, &mut plain);
     let plain = plain.freeze();
-    let each =
-        usize::try_from(output_len).map_err(|_| format!("outputs of {output_len} bytes do not fit this machine"))?;
-    let outputs: Vec<Bytes> = (0..plain.len()).step_by(each).map(|at| plain.slice(at..at + each)).collect();
+    // The whole blob fits this machine, so its parts do. What fills up the last chunk of a unit is left away.
+    let (len, padding) = (layout.output_len as usize, layout.padding() as usize);
+    let units = (0..plain.len()).step_by(len + padding);
+    let outputs: Vec<Bytes> = units.map(|at| plain.slice(at..at + len)).collect();
     let root = commitment::result_root(outputs.iter().map(|output| Cid::of(output)));
     if root == Some(event.result_root) {
         Ok(outputs)
@@ -231,10 +292,18 @@ fn unseal(sealed: Bytes, output_len: u64, event: &LeaseSettled) -> Result<Vec<By
 
 #[cfg(test)]
 mod tests {
+    use tessera_protocol::cid::CHUNK_LEN;
+
     use super::*;
 
+    const LAYOUT: Layout = Layout { units: 2, output_len: 1_500 };
+
     fn event(outputs: &[&[u8]], index: u32) -> (Bytes, LeaseSettled) {
-        let mut sealed = outputs.concat();
+        let mut sealed = Vec::new();
+        for output in outputs {
+            sealed.extend_from_slice(output);
+            sealed.resize(sealed.len().next_multiple_of(CHUNK_LEN), 0);
+        }
         let key = [7; 32];
         seal::apply(&key, 0, &mut sealed);
         let root = commitment::result_root(outputs.iter().map(|output| Cid::of(output))).unwrap();
@@ -242,6 +311,7 @@ mod tests {
             job: Pubkey::new_from_array([1; 32]),
             index,
             provider: Pubkey::new_from_array([2; 32]),
+            kind: 0,
             pay: 5,
             first_unit: 10,
             units: u32::try_from(outputs.len()).unwrap(),
@@ -255,17 +325,21 @@ mod tests {
     #[test]
     fn what_the_providers_agreed_on_is_opened() {
         let (sealed, event) = event(&[&[1; 1500], &[2; 1500]], 0);
-        assert_eq!(unseal(sealed, 1500, &event).unwrap(), [vec![1; 1500], vec![2; 1500]]);
+        assert_eq!(unseal(sealed, &LAYOUT, &event).unwrap(), [vec![1; 1500], vec![2; 1500]]);
     }
 
     #[test]
     fn anything_else_is_refused() {
         let (sealed, good) = event(&[&[1; 1500], &[2; 1500]], 0);
-        assert!(unseal(sealed.clone(), 1000, &good).unwrap_err().contains("expected 2000"));
+        assert!(
+            unseal(sealed.clone(), &Layout { output_len: 1_000, ..LAYOUT }, &good)
+                .unwrap_err()
+                .contains("expected 2048")
+        );
         let wrong_key = LeaseSettled { key: [8; 32], ..good };
-        assert!(unseal(sealed.clone(), 1500, &wrong_key).unwrap_err().contains("root"));
+        assert!(unseal(sealed.clone(), &LAYOUT, &wrong_key).unwrap_err().contains("root"));
         let swapped = event(&[&[2; 1500], &[1; 1500]], 0).0;
-        assert!(unseal(swapped, 1500, &good).unwrap_err().contains("root"));
+        assert!(unseal(swapped, &LAYOUT, &good).unwrap_err().contains("root"));
     }
 
     #[test]
@@ -276,9 +350,9 @@ mod tests {
         progress.settled(first, &skip);
         progress.settled(first, &skip);
         assert_eq!(progress.queue.drain(..).count(), 1);
-        progress.fail(3, "bad".into());
+        progress.fail(&first, "bad".into());
         assert_eq!(progress.queue.drain(..).count(), 1, "the other replica is tried");
-        progress.fail(3, "bad too".into());
+        progress.fail(&first, "bad too".into());
         assert!(progress.queue.is_empty());
         assert!(progress.incomplete(&first.job, 2).to_string().contains("bad too"));
         progress.settled(first, &skip);

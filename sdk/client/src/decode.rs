@@ -8,7 +8,8 @@ use solana_pubkey::Pubkey;
 use tessera_protocol::{
     constants::ACCOUNT_VERSION,
     lease,
-    state::{JobState, LeaseState, SeatState},
+    state::{Draw, JobState, LeaseState, SeatState},
+    verdict::Kind,
 };
 
 use crate::{Error, accounts, types};
@@ -67,8 +68,24 @@ pub struct Lease {
     pub data: Box<accounts::Lease>,
     /// What has been decided.
     pub state: LeaseState,
-    /// One for each replica, and those of rounds that disagreed.
+    /// What the seats are for that are or were taken last.
+    pub group: Kind,
+    /// Replicas, auditors and jurors, and those who have not left yet after losing.
     pub seats: Vec<Seat>,
+}
+
+impl Lease {
+    /// Whether it is being audited or disputed.
+    #[must_use]
+    pub fn is_contested(&self) -> bool {
+        self.data.contested != 0
+    }
+
+    /// Whether seats of its open group are free.
+    #[must_use]
+    pub fn wants_seats(&self) -> bool {
+        self.state == LeaseState::Open && self.reveal_by == 0 && self.missing > 0
+    }
 }
 
 impl Deref for Lease {
@@ -86,6 +103,44 @@ pub struct Seat {
     pub data: types::Seat,
     /// How far it has come.
     pub state: SeatState,
+    /// How it came to the lease.
+    pub kind: Kind,
+    /// What its draw has said.
+    pub draw: Draw,
+}
+
+/// Bits of [`types::Seat::flags`].
+mod flag {
+    pub const CONFIRMED: u8 = 1;
+    pub const PAID_BY_RESERVE: u8 = 2;
+    pub const PAID_BY_REST: u8 = 4;
+    pub const SILENT: u8 = 8;
+}
+
+impl Seat {
+    /// Whether somebody drawn from the whole market has found the same.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.flags & flag::CONFIRMED != 0
+    }
+
+    /// Whether it is paid by the job's reserve for audits.
+    #[must_use]
+    pub fn is_paid_by_reserve(&self) -> bool {
+        self.flags & flag::PAID_BY_RESERVE != 0
+    }
+
+    /// Whether it is paid by what the job's reserve has left: it decided that there is no result, and nobody has lost.
+    #[must_use]
+    pub fn is_paid_by_rest(&self) -> bool {
+        self.flags & flag::PAID_BY_REST != 0
+    }
+
+    /// Whether it has not revealed in time, and may not any more.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.flags & flag::SILENT != 0
+    }
 }
 
 impl Deref for Seat {
@@ -106,10 +161,12 @@ impl Decode for Lease {
         }
         let seat = |bytes: &[u8; size_of::<types::Seat>()]| {
             let data: types::Seat = bytemuck::pod_read_unaligned(bytes);
-            Ok(Seat { state: source.state(data.state)?, data })
+            let (state, kind, draw) = (source.byte(data.state)?, source.byte(data.kind)?, source.byte(data.draw)?);
+            Ok(Seat { data, state, kind, draw })
         };
         let seats = seats.iter().map(seat).collect::<Result<_, Error>>()?;
-        Ok(Self { address, state: source.state(data.state)?, data: Box::new(data), seats })
+        let (state, group) = (source.byte(data.state)?, source.byte(data.group)?);
+        Ok(Self { address, state, group, data: Box::new(data), seats })
     }
 }
 
@@ -124,6 +181,10 @@ pub struct Job {
     pub state: JobState,
     /// One bit per lease, set when it has settled.
     pub bitmap: Vec<u8>,
+    /// The only providers that may take base seats; empty: all may.
+    pub allowed: Vec<Pubkey>,
+    /// Providers that may take no base seats.
+    pub denied: Vec<Pubkey>,
 }
 
 impl Deref for Job {
@@ -138,10 +199,25 @@ impl Decode for Job {
     fn decode(address: Pubkey, bytes: &[u8]) -> Result<Self, Error> {
         let source = Source { address, expected: "a job account" };
         let (data, rest) = source.pod::<accounts::Job>(bytes)?;
-        let bitmap = rest
-            .get(..lease::bitmap_len(data.leases))
+        let (bitmap, rest) = rest
+            .split_at_checked(lease::bitmap_len(data.leases))
             .ok_or_else(|| source.refuse(format!("{} bytes of bitmap for {} leases", rest.len(), data.leases)))?;
-        Ok(Self { address, state: source.state(data.state)?, data: Box::new(data), bitmap: bitmap.to_vec() })
+        let mut listed = rest.as_chunks::<32>().0.iter().copied().map(Pubkey::new_from_array);
+        let (allowed, denied) = (usize::from(data.allowed), usize::from(data.denied));
+        let found = listed.len();
+        if found < allowed + denied {
+            return Err(
+                source.refuse(format!("{found} listed providers of {allowed} allowed and {denied} denied ones"))
+            );
+        }
+        Ok(Self {
+            address,
+            state: source.byte(data.state)?,
+            bitmap: bitmap.to_vec(),
+            allowed: listed.by_ref().take(allowed).collect(),
+            denied: listed.take(denied).collect(),
+            data: Box::new(data),
+        })
     }
 }
 
@@ -173,6 +249,18 @@ impl Job {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.data.settled_leases == self.data.leases
+    }
+
+    /// Whether its leases are open to claims: somebody has sent `seed_job`.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.seeded_at != 0
+    }
+
+    /// Whether its lists let a provider take base seats.
+    #[must_use]
+    pub fn lists(&self, provider: &Pubkey) -> bool {
+        (self.allowed.is_empty() || self.allowed.contains(provider)) && !self.denied.contains(provider)
     }
 
     /// URL of the store that holds inputs and takes outputs. Written by a stranger.
@@ -224,7 +312,8 @@ impl Source {
         Ok((bytemuck::pod_read_unaligned(fields), rest))
     }
 
-    fn state<T: TryFrom<u8>>(&self, byte: u8) -> Result<T, Error> {
+    /// A byte that stands for one of a few things.
+    fn byte<T: TryFrom<u8>>(&self, byte: u8) -> Result<T, Error> {
         T::try_from(byte).map_err(|_| self.refuse(format!("broken data (state {byte})")))
     }
 }

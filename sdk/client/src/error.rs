@@ -118,6 +118,16 @@ pub enum Error {
         /// What was wrong with the outputs that were found, or nothing.
         detail: String,
     },
+    /// The providers of a lease found that its units have no result.
+    #[error(
+        "lease {index} of job {job}: the market found that this module cannot be computed; it has a race, reads what nobody wrote, leaves its buffers, or spends more gas than the job allows: run its units with `tessera estimate --checks`"
+    )]
+    NotComputable {
+        /// The job.
+        job: Pubkey,
+        /// Number of the lease.
+        index: u32,
+    },
     /// The caller's own function failed.
     #[error(transparent)]
     Caller(Box<dyn std::error::Error + Send + Sync>),

@@ -7,9 +7,19 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-use tessera_protocol::{cid::Cid, constants, lease, payout, routing::Requirements, spec::JobSpec};
+use tessera_protocol::{
+    cid::Cid,
+    payout::{self, Escrow},
+    routing::Requirements,
+    spec::JobSpec,
+};
 
 use crate::{Account, Error, Receipt, Tessera, accounts, ix, pda, store::StoreClient, token};
+
+mod late;
+mod terms;
+
+use terms::check_terms;
 
 /// Unsettled leases of a cancelled job that fit in one transaction.
 const MAX_VACANT: usize = 20;
@@ -29,8 +39,18 @@ pub struct JobTerms {
     pub lease_seconds: u32,
     /// Time from now to the deadline, in seconds.
     pub deadline_seconds: u32,
-    /// What is asked of providers.
+    /// What is asked of providers' machines.
     pub requirements: Requirements,
+    /// Time after the opening of outputs in which chunks of them may be demanded, in seconds; 0: they are paid at once.
+    pub challenge_seconds: u32,
+    /// Least stake of providers, in base units.
+    pub min_stake: u64,
+    /// Least score of providers, in basis points. Who is new has none.
+    pub min_score_bps: u16,
+    /// The only providers that may take the job; empty: all may. Audits and disputes go to the whole market in any case.
+    pub allowed: Vec<Pubkey>,
+    /// Providers that may not take it.
+    pub denied: Vec<Pubkey>,
     /// URL of the store that holds inputs and takes outputs; workers must reach it under the same address.
     pub store_url: String,
 }
@@ -42,12 +62,24 @@ pub struct Posted {
     pub job: Pubkey,
     /// Its number among those of the client.
     pub number: u64,
-    /// What was escrowed.
+    /// What was escrowed: work, reserve for audits, fee.
+    pub escrow: Escrow,
+    /// All of it.
     pub deposited: u64,
     /// Blobs that the store did not have.
     pub uploaded: usize,
     /// The transaction.
     pub receipt: Receipt,
+}
+
+impl JobTerms {
+    /// What a job of `units` would put into its escrow in a market. `None` if that is more than any token account holds.
+    #[must_use]
+    pub fn escrow(&self, units: u64, market: &accounts::Market) -> Option<Escrow> {
+        let Self { price_per_unit, units_per_lease, replicas, .. } = *self;
+        let (params, fee_bps) = (market.audit_params(), market.params.fee_bps);
+        payout::escrow(price_per_unit, units, units_per_lease, replicas, &params, fee_bps)
+    }
 }
 
 impl Tessera {
@@ -78,7 +110,7 @@ impl Tessera {
             }
         }
         let market = self.market(market).await?.ok_or(Error::NotFound { what: "market", address: *market })?;
-        let deposited = check_terms(&market, spec, &terms)?;
+        let (escrow, deposited) = check_terms(&market, spec, &terms)?;
         let source = token::ata(&wallet.pubkey(), &market.mint);
         let held = self.token_balance(&source).await?.unwrap_or(0);
         if held < deposited {
@@ -92,7 +124,7 @@ impl Tessera {
         let uploaded = upload(&store, wallet, blobs).await?;
         let (number, receipt) = self.send_post(wallet, &market, &spec_cid, spec.units, deposited, &terms).await?;
         let job = pda::job(&pda::client(&market.address, &wallet.pubkey()), number);
-        Ok(Posted { job, number, deposited, uploaded, receipt })
+        Ok(Posted { job, number, escrow, deposited, uploaded, receipt })
     }
 
     /// Registers a wallet as a client of a market, if it is not.
@@ -122,20 +154,30 @@ impl Tessera {
     pub async fn close_job(&self, payer: &Keypair, job: &Pubkey) -> Result<Receipt, Error> {
         let job = self.job(job).await?.ok_or(Error::NotFound { what: "job", address: *job })?;
         let market = self.market(&job.market).await?.ok_or(Error::NotFound { what: "market", address: job.market })?;
-        let over = self.clock().await? > job.over_at();
+        let now = self.clock().await?.time;
+        let (over, wait) = (now > job.over_at(), job.over_at() - now + 1);
         let mut vacant: Vec<u32> = vec![];
+        if job.contested > 0 {
+            return Err(Error::Invalid(format!(
+                "{} leases are being audited, disputed or asked for chunks; close the job when those are decided",
+                job.contested
+            )));
+        }
+        if job.owed_seats > 0 {
+            return Err(Error::Invalid(format!(
+                "{} seats are still to be paid, each {} s after it has opened its outputs; close the job when they are",
+                job.owed_seats, job.challenge_seconds
+            )));
+        }
         if !job.is_complete() && !over {
             if job.is_open() {
                 return Err(Error::Invalid(format!(
-                    "{} of {} leases have settled; the job can be closed when all have, {} s from now, or sooner if it is cancelled first",
-                    job.settled_leases,
-                    job.leases,
-                    job.over_at() - self.clock().await? + 1
+                    "{} of {} leases have settled; the job can be closed when all have, {wait} s from now, or sooner if it is cancelled first",
+                    job.settled_leases, job.leases
                 )));
             }
             vacant.extend(job.unsettled().take(MAX_VACANT + 1));
             if vacant.len() > MAX_VACANT {
-                let wait = job.over_at() - self.clock().await? + 1;
                 return Err(Error::Invalid(format!(
                     "too many leases never settled to show in one transaction that nobody is in them; close the job in {wait} s"
                 )));
@@ -169,8 +211,13 @@ impl Tessera {
                 price_per_unit: terms.price_per_unit,
                 max_deposit,
                 lease_seconds: terms.lease_seconds,
-                deadline: self.clock().await?.saturating_add(i64::from(terms.deadline_seconds)),
+                deadline: self.clock().await?.time.saturating_add(i64::from(terms.deadline_seconds)),
                 requirements: terms.requirements,
+                challenge_seconds: terms.challenge_seconds,
+                min_stake: terms.min_stake,
+                min_score_bps: terms.min_score_bps,
+                allowed: terms.allowed.clone(),
+                denied: terms.denied.clone(),
                 store_url: terms.store_url.clone(),
             };
             match self.send(&[ix::post_job(&key, &market.address, &market.mint, number, &post)], wallet, &[]).await {
@@ -185,51 +232,6 @@ impl Tessera {
             }
         }
     }
-}
-
-/// Checks terms against the bounds that the program enforces; returns the deposit.
-fn check_terms(market: &accounts::Market, spec: &JobSpec, terms: &JobTerms) -> Result<u64, Error> {
-    let refuse = |text: String| Err(Error::Invalid(text));
-    let within = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value);
-    if market.paused {
-        return refuse("the market is paused; it takes no new jobs".into());
-    }
-    if !(1..=constants::MAX_REPLICAS).contains(&terms.replicas) {
-        return refuse(format!("{} replicas, expected 1 to {}", terms.replicas, constants::MAX_REPLICAS));
-    }
-    if !(1..=constants::MAX_UNITS_PER_LEASE).contains(&terms.units_per_lease) {
-        return refuse(format!(
-            "{} units per lease, expected 1 to {}",
-            terms.units_per_lease,
-            constants::MAX_UNITS_PER_LEASE
-        ));
-    }
-    let leases = lease::count(spec.units, terms.units_per_lease);
-    if leases > u64::from(constants::MAX_LEASES) {
-        return refuse(format!("{leases} leases, at most {}; put more units into a lease", constants::MAX_LEASES));
-    }
-    if !within(terms.lease_seconds, constants::LEASE_SECONDS) {
-        let (low, high) = constants::LEASE_SECONDS;
-        return refuse(format!("{} seconds for a lease, expected {low} to {high}", terms.lease_seconds));
-    }
-    let longest = lease::longest(terms.lease_seconds, market.params.reveal_seconds);
-    if i64::from(terms.deadline_seconds) <= longest || u64::from(terms.deadline_seconds) > constants::MAX_JOB_SECONDS {
-        return refuse(format!(
-            "a deadline in {} s, expected more than the {longest} s that one lease may take, and at most {}",
-            terms.deadline_seconds,
-            constants::MAX_JOB_SECONDS
-        ));
-    }
-    if terms.store_url.len() > constants::MAX_STORE_URL {
-        return refuse(format!("a store URL of {} bytes, at most {}", terms.store_url.len(), constants::MAX_STORE_URL));
-    }
-    if terms.price_per_unit == 0 {
-        return refuse("a price of 0, expected at least 1 base unit".into());
-    }
-    let deposit = payout::deposit(terms.price_per_unit, spec.units, terms.replicas, market.params.fee_bps);
-    deposit.ok_or_else(|| {
-        Error::Invalid("price × units × replicas is more than any token account can hold; lower the price".into())
-    })
 }
 
 /// Puts those blobs that the store does not have; returns how many.

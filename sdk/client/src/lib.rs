@@ -11,6 +11,7 @@ mod cluster;
 pub mod collect;
 pub mod config;
 pub mod decode;
+mod demand;
 mod error;
 pub mod events;
 mod failure;
@@ -27,6 +28,7 @@ mod rpc;
 pub mod send;
 pub mod store;
 pub mod token;
+mod trust;
 pub mod verify;
 pub mod watch;
 
@@ -35,9 +37,11 @@ use std::{
     time::Instant,
 };
 
+pub use cluster::{Moment, SlotHashes};
 pub use collect::{Collected, LeaseOutput};
 pub use config::{ComputeUnits, Config, PriorityFee};
 pub use decode::{Account, Decode, Job, Lease, Seat};
+pub use demand::Missing;
 pub use error::Error;
 pub use events::{Event, Recorded};
 pub use format::Format;
@@ -47,7 +51,11 @@ pub use program::tessera::{accounts, events as program_events, types};
 pub use read::JobFilter;
 pub use send::Receipt;
 pub use store::{StoreClient, StoreError};
-pub use tessera_protocol::state::{JobState, LeaseState, SeatState};
+pub use tessera_protocol::{
+    slot_hashes::Lookup,
+    state::{Draw, JobState, LeaseState, SeatState},
+    verdict::Kind,
+};
 pub use verify::{Difference, SettledLease, UnitProof, first_difference};
 pub use watch::{JobUpdate, MarketUpdate};
 

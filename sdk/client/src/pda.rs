@@ -59,6 +59,12 @@ pub fn lease(job: &Pubkey, index: u32) -> Pubkey {
     Pubkey::create_with_seed(job, digits, &ID).expect("a seed of 8 bytes, and the program's address is no marker")
 }
 
+/// What `payer` writes to answer a demand of a chunk from `provider`.
+#[must_use]
+pub fn answer(lease: &Pubkey, provider: &Pubkey, payer: &Pubkey) -> Pubkey {
+    derive(&[seeds::ANSWER, lease.as_ref(), provider.as_ref(), payer.as_ref()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +87,8 @@ mod tests {
             escrow(&a),
             lease(&a, 0),
             lease(&a, 256),
+            answer(&a, &a, &b),
+            answer(&a, &b, &a),
         ];
         for (i, one) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|other| other != one), "address {i} is not unique");

@@ -20,6 +20,7 @@ mod offset {
     pub const JOB_MARKET: usize = 16;
     pub const JOB_WALLET: usize = 80;
     pub const LEASE_JOB: usize = 16;
+    pub const LEASE_CONTESTED: usize = 103;
 }
 
 /// Which jobs of a market to list.
@@ -175,6 +176,17 @@ impl Tessera {
         let filters = vec![memcmp(0, accounts::Lease::DISCRIMINATOR), memcmp(offset::LEASE_JOB, job.as_ref())];
         self.read_all(filters).await
     }
+
+    /// The leases that are being audited or disputed: those of one job, or of all. Some want auditors or jurors, see
+    /// [`Lease::wants_seats`].
+    ///
+    /// # Errors
+    /// As [`Self::market`].
+    pub async fn contested_leases(&self, job: Option<&Pubkey>) -> Result<Vec<Lease>, Error> {
+        let mut filters = vec![memcmp(0, accounts::Lease::DISCRIMINATOR), memcmp(offset::LEASE_CONTESTED, &[1])];
+        filters.extend(job.map(|job| memcmp(offset::LEASE_JOB, job.as_ref())));
+        self.read_all(filters).await
+    }
 }
 
 pub(crate) fn program_accounts_config(tessera: &Tessera, filters: Vec<RpcFilterType>) -> RpcProgramAccountsConfig {
@@ -193,7 +205,10 @@ pub(crate) fn program_accounts_config(tessera: &Tessera, filters: Vec<RpcFilterT
 mod tests {
     use super::*;
     use crate::types;
-    use tessera_protocol::state::{LeaseState, SeatState};
+    use tessera_protocol::{
+        state::{Draw, LeaseState, SeatState},
+        verdict::Kind,
+    };
 
     const LEASE: usize = 8 + size_of::<accounts::Lease>();
     const SEAT: usize = size_of::<types::Seat>();
@@ -223,6 +238,26 @@ mod tests {
         assert_eq!(Account::<accounts::Provider>::decode(key(), &provider).unwrap().market, key());
         let lease = bytes::<accounts::Lease>(offset::LEASE_JOB, 32);
         assert_eq!(Lease::decode(key(), &lease[..LEASE + 2 * SEAT]).unwrap().job, key());
+        let contested = bytes::<accounts::Lease>(offset::LEASE_CONTESTED, 1);
+        assert!(Lease::decode(key(), &contested[..LEASE + SEAT]).unwrap().is_contested());
+        for other in [offset::LEASE_CONTESTED - 1, offset::LEASE_CONTESTED + 1] {
+            assert!(!Lease::decode(key(), &bytes::<accounts::Lease>(other, 1)[..LEASE]).unwrap().is_contested());
+        }
+    }
+
+    #[test]
+    fn jobs_come_with_their_lists() {
+        let mut data = bytes::<accounts::Job>(offset::JOB_MARKET, 32);
+        let mut fields: accounts::Job = bytemuck::pod_read_unaligned(&data[8..8 + size_of::<accounts::Job>()]);
+        (fields.leases, fields.allowed, fields.denied) = (9, 2, 1);
+        data.truncate(8);
+        data.extend_from_slice(bytemuck::bytes_of(&fields));
+        data.extend([[7; 2].as_slice(), &[1; 32], &[2; 32], &[3; 32]].concat());
+        let job = Job::decode(key(), &data).unwrap();
+        assert_eq!((job.bitmap.len(), job.allowed.len(), job.denied.len()), (2, 2, 1));
+        let lists = [1, 2, 3, 4].map(|n| job.lists(&Pubkey::new_from_array([n; 32])));
+        assert_eq!(lists, [true, true, false, false]);
+        assert!(Job::decode(key(), &data[..data.len() - 1]).unwrap_err().to_string().contains("2 listed"));
     }
 
     #[test]
@@ -239,6 +274,9 @@ mod tests {
         assert!(Lease::decode(key(), &data[..data.len() - 1]).is_err());
         data[LEASE + SEAT + STATE] = 9;
         assert!(Lease::decode(key(), &data).unwrap_err().to_string().contains("state 9"));
+        data[LEASE + SEAT + STATE..][..3].copy_from_slice(&[4, 2, 3]);
+        let seat = &Lease::decode(key(), &data).unwrap().seats[1];
+        assert_eq!((seat.state, seat.kind, seat.draw), (SeatState::Convicted, Kind::Dispute, Draw::Seat));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use tessera_protocol::{
     hash::Digest,
     merkle,
     spec::{JobSpec, MAX_SPEC_LEN},
+    verdict::VOID_ROOT,
 };
 
 use crate::{Error, Event, LeaseOutput, Recorded, StoreClient, Tessera, collect, program_events::LeaseSettled};
@@ -38,7 +39,7 @@ pub struct SettledLease {
     pub units: Range<u64>,
     /// Root over the hashes of its units.
     pub result_root: Digest,
-    /// The settlement of each replica: where its sealed outputs are and what opens them.
+    /// The settlement of each seat that computed it: where its sealed outputs are and what opens them.
     pub replicas: Vec<LeaseSettled>,
 }
 
@@ -46,11 +47,15 @@ impl SettledLease {
     /// The settled leases among events of a job, in the order of their units.
     ///
     /// # Errors
-    /// If two replicas of a lease were paid for different roots, which the program rules out.
+    /// If two replicas of a lease were paid for different roots, which the program rules out; or if the lease settled
+    /// because it has no result.
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Vec<Self>, Error> {
         let mut leases = BTreeMap::<u32, Self>::new();
         for recorded in events {
             let Event::LeaseSettled(event) = &recorded.event else { continue };
+            if event.result_root == VOID_ROOT {
+                return Err(Error::NotComputable { job: event.job, index: event.index });
+            }
             let lease = leases.entry(event.index).or_insert_with(|| Self {
                 index: event.index,
                 units: event.first_unit..event.first_unit.saturating_add(u64::from(event.units)),
@@ -250,6 +255,7 @@ mod tests {
                 job: Pubkey::new_from_array([1; 32]),
                 index,
                 provider: Pubkey::new_from_array([provider; 32]),
+                kind: 0,
                 pay: 5,
                 first_unit: u64::from(index) * 4,
                 units: 4,
@@ -264,5 +270,23 @@ mod tests {
             leases.iter().map(|lease| (lease.index, lease.units.clone(), lease.replicas.len())).collect();
         assert_eq!(seen, [(0, 0..4, 1), (1, 4..8, 2)]);
         assert!(SettledLease::from_events(&[settled(1, 8, 2), settled(1, 9, 3)]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_computed_is_said() {
+        let event = LeaseSettled {
+            job: Pubkey::new_from_array([1; 32]),
+            index: 7,
+            provider: Pubkey::default(),
+            kind: 0,
+            pay: 5,
+            first_unit: 0,
+            units: 4,
+            result_root: VOID_ROOT,
+            sealed: [0; 32],
+            key: [0; 32],
+        };
+        let recorded = Recorded { signature: Signature::default(), slot: 0, event: Event::LeaseSettled(event) };
+        assert!(matches!(SettledLease::from_events(&[recorded]), Err(Error::NotComputable { index: 7, .. })));
     }
 }

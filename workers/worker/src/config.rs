@@ -12,6 +12,8 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 
 const MIB: u64 = 1 << 20;
+/// Most that is offered for what must not be late, in micro-lamports per compute unit, unless more is paid for everything.
+const URGENT_FEE: u64 = 500_000;
 
 /// All settings. Every one but the market and the authority has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -242,6 +244,14 @@ impl Config {
         config
     }
 
+    /// The same for what must not be late: it outbids most of what others pay.
+    #[must_use]
+    pub fn urgent_cluster(&self) -> tessera_sdk::Config {
+        let cap = self.cluster.priority_fee.saturating_mul(10).max(URGENT_FEE);
+        let priority_fee = tessera_sdk::PriorityFee::Recent { percentile: 95, cap };
+        tessera_sdk::Config { priority_fee, ..self.cluster() }
+    }
+
     /// Reads the worker's own key.
     ///
     /// # Errors
@@ -364,7 +374,8 @@ operator_keypair = {operator}
 # region = 0
 
 [data]
-# Journal, cache and status. The journal holds the keys of results under way: losing it loses their pay.
+# Journal, cache, outputs that are not paid yet, and status. The journal holds the keys of results under way: losing it loses
+# their pay. Outputs may be demanded until they are paid: losing them may lose the stake that their lease locks.
 directory = {data}
 # Most space for modules and inputs.
 # cache_mib = {cache_mib}

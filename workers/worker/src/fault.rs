@@ -12,20 +12,45 @@ static INSTALLED: OnceLock<Fault> = OnceLock::new();
 pub enum Fault {
     /// `flip-bit`: one bit of every lease's outputs is flipped before they are hashed.
     FlipBit,
+    /// `random-output`: other random bytes every time, instead of what was computed.
+    RandomOutput,
+    /// `no-reveal`: what was committed is never revealed.
+    NoReveal,
+    /// `late-reveal`: it is revealed only once the window for that has passed.
+    LateReveal,
+    /// `withhold-output`: the sealed outputs are not put into the store, and no chunk of them is shown.
+    WithholdOutput,
+    /// `withhold-key`: the key to the sealed outputs is never shown.
+    WithholdKey,
     /// `stop-after:PHASE`: the worker is killed when it first gets to `leased`, `executed`, `committed` or `revealed`.
     StopAfter(String),
 }
+
+/// The faults that are one word.
+const NAMES: [(&str, Fault); 6] = [
+    ("flip-bit", Fault::FlipBit),
+    ("random-output", Fault::RandomOutput),
+    ("no-reveal", Fault::NoReveal),
+    ("late-reveal", Fault::LateReveal),
+    ("withhold-output", Fault::WithholdOutput),
+    ("withhold-key", Fault::WithholdKey),
+];
 
 impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((_, fault)) = NAMES.iter().find(|(name, _)| *name == text) {
+            return Ok(fault.clone());
+        }
         match text.split_once(':') {
-            None if text == "flip-bit" => Ok(Self::FlipBit),
             Some(("stop-after", phase @ ("leased" | "executed" | "committed" | "revealed"))) => {
                 Ok(Self::StopAfter(phase.to_owned()))
             }
-            _ => Err(format!("expected flip-bit or stop-after:{{leased,executed,committed,revealed}}, found {text:?}")),
+            _ => {
+                let names = NAMES.map(|(name, _)| name).join(", ");
+                Err(format!("expected {names} or stop-after:{{leased,executed,committed,revealed}}, found {text:?}"))
+            }
         }
     }
 }
@@ -35,13 +60,37 @@ pub fn install(fault: Fault) {
     let _ = INSTALLED.set(fault);
 }
 
-/// Flips a bit of a lease's outputs if that is the fault.
-pub(crate) fn flip(outputs: &mut [u8]) {
-    if INSTALLED.get() == Some(&Fault::FlipBit)
-        && let Some(byte) = outputs.first_mut()
+fn is(fault: &Fault) -> bool {
+    INSTALLED.get() == Some(fault)
+}
+
+/// Spoils the first output of a lease if that is the fault.
+pub(crate) fn spoil(output: &mut [u8]) {
+    if is(&Fault::FlipBit)
+        && let Some(byte) = output.first_mut()
     {
         *byte ^= 1;
     }
+    if is(&Fault::RandomOutput)
+        && let Err(e) = getrandom::fill(output)
+    {
+        tracing::error!(error = %e, "no random numbers, so the injected fault does not happen");
+    }
+}
+
+/// Whether a reveal that is asked for at `now` does not take place; `by`: end of the window.
+pub(crate) fn keeps_silent(now: i64, by: i64) -> bool {
+    is(&Fault::NoReveal) || (is(&Fault::LateReveal) && (by == 0 || now <= by))
+}
+
+/// Whether outputs do not get into the store, nor to whoever demands them.
+pub(crate) fn withholds_output() -> bool {
+    is(&Fault::WithholdOutput)
+}
+
+/// Whether the key is not shown.
+pub(crate) fn withholds_key() -> bool {
+    is(&Fault::WithholdKey)
 }
 
 /// Kills this process if the fault is to stop at `phase` and it has not done so before; `directory` remembers.
@@ -67,7 +116,9 @@ mod tests {
 
     #[test]
     fn faults_are_named() {
-        assert_eq!("flip-bit".parse(), Ok(Fault::FlipBit));
+        for (name, fault) in NAMES {
+            assert_eq!(name.parse(), Ok(fault));
+        }
         assert_eq!("stop-after:leased".parse(), Ok(Fault::StopAfter("leased".into())));
         assert!("stop-after:lunch".parse::<Fault>().is_err());
     }

@@ -6,5 +6,5 @@
 mod decide;
 mod view;
 
-pub use decide::{Action, Exit, Me, Mood, decide};
-pub use view::{JobView, LeaseView, Seat, SeatState, View};
+pub use decide::{Action, Exit, Me, Mood, Reveal, decide};
+pub use view::{Draw, JobView, LeaseState, LeaseView, Record, Seat, SeatState, View};

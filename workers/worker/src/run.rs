@@ -11,6 +11,7 @@ mod orphans;
 mod outbox;
 pub mod report;
 mod sealing;
+mod seeding;
 mod sender;
 mod steps;
 
@@ -26,8 +27,6 @@ use crate::config::Config;
 use context::Context;
 use engine::{Engine, unix_now};
 use jobs::Jobs;
-
-pub use chain::capabilities;
 
 /// Entries done with are kept for so long, keys and nonces included.
 const KEEP_SECONDS: i64 = 30 * 86_400;

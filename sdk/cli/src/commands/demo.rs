@@ -30,6 +30,9 @@ use accounting::{Audit, Costs, Holdings};
 /// What two processor cores render in a minute or two.
 const SIZE: Size = Size { width: 480, height: 270, samples: 16 };
 
+/// What a provider has from claim to commit, unless something else is asked for.
+const LEASE_SECONDS: u32 = 120;
+
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
 pub struct Args {
@@ -166,7 +169,9 @@ async fn work(
     let (tessera, market) = (&network.tessera, &network.market);
     let wallet = solana_keypair::Keypair::new();
     let price = base_units(&args.price, DECIMALS)?;
-    let terms = args.terms.of(prepared.spec.units, price, &network.store_url);
+    let mut terms = args.terms.of(prepared.spec.units, price, DECIMALS, &network.store_url)?;
+    // A lease that wants more auditors than there are providers waits for so long, and a minute.
+    terms.lease_seconds = args.terms.lease_seconds.unwrap_or(LEASE_SECONDS);
     network.fund(&wallet.pubkey(), 100 * SOL, 1_000_000 * TOKEN).await?;
     let before = Holdings::read(tessera, market, &wallet.pubkey(), providers).await?;
     let (spec, posted) = render::post(tessera, &wallet, &market.address, prepared, terms).await?;

@@ -6,13 +6,17 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tessera_kernels::{Plan, PreparedJob};
 use tessera_migrate::amount::{base_units, tokens};
-use tessera_protocol::payout;
-use tessera_sdk::JobFilter;
+use tessera_protocol::{
+    audit::AuditParams,
+    payout::{self, Escrow},
+};
+use tessera_sdk::{JobFilter, types::MarketParams};
 
 use crate::{
     here::{Here, On},
     options::Options,
     output::{Fields, print},
+    posting::{TOO_MUCH, units_per_lease},
     progress::Progress,
 };
 
@@ -173,6 +177,8 @@ struct Cost {
     total: String,
     /// Whether the market's fee is in it; without a market it is not known.
     with_fee: bool,
+    /// What would be escrowed besides, for audits; what they do not take is returned.
+    reserve: Option<String>,
     /// What the price is per 10⁹ gas of a mean unit.
     price_per_billion_gas: f64,
 }
@@ -181,7 +187,7 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let job = args.planned.prepare().await?;
     let units = if args.all { (0..job.spec.units).collect() } else { args.sample.of(job.spec.units)? };
     // Before the units, which may take long.
-    let (market, decimals, fee) = look_at_market(options).await?;
+    let (market, decimals, params) = look_at_market(options).await?;
     let price = args.price.as_deref().map(|price| base_units(price, decimals)).transpose()?;
     if args.checks {
         // Providers would not agree on a unit that fails here.
@@ -194,13 +200,18 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let (count, all) = (tried.len() as f64, job.spec.units as f64);
     let (gas_mean, seconds_mean) = (sum as f64 / count, tried.iter().map(|unit| unit.seconds).sum::<f64>() / count);
     let cost = price.map(|price| {
-        let total = payout::deposit(price, job.spec.units, args.replicas, fee.unwrap_or(0));
-        let total = total.context("price × units × replicas is more than any token account holds; lower the price")?;
+        let (units, replicas) = (job.spec.units, args.replicas);
+        let fee_bps = params.map_or(0, |params| params.fee_bps);
+        let audit = params.map_or_else(AuditParams::default, |params| params.audit.into());
+        let escrow = payout::escrow(price, units, units_per_lease(units), replicas, &audit, fee_bps);
+        let Escrow { work, reserve, .. } = escrow.context(TOO_MUCH)?;
+        let total = work.checked_add(payout::share(work, fee_bps)).context(TOO_MUCH)?;
         anyhow::Ok(Cost {
             price_per_unit: tokens(price, decimals),
-            replicas: args.replicas,
+            replicas,
             total: tokens(total, decimals),
-            with_fee: fee.is_some(),
+            with_fee: params.is_some(),
+            reserve: params.map(|_| tokens(reserve, decimals)),
             price_per_billion_gas: price as f64 / 10f64.powi(i32::from(decimals)) / gas_mean.max(1.0) * GAS_UNIT,
         })
     });
@@ -224,8 +235,8 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     print(options.json, &estimate, plain)
 }
 
-/// What the market's open jobs offer, its token's digits, and its fee; without `--market` nothing is asked of anybody.
-async fn look_at_market(options: &Options) -> Result<(Option<Offers>, u8, Option<u16>)> {
+/// What the market's open jobs offer, its token's digits, and its parameters; without `--market` nothing is asked of anybody.
+async fn look_at_market(options: &Options) -> Result<(Option<Offers>, u8, Option<MarketParams>)> {
     let Ok(address) = options.market_address() else { return Ok((None, DIGITS, None)) };
     let tessera = options.connect().await?;
     let market = options.market(&tessera).await?;
@@ -241,7 +252,7 @@ async fn look_at_market(options: &Options) -> Result<(Option<Offers>, u8, Option
         median: show(prices.get(prices.len() / 2)),
         highest: show(prices.last()),
     };
-    Ok((Some(offers), decimals, Some(market.params.fee_bps)))
+    Ok((Some(offers), decimals, Some(market.params)))
 }
 
 fn plain(estimate: &Estimate) -> String {
@@ -263,7 +274,7 @@ fn plain(estimate: &Estimate) -> String {
                 estimate.seconds_mean, estimate.seconds_total, estimate.device
             ),
         );
-    if let Some(Cost { price_per_unit, replicas, total, with_fee, price_per_billion_gas }) = &estimate.cost {
+    if let Some(Cost { price_per_unit, replicas, total, with_fee, reserve, price_per_billion_gas }) = &estimate.cost {
         let fee = if *with_fee { "with the market's fee" } else { "and the market's fee, which --market would tell" };
         fields
             .add(
@@ -271,6 +282,9 @@ fn plain(estimate: &Estimate) -> String {
                 format!("{units} units × {replicas} replicas × {price_per_unit} tokens: {total} tokens, {fee}"),
             )
             .add("price", format!("{price_per_billion_gas:.6} tokens per 10^9 gas"));
+        if let Some(reserve) = reserve {
+            fields.add("reserve", format!("{reserve} tokens more, for audits; what they do not take is returned"));
+        }
     }
     if let Some(offers) = &estimate.market {
         let found = match (&offers.lowest, &offers.median, &offers.highest) {

@@ -1,17 +1,19 @@
 //! `tessera job`.
 
+mod demand;
+
 use anyhow::{Context as _, Result};
 use futures_util::StreamExt;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::tokens;
-use tessera_sdk::{Event, Job, JobFilter, JobUpdate, Ledger, Recorded, Tessera};
+use tessera_sdk::{Draw, Event, Job, JobFilter, JobUpdate, Kind, Ledger, Recorded, Tessera};
 
 use crate::{
     options::Options,
     output::{Fields, line, print, relative, table},
-    views::{JobView, LeaseView},
+    views::{self, JobView, LeaseView},
 };
 
 #[derive(clap::Subcommand, Debug)]
@@ -35,6 +37,8 @@ pub enum Command {
         /// Address of the job
         job: Pubkey,
     },
+    /// Demand to be shown a chunk of the outputs of a lease, whose provider else loses its lock
+    Demand(demand::Args),
     /// End a job early: leases already begun run their course
     Cancel {
         /// Address of the job
@@ -56,6 +60,7 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
         }
         Command::Show { job } => show(options, &tessera, &job).await,
         Command::Watch { job } => watch(options, &tessera, &job).await,
+        Command::Demand(args) => demand::run(options, &tessera, args).await,
         Command::Cancel { job } => {
             tessera.cancel_job(&options.wallet()?, &job).await.context("cannot cancel the job")?;
             show(options, &tessera, &job).await
@@ -70,7 +75,7 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
 async fn list(options: &Options, tessera: &Tessera, filter: JobFilter) -> Result<()> {
     let market = options.market(tessera).await?;
     let decimals = tessera.mint(&market.mint).await?.decimals;
-    let now = tessera.clock().await?;
+    let now = tessera.clock().await?.time;
     let mut jobs = tessera.jobs(&market.address, filter).await?;
     jobs.sort_by_key(|job| std::cmp::Reverse(job.posted_at));
     let views: Vec<JobView> = jobs.iter().map(JobView::new).collect();
@@ -108,7 +113,7 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
     }
     let leases = if job.is_some() { tessera.job_leases(address).await? } else { vec![] };
     let decimals = decimals_of(tessera, options, job.as_ref()).await?;
-    let now = tessera.clock().await?;
+    let now = tessera.clock().await?.time;
     let mut leases: Vec<LeaseView> = leases.iter().map(LeaseView::new).collect();
     leases.sort_by_key(|lease| lease.index);
     let shown = Shown { job: job.as_ref().map(JobView::new), leases, ledger };
@@ -139,7 +144,19 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
                             shown.leases.iter().map(|lease| lease.seats.len()).sum::<usize>()
                         ),
                     )
+                    .add("contested", contested(view, &shown.leases))
+                    .add("demanded", demanded(&shown.leases, now))
+                    .add("pay", pay(view, decimals))
                     .add("price", format!("{} tokens for a unit and replica", amount(view.price_per_unit, decimals)))
+                    .add(
+                        "reserve",
+                        format!(
+                            "{} tokens for audits, of which {} are paid; what is left is returned",
+                            amount(view.audit_reserve, decimals),
+                            amount(view.audits_paid, decimals)
+                        ),
+                    )
+                    .add("asks for", asks(view, decimals))
                     .add("posted", relative(view.posted_at, now))
                     .add("deadline", relative(view.deadline, now))
                     .add("store", view.store.escape_debug());
@@ -147,6 +164,61 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
         }
         fields.text() + &ledger_text(&shown.ledger, decimals)
     })
+}
+
+/// How far audits and disputes are.
+fn contested(view: &JobView, leases: &[LeaseView]) -> String {
+    let of = |lease: &LeaseView| {
+        let seats = |kind: &str| lease.seats.iter().filter(|seat| seat.kind == kind).count();
+        let wanted =
+            if lease.missing > 0 { format!(", {} {} seats free", lease.missing, lease.group) } else { String::new() };
+        format!("lease {} ({} auditors, {} jurors{wanted})", lease.index, seats("audit"), seats("dispute"))
+    };
+    let list: Vec<String> = leases.iter().filter(|lease| lease.contested).map(of).collect();
+    if list.is_empty() { format!("{} leases", view.contested) } else { list.join(", ") }
+}
+
+/// Chunks that providers have to show.
+fn demanded(leases: &[LeaseView], now: i64) -> String {
+    let of = |lease: &LeaseView| -> Vec<String> {
+        let show = |seat: &views::SeatView| {
+            let demand = seat.demand.as_ref()?;
+            let by = relative(demand.answer_by, now);
+            Some(format!("chunk {} of lease {} by {}, {by}", demand.chunk, lease.index, seat.provider))
+        };
+        lease.seats.iter().filter_map(show).collect()
+    };
+    let list: Vec<String> = leases.iter().flat_map(of).collect();
+    if list.is_empty() { "nothing".into() } else { list.join("; ") }
+}
+
+/// When providers are paid, and what can be done before.
+fn pay(view: &JobView, decimals: Option<u8>) -> String {
+    match view.challenge_seconds {
+        0 => "at once when outputs are open".into(),
+        seconds => format!(
+            "{seconds} s after outputs are open; until then `tessera job demand` costs {} tokens and the fee on it",
+            amount(view.demand_bond, decimals)
+        ),
+    }
+}
+
+/// What the job asks of providers' standing.
+fn asks(view: &JobView, decimals: Option<u8>) -> String {
+    let mut asks = vec![];
+    if view.min_stake > 0 {
+        asks.push(format!("a stake of {} tokens", amount(view.min_stake, decimals)));
+    }
+    if view.min_score > 0.0 {
+        asks.push(format!("a score of {:.2}", view.min_score));
+    }
+    if !view.allowed.is_empty() {
+        asks.push(format!("one of {}", view.allowed.join(", ")));
+    }
+    if !view.denied.is_empty() {
+        asks.push(format!("none of {}", view.denied.join(", ")));
+    }
+    if asks.is_empty() { "nothing of its providers' standing".into() } else { asks.join("; ") }
 }
 
 /// Digits after the point of the mint of a job; `None` if the job is closed and no market was given.
@@ -168,8 +240,15 @@ fn amount(base_units: u64, decimals: Option<u8>) -> String {
 pub fn ledger_text(ledger: &Ledger, decimals: Option<u8>) -> String {
     let mut fields = Fields::default();
     fields.add("deposited", amount(ledger.deposited, decimals));
+    fields.add("  of which in reserve for audits", amount(ledger.reserve, decimals));
     for (provider, paid) in &ledger.paid {
         fields.add(format!("  paid to {provider}"), amount(*paid, decimals));
+    }
+    fields.add("  of which for audits", amount(ledger.paid_to_auditors, decimals));
+    if ledger.awarded_sum() + ledger.slashed > 0 {
+        fields
+            .add("  of which by losers of disputes", amount(ledger.paid_by_losers, decimals))
+            .add("  burned of the locks of losers", amount(ledger.slashed, decimals));
     }
     if ledger.closed {
         fields
@@ -203,13 +282,33 @@ fn event_text(json: bool, recorded: &Recorded) -> String {
         Event::ResultCommitted(e) => format!("lease {} by {}", e.index, e.provider),
         Event::ResultRevealed(e) => format!("lease {} by {}", e.index, e.provider),
         Event::ResultOpened(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::LeaseSettled(e) => format!("lease {} by {}, {} base units", e.index, e.provider, e.pay),
+        Event::LeaseSettled(e) => {
+            let kind = Kind::try_from(e.kind).map_or("unknown", views::kind);
+            format!("lease {} by {}, {} base units ({kind})", e.index, e.provider, e.pay)
+        }
         Event::LeaseReturned(e) => format!("lease {} by {}", e.index, e.provider),
         Event::LeaseExpired(e) => format!("lease {} by {}", e.index, e.provider),
         Event::LeaseAgreed(e) => format!("lease {}", e.index),
-        Event::LeaseDisagreed(e) => format!("lease {}, round {}", e.index, e.rounds),
+        Event::JobSeeded(e) => format!("by the hash of slot {}", e.slot),
+        Event::LeaseSeeded(e) => format!("lease {} by the hash of slot {}", e.index, e.slot),
+        Event::ResultDrawn(e) => {
+            let said = Draw::try_from(e.draw).map_or("unknown", views::draw);
+            format!("lease {} by {}: {said}", e.index, e.provider)
+        }
+        Event::SeatsOpened(e) => {
+            format!("lease {}: {} {} seats", e.index, e.seats, Kind::try_from(e.kind).map_or("unknown", views::kind))
+        }
+        Event::SeatSlashed(e) => {
+            format!("lease {} by {}, {} base units awarded, {} burned", e.index, e.provider, e.awarded, e.burned)
+        }
+        Event::ChunkDemanded(e) => format!("lease {} by {}: chunk {}", e.index, e.provider, e.chunk),
+        Event::ChunkWithheld(e) => format!("lease {} by {}", e.index, e.provider),
+        Event::LeaseVoided(e) => format!("lease {} was not decided", e.index),
+        Event::LeaseReopened(e) => format!("lease {}", e.index),
         Event::LeaseClosed(e) => format!("lease {}", e.index),
-        Event::JobPosted(e) => format!("{} units, {} base units in escrow", e.units, e.deposited),
+        Event::JobPosted(e) => {
+            format!("{} units, {} base units in escrow, {} of them for audits", e.units, e.deposited, e.audit_reserve)
+        }
         Event::JobToppedUp(e) => format!("{} base units added", e.added),
         Event::JobClosed(e) => format!("{} paid, {} burned, {} refunded", e.paid, e.burned, e.refunded),
         _ => String::new(),

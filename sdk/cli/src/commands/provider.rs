@@ -30,7 +30,8 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
             let decimals = tessera.mint(&market.mint).await?.decimals;
             let mut providers = tessera.providers(&market.address).await?;
             providers.sort_by_key(|provider| std::cmp::Reverse(provider.stake));
-            let views: Vec<ProviderView> = providers.iter().map(ProviderView::new).collect();
+            let now = tessera.clock().await?.time;
+            let views: Vec<ProviderView> = providers.iter().map(|found| ProviderView::new(found, now)).collect();
             print(options.json, &views, |views| {
                 let row = |view: &ProviderView| {
                     vec![
@@ -40,12 +41,16 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                         tokens(view.stake, decimals),
                         tokens(view.total_earned, decimals),
                         view.leases_settled.to_string(),
-                        (view.expired + view.faults + view.disagreed).to_string(),
+                        format!("{:.2}", view.score),
+                        view.faults.to_string(),
+                        view.expiries.to_string(),
                         view.open_leases.to_string(),
                     ]
                 };
                 let rows: Vec<Vec<String>> = views.iter().map(row).collect();
-                table(&["provider", "class", "MiB", "stake", "earned", "settled", "failed", "open"], &rows)
+                let head =
+                    ["provider", "class", "MiB", "stake", "earned", "settled", "score", "faults", "late", "open"];
+                table(&head, &rows)
             })
         }
         Command::Show { address } => {
@@ -61,8 +66,8 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
             })?;
             let market = tessera.market(&provider.market).await?.context("the provider's market is not there")?;
             let decimals = tessera.mint(&market.mint).await?.decimals;
-            let now = tessera.clock().await?;
-            print(options.json, &ProviderView::new(&provider), |view| {
+            let now = tessera.clock().await?.time;
+            print(options.json, &ProviderView::new(&provider, now), |view| {
                 let amount = |units| format!("{} tokens", tokens(units, decimals));
                 let mut fields = Fields::default();
                 fields
@@ -90,10 +95,21 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                         ),
                     )
                     .add("locked", format!("{} of the stake, by open leases", amount(view.locked)))
-                    .add("bonds", format!("{} lost, of which {} to burn", amount(view.lost), amount(view.to_burn)))
                     .add(
-                        "failures",
-                        format!("{} expired, {} faults, {} disagreed", view.expired, view.faults, view.disagreed),
+                        "lost",
+                        format!(
+                            "{} in bonds, {} in locks; {} to burn",
+                            amount(view.lost),
+                            amount(view.slashed),
+                            amount(view.to_burn)
+                        ),
+                    )
+                    .add(
+                        "reputation",
+                        format!(
+                            "score {:.2}, {} results confirmed in a row, {} faults, {} late",
+                            view.score, view.consecutive, view.faults, view.expiries
+                        ),
                     )
                     .add("registered", relative(view.registered_at, now));
                 fields.text()

@@ -18,7 +18,7 @@ use tessera_sdk::{JobTerms, Posted, StoreClient, Tessera};
 use crate::{
     options::Options,
     output::{line, print},
-    posting::{Deal, Offer, close},
+    posting::{Deal, Offer, close, tend},
     progress::Progress,
 };
 
@@ -216,7 +216,10 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         }
         None => begin(options, &tessera, &wallet, &args).await?,
     };
-    let files = collect(&tessera, &job, &spec, &store, &stem).await;
+    let files = tokio::select! {
+        files = collect(&tessera, &job, &spec, &store, &stem) => files,
+        () = tend(&tessera, &wallet, &job) => bail!("the job is not looked after any more"),
+    };
     let files = files.with_context(|| {
         format!("job {job} goes on without this program; go on with `tessera render --resume {job}`")
     })?;
@@ -238,7 +241,11 @@ async fn begin(
 ) -> Result<(Pubkey, JobSpec, StoreClient)> {
     let store = StoreClient::new(args.offer.store()?)?;
     let prepared = args.picture.prepare(SIZE).await?;
-    let Deal { market, decimals, terms, .. } = args.offer.deal(options, tessera, prepared.spec.units).await?;
+    let deal = args.offer.deal(options, tessera, prepared.spec.units).await?;
+    if !options.json {
+        line(&deal.cost(prepared.spec.units))?;
+    }
+    let Deal { market, decimals, terms, .. } = deal;
     let (spec, posted) = post(tessera, wallet, &market, prepared, terms).await?;
     if !options.json {
         let (job, deposited) = (posted.job, tokens(posted.deposited, decimals));

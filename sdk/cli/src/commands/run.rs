@@ -17,7 +17,7 @@ use crate::{
     options::Options,
     output::{line, print},
     outputs::{Note, Outputs},
-    posting::{Offer, close, confirm},
+    posting::{Offer, close, confirm, tend},
     progress::Progress,
 };
 
@@ -63,7 +63,10 @@ async fn work(options: &Options, args: &Args) -> Result<()> {
         Some((job, store)) => (job, store),
         None => post(options, args, &tessera, &wallet, &mut prepared, &outputs).await?,
     };
-    let collected = collect(&tessera, &job, &prepared, &store, &outputs).await;
+    let collected = tokio::select! {
+        collected = collect(&tessera, &job, &prepared, &store, &outputs) => collected,
+        () = tend(&tessera, &wallet, &job) => bail!("the job is not looked after any more"),
+    };
     let collected = collected
         .with_context(|| format!("job {job} goes on without this program; the same command collects its outputs"))?;
     if !args.keep_open {

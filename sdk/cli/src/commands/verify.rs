@@ -105,6 +105,10 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let verifier = Verifier { tessera: &tessera, spec, store, files, here };
     let units = verifier.verify(&settled, &wanted).await?;
 
+    // What is missing now can still be asked for, as long as it is not paid.
+    for missing in verifier.tessera.missing_outputs(&args.job, &verifier.store).await? {
+        eprintln!("warning: {missing}");
+    }
     let bad = units.iter().filter(|verdict| !verdict.accepted).count();
     let report = Report { job: args.job.to_string(), accepted: bad == 0, units };
     print(options.json, &report, plain)?;

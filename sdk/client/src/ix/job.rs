@@ -4,7 +4,7 @@ use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 use tessera_protocol::{cid::Cid, payout, routing::Requirements};
 
-use super::{SYSTEM, TOKEN, build, build_with};
+use super::{SLOT_HASHES, SYSTEM, TOKEN, build, build_with};
 use crate::{
     Job, pda,
     program::tessera::client::{accounts, args},
@@ -32,6 +32,16 @@ pub struct PostJob {
     pub deadline: i64,
     /// What is asked of providers.
     pub requirements: Requirements,
+    /// Time after the opening of outputs in which chunks of them may be demanded; 0: they are paid at once.
+    pub challenge_seconds: u32,
+    /// Least stake of providers, in base units.
+    pub min_stake: u64,
+    /// Least score of providers, in basis points.
+    pub min_score_bps: u16,
+    /// The only providers that may take base seats; empty: all may.
+    pub allowed: Vec<Pubkey>,
+    /// Providers that may take no base seats.
+    pub denied: Vec<Pubkey>,
     /// URL of the store that holds inputs and takes outputs.
     pub store_url: String,
 }
@@ -76,8 +86,19 @@ pub fn post_job(wallet: &Pubkey, market: &Pubkey, mint: &Pubkey, number: u64, po
         deadline: post.deadline,
         requirements: types::Requirements { memory_mib, class, regions },
         store: post.store_url.clone(),
+        challenge_seconds: post.challenge_seconds,
+        min_stake: post.min_stake,
+        min_score_bps: post.min_score_bps,
+        allowed: post.allowed.clone(),
+        denied: post.denied.clone(),
     };
     build(&accounts, &args::PostJob { args })
+}
+
+/// Takes the seed that ranks providers for the leases of a job, which opens them to claims. Anyone may send it.
+#[must_use]
+pub fn seed_job(job: &Pubkey) -> Instruction {
+    build(&accounts::SeedJob { job: *job, slot_hashes: SLOT_HASHES }, &args::SeedJob)
 }
 
 /// Extends the deadline, raises the price of what is not settled, or both.

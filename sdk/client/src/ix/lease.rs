@@ -1,10 +1,10 @@
 //! Leases and the seats in them.
 
-use solana_instruction::{AccountMeta, Instruction};
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use tessera_protocol::{cid::Cid, commitment::Reveal, hash::Digest};
 
-use super::{SYSTEM, TOKEN, build, build_with};
+use super::{SYSTEM, TOKEN, build, build_with, mention};
 use crate::{
     pda,
     program::tessera::client::{accounts, args},
@@ -40,7 +40,7 @@ pub fn commit_result(
     build(&accounts, &args::CommitResult { commitment, sealed: sealed.0 })
 }
 
-/// Shows the roots of a seat; `key` may come along where the job has one replica.
+/// Shows the roots of a seat; `key` may come along where this reveal decides the lease.
 #[must_use]
 pub fn reveal_result(provider: &Pubkey, job: &Pubkey, index: u32, reveal: Reveal, key: Option<Digest>) -> Instruction {
     let accounts = accounts::RevealResult { provider: *provider, job: *job, lease: pda::lease(job, index) };
@@ -49,7 +49,7 @@ pub fn reveal_result(provider: &Pubkey, job: &Pubkey, index: u32, reveal: Reveal
     build(&accounts, &args::RevealResult { reveal, key })
 }
 
-/// Shows the key to the sealed outputs of a seat, once the replicas agree.
+/// Shows the key to the sealed outputs of a seat, once the lease is decided.
 #[must_use]
 pub fn open_result(provider: &Pubkey, job: &Pubkey, index: u32, key: Digest) -> Instruction {
     let accounts = accounts::OpenResult { provider: *provider, lease: pda::lease(job, index) };
@@ -115,9 +115,4 @@ pub fn expire_lease(job: &Pubkey, index: u32, provider: &Pubkey, seat_payer: &Pu
 pub fn close_lease(job: &Pubkey, index: u32, payer: &Pubkey) -> Instruction {
     let accounts = accounts::CloseLease { job: *job, lease: pda::lease(job, index), payer: *payer };
     build(&accounts, &args::CloseLease)
-}
-
-/// The job, for instructions that do not need it: so the transaction is found among those of the job.
-fn mention(job: &Pubkey) -> AccountMeta {
-    AccountMeta::new_readonly(*job, false)
 }

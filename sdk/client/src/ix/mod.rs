@@ -1,16 +1,19 @@
 //! One pure builder per instruction. Each derives every address that can be derived; fees, budget and blockhash are
 //! added by [`crate::Tessera::send`].
 
+mod demand;
 mod job;
 mod lease;
 mod market;
 mod provider;
+mod trust;
 
 use anchor_lang::{InstructionData, ToAccountMetas};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
-pub use job::{PostJob, cancel_job, close_job, post_job, register_client, top_up_job};
+pub use demand::{answer_chunk, begin_answer, demand_chunk, drop_answer, expire_demand, write_answer};
+pub use job::{PostJob, cancel_job, close_job, post_job, register_client, seed_job, top_up_job};
 pub use lease::{
     claim_lease, close_lease, commit_result, expire_lease, open_result, return_lease, reveal_result, settle_lease,
 };
@@ -18,11 +21,13 @@ pub use market::{create_market, pause, unpause, update_market, withdraw_treasury
 pub use provider::{
     add_stake, burn_bonds, register_provider, request_unstake, update_provider, withdraw_earnings, withdraw_stake,
 };
+pub use trust::{advance_lease, draw_audit, seed_lease, slash_seat};
 
 use crate::ID;
 
 const SYSTEM: Pubkey = solana_sdk_ids::system_program::ID;
 const TOKEN: Pubkey = spl_token_interface::ID;
+const SLOT_HASHES: Pubkey = solana_sdk_ids::sysvar::slot_hashes::ID;
 
 fn build(accounts: &impl ToAccountMetas, args: &impl InstructionData) -> Instruction {
     build_with(accounts, args, [])
@@ -36,4 +41,9 @@ fn build_with(
     let mut metas = accounts.to_account_metas(None);
     metas.extend(more);
     Instruction { program_id: ID, accounts: metas, data: args.data() }
+}
+
+/// The job, for instructions that do not need it: so the transaction is found among those of the job.
+fn mention(job: &Pubkey) -> AccountMeta {
+    AccountMeta::new_readonly(*job, false)
 }

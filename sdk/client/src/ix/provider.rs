@@ -56,6 +56,7 @@ pub fn add_stake(authority: &Pubkey, market: &Pubkey, mint: &Pubkey, amount: u64
     let provider = pda::provider(market, authority);
     let accounts = accounts::AddStake {
         authority: *authority,
+        market: *market,
         provider,
         stake_vault: pda::stake_vault(&provider),
         from: token::ata(authority, mint),
@@ -100,7 +101,7 @@ pub fn withdraw_earnings(signer: &Pubkey, authority: &Pubkey, market: &Pubkey, m
     build(&accounts, &args::WithdrawEarnings)
 }
 
-/// Burns the bonds that a provider has lost; anyone may.
+/// Burns the stake that a provider has lost; anyone may.
 #[must_use]
 pub fn burn_bonds(provider: &Pubkey, market: &Pubkey, mint: &Pubkey) -> Instruction {
     let accounts = accounts::BurnBonds {

@@ -15,7 +15,7 @@ use super::amount;
 use crate::{
     config::{Backend, Config},
     device, machine,
-    run::report,
+    run::report::{self, ReputationReport},
 };
 
 /// The clock of the chain follows its validators; a difference up to this is nothing to worry about.
@@ -185,7 +185,7 @@ async fn chain_checks(checks: &mut Checks, config: &Config) {
     };
     checks.ok("rpc", format!("{}, {} ms", config.cluster.rpc.join(", "), start.elapsed().as_millis()));
     match tessera.clock().await {
-        Ok(chain) => clock_check(checks, chain, report::unix_now()),
+        Ok(chain) => clock_check(checks, chain.time, report::unix_now()),
         Err(e) => checks.missing("clock", e.to_string(), "check cluster.rpc"),
     }
     if let Some(operator) = operator {
@@ -259,11 +259,29 @@ fn provider_checks(
     } else {
         checks.ok("stake", format!("{stake} base units, the market asks for {min}"));
     }
+    reputation_check(checks, market, &ReputationReport::new(&provider.reputation(), report::unix_now()));
+    if provider.locked >= stake - stake.div_ceil(4) && provider.locked > 0 {
+        let found = format!("{} base units of {stake} are locked: no more than audits can be claimed", provider.locked);
+        checks.warn("locks", found, "wait until leases are paid, or run `tessera-worker stake AMOUNT`");
+    }
     if let Ok(has) = device::capabilities(config)
-        && has != crate::run::capabilities(provider)
+        && has != provider.capabilities()
     {
-        let found = format!("announced as {:?}, found {has:?}", crate::run::capabilities(provider));
+        let found = format!("announced as {:?}, found {has:?}", provider.capabilities());
         checks.warn("capabilities", found, "run `tessera-worker register` to announce what there is");
+    }
+}
+
+fn reputation_check(checks: &mut Checks, market: &accounts::Market, reputation: &ReputationReport) {
+    let probation = u32::from(market.params.audit.probation);
+    if reputation.faults > 0 && reputation.consecutive < probation {
+        // Wrong results come from memory and overclocking more often than from anything else.
+        let remedy = format!(
+            "every result is audited until {probation} are confirmed; run `tessera-conformance` on this machine before going on"
+        );
+        checks.warn("reputation", reputation.to_string(), remedy);
+    } else {
+        checks.ok("reputation", reputation.to_string());
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use solana_signer::Signer;
 use tessera_sdk::{Tessera, ix};
 
-use crate::{config::Config, device, run};
+use crate::{config::Config, device};
 
 /// What `register` is told.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ impl Register {
             }
             Some(before) => {
                 let operator = (before.operator != operator).then_some(operator);
-                let has = (run::capabilities(before) != has).then_some(has);
+                let has = (before.capabilities() != has).then_some(has);
                 if operator.is_some() || has.is_some() {
                     instructions.push(ix::update_provider(&authority.pubkey(), &address, operator, has));
                 }

@@ -8,7 +8,7 @@ use tessera_sdk::Tessera;
 use super::amount;
 use crate::{
     config::Config,
-    run::report::{self, Report},
+    run::report::{self, Report, ReputationReport},
 };
 
 /// A report older than this is of a worker that no longer runs.
@@ -32,11 +32,10 @@ struct Status {
     open_leases: u32,
     leases_settled: u64,
     units_settled: u64,
-    expired: u64,
-    faults: u64,
-    disagreed: u64,
+    reputation: ReputationReport,
     locked: u64,
     lost: u64,
+    slashed: u64,
     to_burn: u64,
     running: bool,
     worker: Option<Report>,
@@ -68,11 +67,10 @@ pub async fn run(config: &Config, json: bool) -> Result<()> {
         open_leases: provider.open_leases,
         leases_settled: provider.leases_settled,
         units_settled: provider.units_settled,
-        expired: provider.expired,
-        faults: provider.faults,
-        disagreed: provider.disagreed,
+        reputation: ReputationReport::new(&provider.reputation(), tessera.clock().await?.time),
         locked: provider.locked,
         lost: provider.lost,
+        slashed: provider.slashed,
         to_burn: provider.to_burn,
         running: worker.as_ref().is_some_and(|worker| (report::unix_now() - worker.at).abs() <= FRESH),
         worker,
@@ -92,13 +90,14 @@ fn show(status: &Status) {
     println!("authority   {}", status.authority);
     println!("operator    {}  ({} SOL)", status.operator, amount::format(status.operator_lamports, 9));
     println!("stake       {} (the market asks for {})", tokens(status.stake), tokens(status.min_stake));
-    println!("locked      {} of it by open leases; bonds lost: {}", tokens(status.locked), tokens(status.lost));
+    println!("locked      {} of it by open leases", tokens(status.locked));
+    println!("lost        {} bonds, {} locks", tokens(status.lost), tokens(status.slashed));
     if status.unstaking > 0 {
         println!("unstaking   {} from Unix time {}", tokens(status.unstaking), status.unstake_at);
     }
     println!("earned      {} to withdraw, {} ever", tokens(status.earned), tokens(status.total_earned));
     println!("settled     {} leases, {} units", status.leases_settled, status.units_settled);
-    println!("otherwise   {} expired, {} faults, {} disagreed", status.expired, status.faults, status.disagreed);
+    println!("reputation  {}", status.reputation);
     println!("open        {} leases", status.open_leases);
     match &status.worker {
         Some(worker) if status.running => {
@@ -109,9 +108,23 @@ fn show(status: &Status) {
             if let Some(obstacle) = &worker.obstacle {
                 println!("            {obstacle}");
             }
-            println!("            {} leases paid {} since it started", worker.counts.paid, tokens(worker.counts.pay));
+            let counts = &worker.counts;
+            println!(
+                "            {} leases paid {} since it started, {} of them as audits, {} in disputes",
+                counts.paid,
+                tokens(counts.pay),
+                counts.audits,
+                counts.disputes
+            );
             for lease in &worker.leases {
-                println!("  {:<10} {}/{}  {}", lease.phase, lease.job, lease.index, tokens(lease.pay));
+                println!(
+                    "  {:<10} {:<7} {}/{}  {}",
+                    lease.phase,
+                    lease.kind,
+                    lease.job,
+                    lease.index,
+                    tokens(lease.pay)
+                );
             }
         }
         _ => println!("worker      not running"),

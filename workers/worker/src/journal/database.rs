@@ -3,14 +3,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use redb::{Database, ReadableTable, TableDefinition};
+use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::entry::{Entry, LeaseId};
 
 /// Leases in hand: lease → entry.
-const OPEN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("open-1");
+const OPEN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("open-2");
 /// Leases done with: (Unix seconds, lease, attempt) → entry. Kept for a while, keys and nonces included.
-const DONE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("done-1");
+const DONE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("done-2");
+
+/// Leases in hand as versions before audits wrote them.
+const OPEN_1: TableDefinition<&[u8], &[u8]> = TableDefinition::new("open-1");
 
 /// Why the journal could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +77,11 @@ impl Journal {
         }
         let database = Database::create(directory.join("journal.redb")).or_journal()?;
         let write = database.begin_write().or_journal()?;
+        let before = write.open_table(OPEN_1).or_journal()?.len().or_journal()?;
+        if before > 0 {
+            let text = format!("{before} leases of a market without audits");
+            return Err(JournalError::Unreadable(std::io::Error::other(text)));
+        }
         write.open_table(OPEN).or_journal()?;
         write.open_table(DONE).or_journal()?;
         write.commit().or_journal()?;
@@ -170,7 +178,7 @@ mod tests {
     use super::*;
     use crate::journal::{Phase, Sealed};
     use solana_pubkey::Pubkey;
-    use tessera_protocol::cid::Cid;
+    use tessera_protocol::{cid::Cid, verdict::Kind};
 
     fn entry(index: u32, attempt: u32) -> Entry {
         let id = LeaseId::new(&Pubkey::new_from_array([1; 32]), index);
@@ -183,7 +191,7 @@ mod tests {
             len: 6,
         };
         let claiming = Entry::claiming(id, &Pubkey::new_from_array([7; 32]), 8);
-        Entry { attempt: Some(attempt), phase: Phase::Committing, result: Some(result), ..claiming }
+        Entry { attempt: Some(attempt), kind: Kind::Audit, phase: Phase::Committing, result: Some(result), ..claiming }
     }
 
     #[test]
@@ -202,6 +210,18 @@ mod tests {
         assert_eq!(journal.recall(&entry(0, 0).id, 1).unwrap(), None);
         assert_eq!((journal.prune(100).unwrap(), journal.prune(101).unwrap()), (0, 1));
         assert_eq!(journal.recall(&entry(0, 0).id, 0).unwrap(), None);
+    }
+
+    #[test]
+    fn leases_of_another_version_are_not_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let database = Database::create(dir.path().join("journal.redb")).unwrap();
+            let write = database.begin_write().unwrap();
+            write.open_table(OPEN_1).unwrap().insert(&[1u8][..], &[2u8][..]).unwrap();
+            write.commit().unwrap();
+        }
+        assert!(matches!(Journal::open(dir.path()), Err(JournalError::Unreadable(_))));
     }
 
     #[test]

@@ -1,9 +1,12 @@
+use std::io::{Read, Write};
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 use tessera_protocol::{
     cid::Cid,
     commitment::{Place, Reveal, commit, key_hash},
     hash::Digest,
+    verdict::Kind,
 };
 
 /// A lease of a job.
@@ -128,10 +131,22 @@ pub struct Entry {
     pub result: Option<Sealed>,
     /// When the claim was sent, in Unix seconds.
     pub claimed_at: i64,
+    /// How we came to the lease, as soon as that was seen on chain.
+    #[borsh(serialize_with = "write_kind", deserialize_with = "read_kind")]
+    pub kind: Kind,
     /// What the seat pays, as soon as it was seen on chain.
     pub pay: u64,
     /// Whether a settlement of this seat by us is known to have landed.
     pub paid: bool,
+}
+
+fn write_kind<W: Write>(kind: &Kind, writer: &mut W) -> std::io::Result<()> {
+    u8::from(*kind).serialize(writer)
+}
+
+fn read_kind<R: Read>(reader: &mut R) -> std::io::Result<Kind> {
+    let byte = u8::deserialize_reader(reader)?;
+    Kind::try_from(byte).map_err(|_| std::io::Error::other(format!("a seat of kind {byte}")))
 }
 
 impl Entry {
@@ -145,6 +160,7 @@ impl Entry {
             phase: Phase::Claiming,
             result: None,
             claimed_at: now,
+            kind: Kind::Base,
             pay: 0,
             paid: false,
         }

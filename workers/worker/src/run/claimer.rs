@@ -1,4 +1,5 @@
-//! Claiming: the next lease worth having, and nothing that cannot be finished.
+//! Claiming: the next seat worth having, and nothing that cannot be finished. Audits and disputes come first: a lease waits
+//! for them, and with it everybody's pay.
 
 use std::{
     collections::HashMap,
@@ -6,14 +7,17 @@ use std::{
     time::Duration,
 };
 
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use tessera_sdk::{Error, Event, Receipt, ix};
+use tessera_protocol::verdict::Kind;
+use tessera_sdk::{Error, Event, Job, Moment, Receipt, ix};
 use tokio::time::Instant;
 
 use super::{
     chain,
     context::Context,
     jobs::{Jobs, Ready, offer},
+    seeding::{Along, Seeded, Seeds},
 };
 use crate::{
     claims::{self, Claimant, Verdict},
@@ -26,8 +30,17 @@ const LOOK: (usize, usize) = (32, 8);
 /// A lease that somebody else was quicker to claim is left alone for so long.
 const COOL: Duration = Duration::from_secs(4);
 
-/// Refusals that speak of the provider, not of a lease.
-const STANDING: [&str; 3] = ["StakeLocked", "StakeTooLow", "TooManyOpenLeases"];
+/// Refusals that speak of the provider or of time, not of a lease that is taken.
+const NOT_NOW: [&str; 8] = [
+    "StakeLocked",
+    "StakeTooLow",
+    "TooManyOpenLeases",
+    "NotYourTurn",
+    "AlreadySeeded",
+    "JobNotSeeded",
+    "LeaseNotSeeded",
+    "SlotTooEarly",
+];
 
 /// Work in hand, as far as it decides about more.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +49,11 @@ pub struct InHand {
     pub entries: HashMap<LeaseId, Entry>,
     /// Seconds that those without a result will take.
     pub ahead: f64,
-    /// How many leases more may be taken.
-    pub room: usize,
+    /// How many seats more may be taken: of those that clients ask for, and of audits and disputes.
+    pub room: (usize, usize),
 }
 
-/// Claims leases one at a time.
+/// Claims seats, some at a time.
 pub struct Claimer {
     context: Arc<Context>,
     jobs: Jobs,
@@ -48,8 +61,15 @@ pub struct Claimer {
     cooling: Mutex<HashMap<LeaseId, Instant>>,
 }
 
-/// Provider and rent payer of each seat that has to be removed before a claim.
-type Stale = Vec<(Pubkey, Pubkey)>;
+/// A seat to claim.
+struct Seat {
+    index: u32,
+    kind: Kind,
+    /// What has to be sent before: seeds, and the removal of seats whose windows have passed.
+    before: Vec<Instruction>,
+    /// Active seats of others in the lease.
+    others: usize,
+}
 
 /// What came of looking for a lease.
 pub enum Found {
@@ -68,96 +88,167 @@ impl Claimer {
         Self { context, jobs, cooling: Mutex::default() }
     }
 
-    /// Looks for leases of a job, as many as there is room for, and claims them.
+    /// Looks for seats in leases of one job, as many as there is room for, and claims them.
     ///
     /// # Errors
     /// If the chain cannot be read, or the journal fails.
     pub async fn claim(&self, in_hand: &InHand) -> Result<Found, ClaimError> {
         let now = self.context.tessera.clock().await?;
-        self.jobs.prepare_new(now);
-        let terms = self.context.terms();
-        for ready in self.jobs.ready() {
-            let job = &ready.job;
-            let estimate = ready.unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
-            if terms.check(&offer(job)).is_err() || !chain::job_view(job).takes_claims(now) {
-                continue;
-            }
-            let stake = self.context.standing().stake;
-            let possible = |more: &usize| {
-                // While nobody knows how long a lease takes, one is enough to find out.
-                let own = if *more == 0 { 0.0 } else { estimate.unwrap_or(f64::MAX) * *more as f64 };
-                let ahead = in_hand.ahead + own;
-                claims::can_lock(&offer(job), job.lock_multiple, *more, stake)
-                    && claims::has_time(estimate, ahead, job.lease_seconds)
-            };
-            let most = (0..in_hand.room).take_while(possible).count();
-            let found = self.look(&ready, in_hand, most, now).await?;
+        self.jobs.prepare_new(now.time);
+        let ready = self.jobs.ready();
+        if ready.is_empty() {
+            return Ok(Found::Nothing);
+        }
+        // Weights and locks are those of this moment, or the chain would refuse.
+        self.context.refresh().await.map_err(|e| Error::Invalid(format!("{e:#}")))?;
+        let me = self.context.claimant(now.time);
+        let seeds = Seeds::new(Arc::clone(&self.context), now);
+        let (base, called) = in_hand.room;
+        for ready in ready.iter().filter(|ready| called > 0 && ready.job.contested > 0) {
+            let found = self.look_for_calls(ready, in_hand, &me, &seeds).await?;
             if !found.is_empty() {
-                return self.take(&job.address, found, in_hand, now).await;
+                return self.take(&ready.job, found, in_hand, now).await;
+            }
+        }
+        for ready in ready.iter().filter(|_| base > 0 && me.takes_base) {
+            let found = self.look(ready, in_hand, &me, &seeds).await?;
+            if !found.is_empty() {
+                return self.take(&ready.job, found, in_hand, now).await;
             }
         }
         Ok(Found::Nothing)
     }
 
-    /// Leases of a job to claim, at most so many: those that others have begun before fresh ones, so that pay is not far for
-    /// anybody.
-    async fn look(&self, ready: &Ready, in_hand: &InHand, most: usize, now: i64) -> Result<Vec<(u32, Stale)>, Error> {
-        if most == 0 {
+    /// How many seats of a job can be taken that pay as its leases do: as long as stake and time suffice.
+    fn most(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, (kind, room, pay): (Kind, usize, u64)) -> usize {
+        let job = &ready.job;
+        let estimate = ready.unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
+        let possible = |more: &usize| {
+            // While nobody knows how long a lease takes, one is enough to find out.
+            let own = if *more == 0 { 0.0 } else { estimate.unwrap_or(f64::MAX) * *more as f64 };
+            me.can_lock(job.lock_multiple, pay, kind, *more)
+                && claims::has_time(estimate, in_hand.ahead + own, job.lease_seconds)
+        };
+        (0..room).take_while(possible).count()
+    }
+
+    /// Seats of a job's audits and disputes.
+    async fn look_for_calls(
+        &self,
+        ready: &Ready,
+        in_hand: &InHand,
+        me: &Claimant,
+        seeds: &Seeds,
+    ) -> Result<Vec<Seat>, Error> {
+        let job = &ready.job;
+        if self.context.terms().check_call(&offer(job)).is_err() {
             return Ok(vec![]);
         }
-        let (job, view) = (&ready.job, chain::job_view(&ready.job));
-        let me = Claimant {
-            provider: self.context.me.provider,
-            has: self.context.standing().has,
-            asks: chain::requirements(job),
-            posted_at: job.posted_at,
-        };
-        let free = |index: &u32| {
-            let id = LeaseId::new(&job.address, *index);
-            let ours = in_hand.entries.get(&id).is_some_and(|entry| entry.phase != Phase::Leaving);
-            !ours && !self.is_cooling(&id)
-        };
-        let order: Vec<u32> =
-            claims::order(&job.address, job.unsettled(), &me.provider).into_iter().filter(free).collect();
+        let view = chain::job_view(job, &me.provider);
+        let mut found = Vec::new();
+        let mut most = usize::MAX;
+        for lease in self.context.tessera.contested_leases(Some(&job.address)).await? {
+            let id = LeaseId::new(&job.address, lease.index);
+            if found.len() >= most || !lease.group.votes() || !self.is_free(&id, in_hand) {
+                continue;
+            }
+            most = self.most(ready, in_hand, me, (lease.group, in_hand.room.1, lease.pay));
+            if most == 0 {
+                break;
+            }
+            let mut lease_view = chain::lease_view(&lease);
+            let along = match seeds.of_lease(&job.address, lease.index, &mut lease_view).await? {
+                Seeded::There => None,
+                Seeded::With(along) => Some(along),
+                Seeded::NotYet => continue,
+            };
+            match (claims::assess(&view, lease.index, Some(&lease_view), me, seeds.now()), along) {
+                (Verdict::Free { expire, others }, along) => found.push(Seat {
+                    index: lease.index,
+                    kind: lease.group,
+                    before: before(along.as_ref(), job, lease.index, &expire),
+                    others,
+                }),
+                (Verdict::Taken, Some(along)) => seeds.offer(along).await,
+                (Verdict::Taken, None) => {}
+            }
+        }
+        found.truncate(most);
+        Ok(found)
+    }
+
+    /// Seats that a job's client asked for: those of leases that others have begun before fresh ones, so that pay is not far
+    /// for anybody.
+    async fn look(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, seeds: &Seeds) -> Result<Vec<Seat>, Error> {
+        let pay = u64::from(ready.job.units_per_lease).saturating_mul(ready.job.price_per_unit);
+        let mut most = self.most(ready, in_hand, me, (Kind::Base, in_hand.room.0, pay));
+        if most == 0 || self.context.terms().check(&offer(&ready.job)).is_err() {
+            return Ok(vec![]);
+        }
+        let mut view = chain::job_view(&ready.job, &me.provider);
+        let mut along = None;
+        if !ready.job.is_seeded() {
+            // Whoever was quicker has been seen here before others were told.
+            let Some(job) = self.context.tessera.job(&ready.job.address).await? else { return Ok(vec![]) };
+            self.jobs.update(&job);
+            view = chain::job_view(&job, &me.provider);
+            match seeds.of_job(&job, &mut view).await? {
+                Seeded::There => {}
+                // Only one of them can bring the seed along.
+                Seeded::With(seed) => (along, most) = (Some(seed), 1),
+                Seeded::NotYet => return Ok(vec![]),
+            }
+        }
+        let job = &ready.job;
+        if !view.takes_claims(seeds.now().time) {
+            return Ok(vec![]);
+        }
+        let free = |index: &u32| self.is_free(&LeaseId::new(&job.address, *index), in_hand);
+        let order = claims::order(&view, job.unsettled(), me, seeds.now().time);
+        let order: Vec<u32> = order.into_iter().filter(free).collect();
         for chunk in order.chunks(LOOK.0).take(LOOK.1) {
             let leases = self.context.tessera.leases(&job.address, chunk).await?;
             let mut free = Vec::new();
             for (index, lease) in chunk.iter().zip(leases) {
+                // Audits and disputes come by another way.
                 let lease = lease.map(|lease| chain::lease_view(&lease));
-                let verdict = claims::assess(&job.address, &view, *index, lease.as_ref(), &me, now);
+                if lease.as_ref().is_some_and(|lease| lease.group.votes()) {
+                    continue;
+                }
+                let verdict = claims::assess(&view, *index, lease.as_ref(), me, seeds.now());
                 if let Verdict::Free { expire, others } = verdict {
-                    free.push((others, *index, expire));
+                    let before = before(along.as_ref(), job, *index, &expire);
+                    free.push(Seat { index: *index, kind: Kind::Base, before, others });
                 }
             }
             if !free.is_empty() {
                 // Stable: among equals the order stays.
-                free.sort_by_key(|(others, ..)| std::cmp::Reverse(*others));
-                return Ok(free.into_iter().take(most).map(|(_, index, expire)| (index, expire)).collect());
+                free.sort_by_key(|seat| std::cmp::Reverse(seat.others));
+                free.truncate(most);
+                return Ok(free);
             }
+        }
+        if let Some(along) = along {
+            seeds.offer(along).await;
         }
         Ok(vec![])
     }
 
-    /// Claims leases, each after removing seats whose windows have passed, as many in one transaction as fit.
-    async fn take(
-        &self,
-        job: &Pubkey,
-        found: Vec<(u32, Stale)>,
-        in_hand: &InHand,
-        now: i64,
-    ) -> Result<Found, ClaimError> {
+    /// Claims seats, each after what has to come before, as many in one transaction as fit.
+    async fn take(&self, job: &Job, found: Vec<Seat>, in_hand: &InHand, now: Moment) -> Result<Found, ClaimError> {
         let (context, me) = (&self.context, self.context.me);
         let mut entries = Vec::new();
         let mut groups = Vec::new();
-        for (index, expire) in found {
-            entries.push(self.claiming(LeaseId::new(job, index), now)?);
-            let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(job, index, provider, payer));
-            let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, job, index);
-            groups.push(remove.chain([claim]).collect());
+        for seat in found {
+            let id = LeaseId::new(&job.address, seat.index);
+            tracing::debug!(lease = %id, kind = ?seat.kind, "claiming");
+            entries.push(self.claiming(id, now.time)?);
+            let claim = ix::claim_lease(&me.operator, &me.provider, &context.market, &job.address, seat.index);
+            groups.push(seat.before.into_iter().chain([claim]).collect());
         }
         let started = Instant::now();
         let outcomes = context.tessera.send_all(&groups, &context.operator).await;
-        let later = now.saturating_add_unsigned(started.elapsed().as_secs());
+        let later = now.time.saturating_add_unsigned(started.elapsed().as_secs());
         let mut claims = Vec::new();
         let mut failed = None;
         for (entry, outcome) in entries.into_iter().zip(outcomes) {
@@ -171,16 +262,18 @@ impl Claimer {
                 // All others say that nothing has happened.
                 Err(e) => {
                     tracing::debug!(lease = %entry.id, error = %e, "not claimed");
-                    self.cool(entry.id);
-                    self.undo(&entry, in_hand, now)?;
+                    if !is_not_now(&e) {
+                        self.cool(entry.id);
+                    }
+                    self.undo(&entry, in_hand, now.time)?;
                     failed = Some(e);
                 }
             }
         }
         match failed {
             _ if !claims.is_empty() => Ok(Found::Claims(claims)),
-            // What the chain says of the provider is not what this worker believes: look again first.
-            Some(e) if e.program_error().is_some_and(|name| STANDING.contains(&name)) => Ok(Found::Nothing),
+            // What the chain says is not what this worker believes: look again first.
+            Some(e) if is_not_now(&e) => Ok(Found::Nothing),
             Some(e) if !matches!(*e, Error::Program { .. }) => Err(ClaimError::Sending(e)),
             _ => Ok(Found::Missed),
         }
@@ -207,11 +300,12 @@ impl Claimer {
             _ => None,
         });
         // Without the event (a truncated log) the lifecycle reads the seat from the chain.
-        if let Some(claimed) = claimed {
-            (entry.attempt, entry.pay, entry.phase) = (Some(claimed.attempt), claimed.pay, Phase::Leased);
+        if let Some((claimed, kind)) = claimed.and_then(|claimed| Some((claimed, Kind::try_from(claimed.kind).ok()?))) {
+            (entry.attempt, entry.kind) = (Some(claimed.attempt), kind);
+            (entry.pay, entry.phase) = (claimed.pay, Phase::Leased);
         }
         self.journal(&entry)?;
-        tracing::info!(lease = %entry.id, attempt = ?entry.attempt, pay = entry.pay, "claimed");
+        tracing::info!(lease = %entry.id, kind = ?entry.kind, attempt = ?entry.attempt, pay = entry.pay, "claimed");
         fault::reached("leased", &self.context.config.data.directory);
         Ok(entry)
     }
@@ -228,6 +322,12 @@ impl Claimer {
         tokio::task::block_in_place(|| self.context.journal.put(entry))
     }
 
+    /// Whether nothing of ours is in a lease, and nobody was quicker just now.
+    fn is_free(&self, id: &LeaseId, in_hand: &InHand) -> bool {
+        let ours = in_hand.entries.get(id).is_some_and(|entry| entry.phase != Phase::Leaving);
+        !ours && !self.is_cooling(id)
+    }
+
     fn cool(&self, id: LeaseId) {
         let now = Instant::now();
         let mut cooling = self.cooling.lock().unwrap_or_else(PoisonError::into_inner);
@@ -241,13 +341,23 @@ impl Claimer {
     }
 }
 
+/// What has to be sent before a claim: the seed, and the removal of seats whose windows have passed.
+fn before(along: Option<&Along>, job: &Job, index: u32, expire: &[(Pubkey, Pubkey)]) -> Vec<Instruction> {
+    let remove = expire.iter().map(|(provider, payer)| ix::expire_lease(&job.address, index, provider, payer));
+    along.map(|along| along.instruction.clone()).into_iter().chain(remove).collect()
+}
+
+fn is_not_now(error: &Error) -> bool {
+    error.program_error().is_some_and(|name| NOT_NOW.contains(&name))
+}
+
 /// Why no lease could be looked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// The chain, or the way to it.
     #[error(transparent)]
     Chain(#[from] Error),
-    /// The claims could not be sent.
+    /// A claim could not be sent.
     #[error(transparent)]
     Sending(Arc<Error>),
     /// The journal: nothing may go on without it.

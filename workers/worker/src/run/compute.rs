@@ -1,8 +1,8 @@
 //! From a lease to a sealed result.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tessera_protocol::{cid::Cid, lease};
+use tessera_protocol::lease;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -56,12 +56,6 @@ impl Computer {
     pub fn new(context: Arc<Context>, jobs: Jobs) -> Self {
         let runner = Mutex::new(context.new_runner());
         Self { context, jobs, runner }
-    }
-
-    /// Where the sealed outputs with this content id lie until they are committed.
-    #[must_use]
-    pub fn outbox(context: &Context, cid: &Cid) -> PathBuf {
-        context.outbox.join(cid.to_string())
     }
 
     /// Computes a lease by `until`, seals its outputs under a fresh key and leaves them in the outbox.

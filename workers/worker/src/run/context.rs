@@ -10,17 +10,20 @@ use anyhow::{Context as _, Result, ensure};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-use tessera_protocol::routing::Capabilities;
+use tessera_protocol::{
+    reputation::Reputation,
+    routing::{self, Capabilities},
+};
 use tessera_sdk::Tessera;
 
-use super::{chain, sender::Sender};
+use super::sender::Sender;
 use crate::{
     cache::Cache,
-    claims::Terms,
+    claims::{Claimant, Terms},
     config::Config,
     execution::{ChildCommand, Limits, Runner},
     journal::Journal,
-    lifecycle::Me,
+    lifecycle::{Me, Record},
 };
 
 /// For starting the execution process and for preparing a job in it.
@@ -40,11 +43,13 @@ pub struct Context {
     pub operator: Arc<Keypair>,
     /// Sends with it.
     pub sender: Sender,
+    /// The chain for what must not be late: what it sends is paid better.
+    pub urgent: Tessera,
     /// What must not be forgotten.
     pub journal: Journal,
     /// Modules and inputs.
     pub cache: Cache,
-    /// Sealed outputs on their way to a store.
+    /// Sealed outputs, until their seat is paid or gone: the client may demand them.
     pub outbox: PathBuf,
     /// What the execution process may use.
     pub limits: Limits,
@@ -62,10 +67,31 @@ pub struct Standing {
     pub max_open_leases: u32,
     /// Stake of the provider, and the part of it that seats lock.
     pub stake: (u64, u64),
-    /// Why nothing can be claimed now.
+    /// Slot in which stake was added last.
+    pub staked_slot: u64,
+    /// What is remembered of the provider.
+    pub reputation: Reputation,
+    /// Stake of all providers of the market.
+    pub total_stake: u64,
+    /// Why nothing can be claimed that a client asks for; auditors and jurors are wanted all the same.
     pub obstacle: Option<Obstacle>,
     /// Earned and not withdrawn; ever.
     pub earned: (u64, u64),
+}
+
+impl Standing {
+    /// What decides about draws.
+    #[must_use]
+    pub const fn record(&self) -> Record {
+        Record { consecutive: self.reputation.consecutive, fault_slot: self.reputation.fault_slot }
+    }
+
+    /// Whether seats can be claimed: those that clients ask for, and those of audits and disputes.
+    #[must_use]
+    pub const fn can_claim(&self) -> (bool, bool) {
+        // The least stake of the market is for those whom clients choose; who audits only needs a lock.
+        (self.obstacle.is_none(), self.stake.0 > self.stake.1)
+    }
 }
 
 /// Why a provider cannot claim.
@@ -80,10 +106,11 @@ pub enum Obstacle {
 impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Paused => f.write_str("the market is paused"),
-            Self::Stake(has, wanted) => {
-                write!(f, "the stake is {has}, the market asks for {wanted}: run `tessera-worker stake`")
-            }
+            Self::Paused => f.write_str("the market is paused: only audits and disputes go on"),
+            Self::Stake(has, wanted) => write!(
+                f,
+                "the stake is {has}, the market asks for {wanted} for anything but audits and disputes: run `tessera-worker stake`"
+            ),
         }
     }
 }
@@ -101,6 +128,7 @@ impl Context {
         let outbox = config.data.directory.join("outbox");
         std::fs::create_dir_all(&outbox).with_context(|| format!("cannot make {}", outbox.display()))?;
         let tessera = Tessera::connect(config.cluster()).await?;
+        let urgent = Tessera::new(config.urgent_cluster())?;
         let me = Me { provider: config.provider_address(), operator: operator.pubkey() };
         let standing = look_up(&tessera, &config, &me).await?;
         let limits =
@@ -108,7 +136,7 @@ impl Context {
         let market = config.cluster.market;
         let standing = Mutex::new(standing);
         let sender = Sender::start(tessera.clone(), Arc::clone(&operator));
-        Ok(Self { config, tessera, market, me, operator, sender, journal, cache, outbox, limits, standing })
+        Ok(Self { config, tessera, market, me, operator, sender, urgent, journal, cache, outbox, limits, standing })
     }
 
     /// Looks provider and market up again.
@@ -135,6 +163,20 @@ impl Context {
             max_output: self.config.max_output(),
             max_input: self.config.max_input(),
             has: self.standing().has,
+        }
+    }
+
+    /// This provider as it claims at `now` (Unix seconds).
+    #[must_use]
+    pub fn claimant(&self, now: i64) -> Claimant {
+        let standing = self.standing();
+        let Standing { has, stake, staked_slot, reputation, total_stake, .. } = standing;
+        Claimant {
+            provider: self.me.provider,
+            has,
+            standing: routing::Standing { score: reputation.score(now), stake: stake.0, locked: stake.1, staked_slot },
+            takes_base: standing.can_claim().0 && standing.open_leases < standing.max_open_leases,
+            total_stake,
         }
     }
 
@@ -175,11 +217,14 @@ async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing
     let (stake, min) = (provider.stake, market.params.min_stake);
     let low = (stake < min).then_some(Obstacle::Stake(stake, min));
     Ok(Standing {
-        has: chain::capabilities(&provider),
+        has: provider.capabilities(),
         open_leases: provider.open_leases,
         max_open_leases: market.params.max_open_leases,
         stake: (stake, provider.locked),
-        obstacle: if market.paused { Some(Obstacle::Paused) } else { low },
+        staked_slot: provider.staked_slot,
+        reputation: provider.reputation(),
+        total_stake: market.total_stake,
+        obstacle: low.or_else(|| market.paused.then_some(Obstacle::Paused)),
         earned: (provider.earned, provider.total_earned),
     })
 }

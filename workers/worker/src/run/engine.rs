@@ -12,13 +12,12 @@ use std::{
 use anyhow::Result;
 use tokio::{
     sync::{Notify, mpsc},
-    task::AbortHandle,
     time::{Instant, sleep_until},
 };
 
 use super::{
     claimer::{ClaimError, Claimer, Found, InHand},
-    compute::{Computer, moment},
+    compute::Computer,
     context::Context,
     jobs::Jobs,
     observe::{self, Observed},
@@ -28,15 +27,15 @@ use super::{
 use crate::{
     backoff,
     journal::{Entry, JournalError, LeaseId, Phase},
-    lifecycle::{Action, Exit, LeaseView, Mood, SeatState, View, decide},
+    lifecycle::Mood,
 };
+
+mod slots;
+
+use slots::Slot;
 
 /// How often provider and market are looked up again.
 const REFRESH: Duration = Duration::from_secs(30);
-/// After so many failed tries a lease is given back.
-const GIVE_UP: u32 = 3;
-/// Leases that only wait for their rent, or for others to disagree no more, are looked at this much less often.
-const RARELY: u32 = 10;
 /// How long a worker that leaves goes on returning leases.
 const LEAVING: Duration = Duration::from_secs(30);
 /// Longest pause of the loop.
@@ -48,38 +47,6 @@ enum News {
     Stepped(Box<Entry>, Result<(), StepError>),
     Claimed(Result<Found, ClaimError>),
     Refreshed(Result<()>),
-}
-
-/// A lease in hand.
-struct Slot {
-    entry: Entry,
-    /// The task that works on it.
-    task: Option<AbortHandle>,
-    /// Whether that task computes, so that it may be broken off.
-    computing: bool,
-    /// When to look at it again.
-    due: Instant,
-    absent_since: Option<Instant>,
-    failures: u32,
-    /// It failed too often: give it back.
-    give_up: bool,
-    /// Nothing is expected of us soon.
-    idle: bool,
-}
-
-impl Slot {
-    fn new(entry: Entry) -> Self {
-        Self {
-            entry,
-            task: None,
-            computing: false,
-            due: Instant::now(),
-            absent_since: None,
-            failures: 0,
-            give_up: false,
-            idle: false,
-        }
-    }
 }
 
 /// The loop's state.
@@ -157,6 +124,7 @@ impl Engine {
             let now = Instant::now();
             self.grow_impatient(now);
             if self.mood > Mood::Working && self.is_done(now) {
+                self.warn_of_stakes();
                 self.report();
                 return Ok(self.counts);
             }
@@ -222,6 +190,17 @@ impl Engine {
         late || (!self.claiming && self.slots.values().all(quiet))
     }
 
+    /// Says what is lost if this worker does not come back.
+    fn warn_of_stakes(&self) {
+        let begun = |slot: &&Slot| (Phase::Committing..Phase::Leaving).contains(&slot.entry.phase);
+        for slot in self.slots.values().filter(begun) {
+            tracing::warn!(
+                lease = %slot.entry.id,
+                "committed and not paid: start this worker again before its window for revealing ends and before its client may demand a chunk of its outputs, or the lock may be lost"
+            );
+        }
+    }
+
     /// Asks the chain about the leases that are due.
     fn observe(&mut self, now: Instant) {
         if self.observing {
@@ -234,30 +213,38 @@ impl Engine {
         }
         self.observing = true;
         let (tessera, news) = (self.context.tessera.clone(), self.news.clone());
+        let provider = self.context.me.provider;
         tokio::spawn(async move {
             // A closed inbox means that the engine is gone, and its news with it. The same below.
-            let _ = news.send(News::Observed(observe::observe(&tessera, due).await));
+            let _ = news.send(News::Observed(observe::observe(&tessera, &provider, due).await));
         });
     }
 
     /// Looks for another lease if there is room for one.
     fn claim(&mut self, now: Instant) {
         let standing = self.context.standing();
-        let in_hand = self.slots.values().filter(|slot| slot.entry.phase != Phase::Leaving).count();
+        let phases = || self.slots.values().map(|slot| slot.entry.phase);
+        let seated = phases().filter(|phase| *phase != Phase::Leaving).count();
+        // What is opened only waits for its pay, perhaps for days.
+        let in_hand = phases().filter(|phase| *phase < Phase::Opening).count();
         // A seat that is not to be seen any more has most likely been expired while this worker was away.
         let ahead = |phase| matches!(phase, Phase::Claiming | Phase::Leased);
         let leased = |slot: &&Slot| ahead(slot.entry.phase) && slot.absent_since.is_none();
         let to_compute = self.slots.values().filter(leased).filter(|slot| !slot.give_up);
         let work = &self.context.config.work;
-        let open = usize::try_from(standing.open_leases).unwrap_or(usize::MAX).max(in_hand);
+        let open = usize::try_from(standing.open_leases).unwrap_or(usize::MAX).max(seated);
         let allowed = usize::try_from(standing.max_open_leases).unwrap_or(usize::MAX);
-        let room = work
-            .max_leases
-            .saturating_sub(in_hand)
-            .min(allowed.saturating_sub(open))
-            .min((work.prefetch + 1).saturating_sub(to_compute.count()));
-        let wanted = self.mood == Mood::Working && standing.obstacle.is_none();
-        if self.claiming || !wanted || room == 0 || now < self.claim_after {
+        // One more of those that others wait for: they may come while all hands are full.
+        let ahead = to_compute.count();
+        let room = |more: usize| {
+            let places = (work.max_leases + more).saturating_sub(in_hand);
+            places.min((work.prefetch + 1 + more).saturating_sub(ahead))
+        };
+        let (base, called) = standing.can_claim();
+        let base = if base { room(0).min(allowed.saturating_sub(open)) } else { 0 };
+        let room = (base, if called { room(1) } else { 0 });
+        let wanted = self.mood == Mood::Working && room != (0, 0);
+        if self.claiming || !wanted || now < self.claim_after {
             return;
         }
         self.claiming = true;
@@ -336,121 +323,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Decides about a lease, and starts what was decided.
-    fn act(&mut self, seen: Observed) -> Result<(), JournalError> {
-        let Observed { id, now, job, lease } = seen;
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.task.is_none()) else { return Ok(()) };
-        let ours = lease.as_ref().and_then(|lease| lease.seat(&self.context.me.provider)).map(|seat| seat.state);
-        slot.absent_since = if ours.is_some() { None } else { slot.absent_since.or_else(|| Some(Instant::now())) };
-        let absent_for = slot.absent_since.map_or(0, |since| since.elapsed().as_secs());
-        let view = View { now, job, lease, absent_for };
-        let mood = if slot.give_up { self.mood.max(Mood::Draining) } else { self.mood };
-        let action = decide(&slot.entry, &view, &self.context.me, mood);
-        match action {
-            Action::Wait => {
-                let rare = slot.entry.phase == Phase::Leaving || ours == Some(SeatState::Rejected);
-                let wait = self.context.config.poll() * if rare { RARELY } else { 1 };
-                slot.due = Instant::now() + wait.mul_f64(backoff::jitter());
-                slot.idle = rare || self.mood == Mood::Leaving;
-            }
-            Action::Adopt { attempt, pay } => {
-                adopt(&mut slot.entry, &self.context, attempt, pay)?;
-                slot.due = Instant::now();
-            }
-            Action::Finish(exit) => self.finish(&id, exit)?,
-            action => self.start(&id, action, view),
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, id: &LeaseId, exit: Exit) -> Result<(), JournalError> {
-        let Some(slot) = self.slots.remove(id) else { return Ok(()) };
-        self.counts.add(exit, slot.entry.pay);
-        if exit == Exit::Gone && slot.entry.phase != Phase::Leaving {
-            tracing::warn!(lease = %id, phase = slot.entry.phase.name(), "the seat is gone: settled or expired by others");
-        }
-        self.context.journal.finish(&slot.entry, unix_now())
-    }
-
-    fn start(&mut self, id: &LeaseId, action: Action, view: View) {
-        let Some(slot) = self.slots.get_mut(id) else { return };
-        tracing::debug!(lease = %id, ?action, "next step");
-        (slot.computing, slot.idle) = (matches!(action, Action::Execute { .. }), false);
-        let (steps, news, entry) = (self.steps.clone(), self.news.clone(), slot.entry.clone());
-        let task = tokio::spawn(async move {
-            let mut entry = entry;
-            let result = perform(&steps, &mut entry, action, &view).await;
-            let _ = news.send(News::Stepped(Box::new(entry), result));
-        });
-        slot.task = Some(task.abort_handle());
-    }
-
-    fn stepped(&mut self, entry: Entry, result: Result<(), StepError>) -> Result<(), JournalError> {
-        let Some(slot) = self.slots.get_mut(&entry.id).filter(|slot| slot.task.is_some()) else { return Ok(()) };
-        (slot.task, slot.computing, slot.due) = (None, false, Instant::now());
-        // A lease that was just settled or returned leaves a place free.
-        if entry.phase == Phase::Leaving {
-            self.claim_after = self.claim_after.min(Instant::now());
-        }
-        slot.entry = entry;
-        let Err(e) = result else {
-            slot.failures = 0;
-            return Ok(());
-        };
-        slot.failures += 1;
-        let id = slot.entry.id;
-        match e {
-            StepError::Journal(e) => return Err(e),
-            // Somebody else was quicker, or our view was old: look again.
-            StepError::Chain(ref error) if let tessera_sdk::Error::Program { name, .. } = &**error => {
-                tracing::debug!(lease = %id, name, "the chain refuses the step");
-                slot.due = Instant::now() + backoff::after(slot.failures).min(self.context.config.poll());
-            }
-            e => {
-                tracing::warn!(lease = %id, error = %e, failures = slot.failures, "step failed");
-                let unfinished = matches!(e, StepError::Compute(_)) && !e.is_waiting_for_files();
-                slot.give_up |= e.refuses_job() || (unfinished && slot.failures >= GIVE_UP);
-                slot.due = Instant::now() + if slot.give_up { Duration::ZERO } else { backoff::after(slot.failures) };
-                if e.refuses_job() {
-                    self.jobs.refuse(&id.job());
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn report(&mut self) {
         let entries = self.slots.values().map(|slot| &slot.entry);
         self.reporter.report(entries, &self.counts, self.jobs.counts(), &self.context.standing(), self.mood);
-    }
-}
-
-/// Notes the attempt number of our seat. A result that was done with too early comes back.
-fn adopt(entry: &mut Entry, context: &Context, attempt: u32, pay: u64) -> Result<(), JournalError> {
-    if entry.attempt != Some(attempt) {
-        entry.result = context.journal.recall(&entry.id, attempt)?.and_then(|before| before.result);
-    }
-    (entry.attempt, entry.pay, entry.paid) = (Some(attempt), pay, false);
-    entry.phase = if entry.result.is_some() { Phase::Executed } else { Phase::Leased };
-    context.journal.put(entry)
-}
-
-async fn perform(steps: &Steps, entry: &mut Entry, action: Action, view: &View) -> Result<(), StepError> {
-    let lease =
-        || -> Result<&LeaseView, StepError> { view.lease.as_ref().ok_or(StepError::Unexpected("there is no lease")) };
-    match action {
-        Action::Execute { until } => {
-            let seconds = view.job.as_ref().map_or(0, |job| job.lease_seconds);
-            steps.execute(entry, moment(until, view.now, seconds)).await
-        }
-        Action::Commit => steps.commit(entry).await,
-        Action::Reveal { with_key } => steps.reveal(entry, lease()?, with_key).await,
-        Action::Open => steps.open(entry, lease()?).await,
-        Action::Settle => steps.settle(entry, lease()?).await,
-        Action::Return => steps.give_back(entry, lease()?).await,
-        Action::Expire { provider, payer } => steps.expire(entry, &provider, &payer).await,
-        Action::CloseLease => steps.close(entry).await,
-        Action::Wait | Action::Adopt { .. } | Action::Finish(_) => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use solana_pubkey::Pubkey;
 use tessera_protocol::{
     cid::Cid,
+    lease,
     spec::{JobSpec, MAX_MODULE_LEN, MAX_SPEC_LEN},
 };
 use tessera_sdk::{Job, MarketUpdate, StoreClient};
@@ -18,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{chain, context::Context};
+use super::context::Context;
 use crate::{
     backoff,
     cache::{CacheError, Pinned},
@@ -148,9 +149,12 @@ impl Jobs {
         let terms = self.context.terms();
         for known in self.known().values_mut() {
             let Standing::Unknown { since_failures, not_before } = known.standing else { continue };
-            let view = chain::job_view(&known.job);
-            let worth = !view.cancelled && view.takes_claims(now) && !known.job.is_complete();
-            if Instant::now() < not_before || !worth || terms.check(&offer(&known.job)).is_err() {
+            let (job, offer) = (&known.job, offer(&known.job));
+            let takes_claims =
+                lease::fits(now, job.deadline, job.lease_seconds, job.reveal_seconds, job.challenge_seconds);
+            let base = job.is_open() && takes_claims && !job.is_complete() && terms.check(&offer).is_ok();
+            let called = job.contested > 0 && terms.check_call(&offer).is_ok();
+            if Instant::now() < not_before || !(base || called) {
                 continue;
             }
             known.standing = Standing::Preparing;
@@ -198,6 +202,34 @@ impl Jobs {
         }
     }
 
+    /// How long the output of a unit of a job is, and where its outputs go: for a job that need not be computed any more.
+    ///
+    /// # Errors
+    /// If its specification is not to be had.
+    pub async fn outputs(&self, address: &Pubkey) -> Result<(u64, StoreClient), PrepareError> {
+        if let Some(Known { standing: Standing::Ready(prepared), .. }) = self.known().get(address) {
+            return Ok((prepared.work.output_len as u64, prepared.store.clone()));
+        }
+        let job = self.account(address).await?;
+        let store = StoreClient::new(&job.store_url())?;
+        let (_, _, spec) = self.spec(&job, &store).await?;
+        Ok((spec.output_len(), store))
+    }
+
+    /// The account of a job.
+    async fn account(&self, address: &Pubkey) -> Result<Job, PrepareError> {
+        let job = self.context.tessera.job(address).await.map_err(|e| PrepareError::Later(e.to_string()))?;
+        job.ok_or_else(|| PrepareError::Refused("its account is gone".into()))
+    }
+
+    /// The specification of a job, as a file and as bytes too.
+    async fn spec(&self, job: &Job, store: &StoreClient) -> Result<(Pinned, Vec<u8>, JobSpec), PrepareError> {
+        let file = self.context.cache.fetch(store, &Cid(job.spec), MAX_SPEC_LEN as u64).await?;
+        let bytes = tokio::fs::read(file.path()).await.map_err(|e| PrepareError::Later(e.to_string()))?;
+        let spec = JobSpec::decode(&bytes).map_err(|e| PrepareError::Refused(e.to_string()))?;
+        Ok((file, bytes, spec))
+    }
+
     /// Brings specification, module and inputs of a job here.
     async fn fetch(&self, job: &Job) -> Result<Arc<Prepared>, PrepareError> {
         let context = &self.context;
@@ -207,17 +239,15 @@ impl Jobs {
         if !stores.is_empty() && !stores.iter().any(|allowed| allowed == host) {
             return Err(PrepareError::Refused(format!("its store {host} is not in work.stores")));
         }
-        let spec_cid = Cid(job.spec);
-        let spec = context.cache.fetch(&store, &spec_cid, MAX_SPEC_LEN as u64).await?;
-        let bytes = tokio::fs::read(spec.path()).await.map_err(|e| PrepareError::Later(e.to_string()))?;
-        let spec = JobSpec::decode(&bytes).map_err(|e| PrepareError::Refused(e.to_string()))?;
+        let (file, bytes, spec) = self.spec(job, &store).await?;
         context.terms().check_spec(&spec, &offer(job)).map_err(PrepareError::Refused)?;
         let output_len = usize::try_from(spec.output_len())
             .map_err(|_| PrepareError::Refused(format!("outputs of {} bytes", spec.output_len())))?;
 
         let module = context.cache.fetch(&store, &spec.module, MAX_MODULE_LEN).await?;
-        let mut work = Work { spec_cid, spec: bytes, module: module.path(), inputs: Vec::new(), output_len };
-        let mut files = vec![module];
+        let mut work =
+            Work { spec_cid: Cid(job.spec), spec: bytes, module: module.path(), inputs: Vec::new(), output_len };
+        let mut files = vec![file, module];
         for input in &spec.inputs {
             let file = context.cache.fetch(&store, &input.cid, input.len).await?;
             work.inputs.push(file.path());
@@ -234,8 +264,7 @@ impl Jobs {
         if let Some(Known { standing: Standing::Ready(prepared), .. }) = self.known().get(address) {
             return Ok(Arc::clone(prepared));
         }
-        let job = self.context.tessera.job(address).await.map_err(|e| PrepareError::Later(e.to_string()))?;
-        let job = job.ok_or_else(|| PrepareError::Refused("its account is gone".into()))?;
+        let job = self.account(address).await?;
         self.fetch(&job).await
     }
 
@@ -243,11 +272,17 @@ impl Jobs {
     #[must_use]
     pub fn ready(&self) -> Vec<Ready> {
         let known = self.known();
-        let ready =
-            known.values().filter(|known| matches!(known.standing, Standing::Ready(_)) && !known.job.is_complete());
+        let ready = known.values().filter(|known| matches!(known.standing, Standing::Ready(_)) && is_alive(&known.job));
         let mut jobs: Vec<Ready> = ready.map(|k| Ready { job: k.job.clone(), unit_seconds: k.unit_seconds }).collect();
         jobs.sort_by_key(|ready| (std::cmp::Reverse(ready.job.price_per_unit), ready.job.deadline, ready.job.address));
         jobs
+    }
+
+    /// Notes what was read of a job.
+    pub fn update(&self, job: &Job) {
+        if let Some(known) = self.known().get_mut(&job.address) {
+            known.job = job.clone();
+        }
     }
 
     /// Takes no more leases of a job.
@@ -285,6 +320,11 @@ impl Jobs {
     }
 }
 
+/// Whether there are or may be seats in a job to claim.
+fn is_alive(job: &Job) -> bool {
+    !job.is_complete() || job.contested > 0
+}
+
 /// What a job offers and asks.
 #[must_use]
 pub fn offer(job: &Job) -> Offer {
@@ -292,6 +332,6 @@ pub fn offer(job: &Job) -> Offer {
         price_per_unit: job.price_per_unit,
         units_per_lease: job.units_per_lease,
         units: job.units,
-        asks: chain::requirements(job),
+        asks: job.requirements(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use solana_pubkey::Pubkey;
-use tessera_sdk::{Error, Tessera};
+use tessera_sdk::{Error, Moment, Tessera};
 
 use super::chain;
 use crate::{
@@ -16,18 +16,18 @@ pub struct Observed {
     /// Which lease.
     pub id: LeaseId,
     /// Chain time.
-    pub now: i64,
+    pub now: Moment,
     /// The job, unless its account is gone.
     pub job: Option<JobView>,
     /// The lease, unless it has no account.
     pub lease: Option<LeaseView>,
 }
 
-/// Looks at `leases`: two requests for each job, and one for the time.
+/// Looks at `leases` for `provider`: two requests for each job, and one for the time.
 ///
 /// # Errors
 /// If no endpoint answers.
-pub async fn observe(tessera: &Tessera, leases: Vec<LeaseId>) -> Result<Vec<Observed>, Error> {
+pub async fn observe(tessera: &Tessera, provider: &Pubkey, leases: Vec<LeaseId>) -> Result<Vec<Observed>, Error> {
     let mut jobs: BTreeMap<Pubkey, Vec<u32>> = BTreeMap::new();
     for id in leases {
         jobs.entry(id.job()).or_default().push(id.index);
@@ -36,7 +36,7 @@ pub async fn observe(tessera: &Tessera, leases: Vec<LeaseId>) -> Result<Vec<Obse
     let now = tessera.clock().await?;
     let mut observed = Vec::new();
     for (address, indexes) in jobs {
-        let job = tessera.job(&address).await?.map(|job| chain::job_view(&job));
+        let job = tessera.job(&address).await?.map(|job| chain::job_view(&job, provider));
         let leases = tessera.leases(&address, &indexes).await?;
         observed.extend(indexes.into_iter().zip(leases).map(|(index, lease)| Observed {
             id: LeaseId::new(&address, index),

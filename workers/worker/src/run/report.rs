@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tessera_protocol::{chance::Chance, reputation::Reputation, verdict::Kind};
 use tokio::time::Instant;
 
 use super::context::Standing;
@@ -27,15 +28,23 @@ pub struct Counts {
     pub paid: u64,
     /// What they paid, in base units.
     pub pay: u64,
-    /// Returned, expired, or settled by others.
+    /// Paid ones among them that were audits.
+    pub audits: u64,
+    /// Paid ones among them that decided disputes.
+    pub disputes: u64,
+    /// Returned, expired, slashed, or settled by others.
     pub gone: u64,
 }
 
 impl Counts {
     /// Counts a lease.
-    pub fn add(&mut self, exit: Exit, pay: u64) {
+    pub fn add(&mut self, exit: Exit, kind: Kind, pay: u64) {
         match exit {
-            Exit::Paid => (self.paid, self.pay) = (self.paid + 1, self.pay.saturating_add(pay)),
+            Exit::Paid => {
+                (self.paid, self.pay) = (self.paid + 1, self.pay.saturating_add(pay));
+                self.audits += u64::from(kind == Kind::Audit);
+                self.disputes += u64::from(kind == Kind::Dispute);
+            }
             Exit::Gone => self.gone += 1,
             Exit::NotClaimed => {}
         }
@@ -49,14 +58,46 @@ pub struct LeaseReport {
     pub job: String,
     /// Number of the lease.
     pub index: u32,
+    /// `base`, `audit` or `dispute`.
+    pub kind: String,
     /// What the worker is about.
     pub phase: String,
     /// What it pays.
     pub pay: u64,
 }
 
+/// What is remembered of a provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReputationReport {
+    /// Results since the last fault that others confirmed.
+    pub consecutive: u32,
+    /// Seats that were convicted, ever.
+    pub faults: u32,
+    /// Seats that were late, ever.
+    pub expiries: u32,
+    /// From 0 to 1.
+    pub score: f64,
+}
+
+impl ReputationReport {
+    /// What is remembered at `now` (Unix seconds).
+    #[must_use]
+    pub fn new(reputation: &Reputation, now: i64) -> Self {
+        let Reputation { consecutive, faults, expiries, .. } = *reputation;
+        let score = reputation.score(now).units() as f64 / Chance::ONE.units() as f64;
+        Self { consecutive, faults, expiries, score }
+    }
+}
+
+impl std::fmt::Display for ReputationReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { consecutive, faults, expiries, score } = self;
+        write!(f, "score {score:.2}, {consecutive} results confirmed in a row, {faults} faults, {expiries} late")
+    }
+}
+
 /// A running worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Unix seconds of this report.
     pub at: i64,
@@ -68,6 +109,10 @@ pub struct Report {
     pub jobs: (usize, usize),
     /// Why nothing can be claimed.
     pub obstacle: Option<String>,
+    /// Stake of the provider, and the part of it that seats lock.
+    pub stake: (u64, u64),
+    /// What is remembered of the provider.
+    pub reputation: ReputationReport,
     /// Leases in hand.
     pub leases: Vec<LeaseReport>,
     /// What has come of others since the start.
@@ -108,6 +153,8 @@ impl Reporter {
             mood: format!("{mood:?}").to_lowercase(),
             jobs,
             obstacle: standing.obstacle.map(|obstacle| obstacle.to_string()),
+            stake: standing.stake,
+            reputation: ReputationReport::new(&standing.reputation, unix_now()),
             leases,
             counts: *counts,
         };
@@ -125,6 +172,7 @@ fn lease(entry: &Entry) -> LeaseReport {
     LeaseReport {
         job: entry.id.job().to_string(),
         index: entry.id.index,
+        kind: format!("{:?}", entry.kind).to_lowercase(),
         phase: entry.phase.name().to_owned(),
         pay: entry.pay,
     }

@@ -13,6 +13,7 @@ use std::{
 use tessera_protocol::{
     cid::{CHUNK_LEN, CidHasher},
     commitment::LeaseHasher,
+    outputs::Layout,
     seal,
 };
 use tokio::task::JoinHandle;
@@ -79,9 +80,8 @@ struct Outputs {
     hasher: LeaseHasher,
     key: [u8; 32],
     nonce: [u8; 32],
+    /// Sealed; every unit begins at a chunk.
     bytes: Vec<u8>,
-    /// How many of the bytes are sealed: whole chunks.
-    sealed: usize,
     cid: CidHasher,
 }
 
@@ -91,29 +91,26 @@ impl Outputs {
         getrandom::fill(&mut key)?;
         getrandom::fill(&mut nonce)?;
         let (hasher, cid) = (LeaseHasher::new(provider), CidHasher::default());
-        Ok(Self { hasher, key, nonce, bytes: Vec::new(), sealed: 0, cid })
+        Ok(Self { hasher, key, nonce, bytes: Vec::new(), cid })
     }
 
     fn push(&mut self, mut output: Vec<u8>) {
         if self.hasher.unit_hashes().is_empty() {
-            fault::flip(&mut output);
+            fault::spoil(&mut output);
         }
         self.hasher.push(&output);
+        let padding = Layout { units: 1, output_len: output.len() as u64 }.padding();
+        let sealed = self.bytes.len();
         self.bytes.extend_from_slice(&output);
-        self.seal(self.bytes.len() / CHUNK_LEN * CHUNK_LEN);
-    }
-
-    /// Seals up to the end of a chunk, or of all.
-    fn seal(&mut self, end: usize) {
-        let part = &mut self.bytes[self.sealed..end];
-        seal::apply(&self.key, (self.sealed / CHUNK_LEN) as u64, part);
-        self.cid.update(part);
-        self.sealed = end;
+        // Less than a chunk, or one for an output without bytes.
+        self.bytes.resize(self.bytes.len() + padding as usize, 0);
+        let unit = &mut self.bytes[sealed..];
+        seal::apply(&self.key, (sealed / CHUNK_LEN) as u64, unit);
+        self.cid.update(unit);
     }
 
     /// Writes the sealed outputs to disk.
-    fn keep(mut self, outbox: &Path) -> Result<Sealed, ComputeError> {
-        self.seal(self.bytes.len());
+    fn keep(self, outbox: &Path) -> Result<Sealed, ComputeError> {
         let Self { hasher, key, nonce, bytes, cid, .. } = self;
         let (result_root, work_root) = hasher.roots().ok_or_else(|| io::Error::other("a lease without units"))?;
         let cid = cid.finish();
@@ -126,7 +123,10 @@ impl Outputs {
 mod tests {
     use std::time::Duration;
 
-    use tessera_protocol::cid::Cid;
+    use tessera_protocol::{
+        cid::Cid,
+        outputs::{self, Shown},
+    };
 
     use super::*;
 
@@ -151,21 +151,36 @@ mod tests {
     #[tokio::test]
     async fn sealed_outputs_open_to_what_was_hashed_and_keys_are_never_the_same() {
         let dir = tempfile::tempdir().unwrap();
-        // Below, at and above a chunk, so that chunks of the whole run across the ends of units.
+        // Below, at and above a chunk: every unit begins at a chunk of its own.
         for len in [1, 500, 1000, 1024, 1025, 5000] {
-            let outputs: Vec<Vec<u8>> = (0..5u32).map(|n| (0..len).map(|i| (n + i * 7) as u8).collect()).collect();
-            let one = seal(&outputs, 5, dir.path()).await.unwrap();
-            let two = seal(&outputs, 5, dir.path()).await.unwrap();
+            let results: Vec<Vec<u8>> = (0..5u32).map(|n| (0..len).map(|i| (n + i * 7) as u8).collect()).collect();
+            let one = seal(&results, 5, dir.path()).await.unwrap();
+            let two = seal(&results, 5, dir.path()).await.unwrap();
             assert_eq!((one.result_root, one.work_root), (two.result_root, two.work_root));
             assert!(one.key != two.key && one.nonce != two.nonce && one.cid != two.cid);
 
             let mut opened = std::fs::read(dir.path().join(one.cid.to_string())).unwrap();
             assert_eq!((Cid::of(&opened), opened.len() as u64), (one.cid, one.len));
+            let layout = Layout { units: 5, output_len: len as u64 };
+            let shown = Shown {
+                provider: PROVIDER,
+                units: 5,
+                sealed: one.cid,
+                key: one.key,
+                result_root: one.result_root,
+                work_root: one.work_root,
+            };
+            for chunk in 0..layout.chunks().unwrap() {
+                let answer = outputs::answer(&PROVIDER, &one.key, &layout, &opened, chunk).unwrap();
+                assert_eq!(outputs::check(&shown, chunk, &answer), Ok(()), "any chunk can be shown");
+            }
             seal::apply(&one.key, 0, &mut opened);
-            assert_eq!(opened, outputs.concat());
+            let each = (len as usize).next_multiple_of(CHUNK_LEN);
             let mut hasher = LeaseHasher::new(PROVIDER);
-            for output in opened.chunks(len as usize) {
-                hasher.push(output);
+            for (unit, output) in opened.chunks(each).zip(&results) {
+                let (found, padding) = unit.split_at(len as usize);
+                assert!(found == output && padding.iter().all(|byte| *byte == 0));
+                hasher.push(found);
             }
             assert_eq!(hasher.roots(), Some((one.result_root, one.work_root)));
         }

@@ -1,4 +1,7 @@
-//! The steps on chain. Each is written to the journal before it is sent.
+//! The steps of a seat, from computing to pay. Each is written to the journal before it is sent.
+
+mod answers;
+mod cranks;
 
 use std::sync::Arc;
 
@@ -6,17 +9,18 @@ use bytes::Bytes;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use tessera_protocol::cid::Cid;
-use tessera_sdk::{Error, StoreClient, batch, ix};
+use tessera_sdk::{Draw, Error, Event, Receipt, StoreClient, batch, ix, program_events::LeaseSettled};
 
 use super::{
     compute::{ComputeError, Computer},
     context::Context,
     jobs::{Jobs, PrepareError},
+    outbox,
 };
 use crate::{
     fault,
     journal::{Entry, JournalError, LeaseId, Phase},
-    lifecycle::LeaseView,
+    lifecycle::{LeaseView, Reveal},
 };
 
 /// Why a step did not succeed.
@@ -40,6 +44,12 @@ pub enum StepError {
     /// The state is not what the step needs; it is looked at again.
     #[error("{0}")]
     Unexpected(&'static str),
+}
+
+/// A transaction, and whether it settles our seat.
+struct Try {
+    instructions: Vec<Instruction>,
+    settles: bool,
 }
 
 /// Performs steps.
@@ -98,18 +108,12 @@ impl Steps {
         self.send(&[commit]).await?;
         tracing::info!(lease = %entry.id, sealed = %result.cid, bytes = result.len, "committed");
         fault::reached("committed", &self.context.config.data.directory);
-        let file = Computer::outbox(&self.context, &result.cid);
-        if let Err(e) = tokio::fs::remove_file(&file).await {
-            tracing::debug!(file = %file.display(), error = %e, "cannot remove sealed outputs that the store has");
-        }
         Ok(())
     }
 
     async fn put(&self, entry: &mut Entry, cid: &Cid) -> Result<(), StepError> {
         let store = self.store(&entry.id).await?;
-        let file = Computer::outbox(&self.context, cid);
-        let blob = tokio::fs::read(&file).await.map(Bytes::from).ok().filter(|blob| Cid::of(blob) == *cid);
-        let Some(blob) = blob else {
+        let Some(blob) = outbox::read(&self.context.outbox, cid).await.map(Bytes::from) else {
             if store.exists(cid).await.map_err(|e| StepError::Put(e.to_string()))? {
                 return Ok(());
             }
@@ -120,6 +124,9 @@ impl Steps {
             }
             return Err(StepError::Lost(*cid));
         };
+        if fault::withholds_output() {
+            return Ok(());
+        }
         store.put(&self.context.operator, blob).await.map(drop).map_err(|e| StepError::Put(e.to_string()))
     }
 
@@ -128,49 +135,115 @@ impl Steps {
         Ok(prepared.store.clone())
     }
 
-    /// Reveals the roots; with the key, and settling at once, where there is one replica.
+    /// Reads whether a seat is audited; ours perhaps with the reveal in the same transaction, for the case that it is not.
     ///
     /// # Errors
     /// If the chain refuses.
-    pub async fn reveal(&self, entry: &mut Entry, lease: &LeaseView, with_key: bool) -> Result<(), StepError> {
-        let result = entry.result.clone().ok_or(StepError::Unexpected("there is no result to reveal"))?;
-        self.at(entry, Phase::Revealing)?;
-        let (job, provider) = (entry.id.job(), self.context.me.provider);
-        let key = with_key.then_some(result.key);
-        let reveal = ix::reveal_result(&provider, &job, entry.id.index, result.reveal(), key);
-        if with_key {
-            self.and_settle(entry, lease, reveal).await?;
-        } else {
-            self.send(&[reveal]).await?;
-            tracing::info!(lease = %entry.id, "revealed");
+    pub async fn draw(
+        &self,
+        entry: &mut Entry,
+        lease: &LeaseView,
+        provider: &Pubkey,
+        reveal: Option<Reveal>,
+    ) -> Result<(), StepError> {
+        let (job, index) = (entry.id.job(), entry.id.index);
+        let draw = ix::draw_audit(&job, index, provider);
+        let mut tries = Vec::new();
+        if let Some(how) = reveal.filter(|_| !fault::keeps_silent(0, 0)) {
+            let along = self.revealing(entry, lease, how)?;
+            self.at(entry, Phase::Revealing)?;
+            tries.push(Try { instructions: [vec![draw.clone()], along.instructions].concat(), settles: along.settles });
         }
+        tries.push(Try { instructions: vec![draw], settles: false });
+        let receipt = self.first_taken(entry, tries).await?;
+        let drawn = receipt.events.iter().find_map(|event| match event {
+            Event::ResultDrawn(drawn) if drawn.provider == *provider => Draw::try_from(drawn.draw).ok(),
+            _ => None,
+        });
+        tracing::info!(lease = %entry.id, %provider, draw = ?drawn, "drawn");
+        if receipt.events.iter().any(|event| matches!(event, Event::ResultRevealed(e) if e.provider == *provider)) {
+            fault::reached("revealed", &self.context.config.data.directory);
+        }
+        Ok(())
+    }
+
+    /// Reveals the roots; with the key, and settling at once, where this reveal decides the lease.
+    ///
+    /// # Errors
+    /// If the chain refuses.
+    pub async fn reveal(&self, entry: &mut Entry, lease: &LeaseView, now: i64, how: Reveal) -> Result<(), StepError> {
+        if fault::keeps_silent(now, lease.reveal_by) {
+            return Err(StepError::Unexpected("an injected fault keeps the result back"));
+        }
+        self.at(entry, Phase::Revealing)?;
+        let plain = Reveal { key: false, settle: false };
+        let mut tries = vec![self.revealing(entry, lease, how)?];
+        if how.settle {
+            tries.push(self.revealing(entry, lease, Reveal { settle: false, ..how })?);
+        }
+        if how.key {
+            tries.push(self.revealing(entry, lease, plain)?);
+        }
+        self.first_taken(entry, tries).await?;
+        tracing::info!(lease = %entry.id, "revealed");
         fault::reached("revealed", &self.context.config.data.directory);
         Ok(())
     }
 
-    /// Shows the key, and settles.
+    /// What reveals our seat.
+    fn revealing(&self, entry: &Entry, lease: &LeaseView, how: Reveal) -> Result<Try, StepError> {
+        let result = entry.result.as_ref().ok_or(StepError::Unexpected("there is no result to reveal"))?;
+        let (job, provider) = (entry.id.job(), self.context.me.provider);
+        let key = Some(result.key).filter(|_| how.key && !fault::withholds_key());
+        let mut instructions = vec![ix::reveal_result(&provider, &job, entry.id.index, result.reveal(), key)];
+        let settles = key.is_some() && how.settle;
+        if settles {
+            instructions.push(self.settlement(&entry.id, lease)?);
+        }
+        Ok(Try { instructions, settles })
+    }
+
+    /// Shows the key, and settles if that may be.
     ///
     /// # Errors
     /// If the chain refuses.
-    pub async fn open(&self, entry: &mut Entry, lease: &LeaseView) -> Result<(), StepError> {
+    pub async fn open(&self, entry: &mut Entry, lease: &LeaseView, settle: bool) -> Result<(), StepError> {
+        if fault::withholds_key() {
+            return Err(StepError::Unexpected("an injected fault keeps the key back"));
+        }
         let key = entry.result.as_ref().ok_or(StepError::Unexpected("there is no key to show"))?.key;
         self.at(entry, Phase::Opening)?;
         let open = ix::open_result(&self.context.me.provider, &entry.id.job(), entry.id.index, key);
-        self.and_settle(entry, lease, open).await
+        let mut tries = Vec::new();
+        if settle {
+            let settle = self.settlement(&entry.id, lease)?;
+            tries.push(Try { instructions: vec![open.clone(), settle], settles: true });
+        }
+        // The key must not be late because there is nothing yet to be paid from.
+        tries.push(Try { instructions: vec![open], settles: false });
+        self.first_taken(entry, tries).await?;
+        Ok(())
     }
 
-    /// Sends `first` and the settlement in one transaction; if that is refused, `first` alone, which must not be late.
-    async fn and_settle(&self, entry: &mut Entry, lease: &LeaseView, first: Instruction) -> Result<(), StepError> {
-        let settle = self.settlement(&entry.id, lease)?;
-        match self.send(&[first.clone(), settle]).await {
-            Ok(receipt) => self.paid(entry, &receipt),
-            Err(e) => {
-                let Error::Program { name, message, .. } = &*e else { return Err(e.into()) };
-                tracing::debug!(lease = %entry.id, name, message, "settling along is refused, trying without");
-                self.send(&[first]).await?;
-                Ok(())
+    /// Sends the first of several transactions that no program refuses; each asks for less than the one before.
+    async fn first_taken(&self, entry: &mut Entry, tries: Vec<Try>) -> Result<Arc<Receipt>, StepError> {
+        let mut refused = None;
+        for Try { instructions, settles } in tries {
+            match self.send(&instructions).await {
+                Ok(receipt) => {
+                    if settles {
+                        self.paid(entry, &receipt)?;
+                    }
+                    return Ok(receipt);
+                }
+                Err(e) => {
+                    let Error::Program { name, message, .. } = &*e else { return Err(e.into()) };
+                    tracing::debug!(lease = %entry.id, name, message, "refused");
+                    refused = Some(e);
+                }
             }
         }
+        Err(refused.map_or(StepError::Unexpected("there is nothing to send"), StepError::Chain))
     }
 
     /// Collects the pay.
@@ -190,48 +263,17 @@ impl Steps {
     }
 
     fn paid(&self, entry: &mut Entry, receipt: &tessera_sdk::Receipt) -> Result<(), StepError> {
+        // What an auditor is paid by its seat is known only now.
+        let (job, index, me) = (entry.id.job(), entry.id.index, self.context.me.provider);
+        let own = |settled: &LeaseSettled| (settled.job, settled.index, settled.provider) == (job, index, me);
+        let settled = receipt.events.iter().find_map(|event| match event {
+            Event::LeaseSettled(settled) if own(settled) => Some(settled.pay),
+            _ => None,
+        });
+        entry.pay = settled.unwrap_or(entry.pay);
         entry.paid = true;
-        tracing::info!(lease = %entry.id, pay = entry.pay, signature = %receipt.signature, "settled");
+        tracing::info!(lease = %entry.id, kind = ?entry.kind, pay = entry.pay, signature = %receipt.signature, "settled");
         Ok(self.at(entry, Phase::Leaving)?)
-    }
-
-    /// Gives the seat back.
-    ///
-    /// # Errors
-    /// If the chain refuses.
-    pub async fn give_back(&self, entry: &mut Entry, lease: &LeaseView) -> Result<(), StepError> {
-        let me = self.context.me;
-        let seat = lease.seat(&me.provider).ok_or(StepError::Unexpected("there is no seat to return"))?;
-        let (job, index) = (entry.id.job(), entry.id.index);
-        let give_back = ix::return_lease(&me.operator, &me.provider, &self.context.market, &job, index, &seat.payer);
-        self.send(&[give_back]).await?;
-        tracing::info!(lease = %entry.id, "returned");
-        Ok(self.at(entry, Phase::Leaving)?)
-    }
-
-    /// Removes a seat whose window has passed.
-    ///
-    /// # Errors
-    /// If the chain refuses.
-    pub async fn expire(&self, entry: &mut Entry, provider: &Pubkey, payer: &Pubkey) -> Result<(), StepError> {
-        let expire = ix::expire_lease(&entry.id.job(), entry.id.index, provider, payer);
-        self.send(&[expire]).await?;
-        tracing::info!(lease = %entry.id, %provider, "expired");
-        if *provider == self.context.me.provider {
-            self.at(entry, Phase::Leaving)?;
-        }
-        Ok(())
-    }
-
-    /// Closes an empty lease, whose rent is ours.
-    ///
-    /// # Errors
-    /// If the chain refuses.
-    pub async fn close(&self, entry: &mut Entry) -> Result<(), StepError> {
-        self.at(entry, Phase::Leaving)?;
-        let close = ix::close_lease(&entry.id.job(), entry.id.index, &self.context.me.operator);
-        self.send(&[close]).await?;
-        Ok(())
     }
 }
 

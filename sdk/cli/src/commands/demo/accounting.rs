@@ -45,7 +45,7 @@ impl Holdings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Entry {
     what: String,
-    events: u64,
+    events: i128,
     /// Tokens can only have moved as far as an account can hold, either way.
     accounts: i128,
 }
@@ -61,47 +61,53 @@ impl Audit {
     pub fn new(ledger: Ledger, before: &Holdings, after: &Holdings) -> Self {
         let moved = |from: u64, to: u64| i128::from(to) - i128::from(from);
         let mut entries = vec![];
-        let mut add = |what: String, events: u64, accounts: i128| entries.push(Entry { what, events, accounts });
+        let mut add = |what: String, events: i128, accounts: i128| entries.push(Entry { what, events, accounts });
         // The wallet shows deposit and refund together.
         let spent = ledger.deposited.saturating_sub(ledger.refunded);
-        add("client: deposited less refunded".into(), spent, -moved(before.wallet, after.wallet));
+        add("client: deposited less refunded".into(), spent.into(), -moved(before.wallet, after.wallet));
         for (provider, vault) in &after.vaults {
             let paid = ledger.paid.get(provider).copied().unwrap_or(0);
+            // The rest of a lost lock stays in the vault until it is burned.
+            let awarded = ledger.awarded.get(provider).copied().unwrap_or(0);
             let had = before.vaults.get(provider).copied().unwrap_or(0);
-            add(format!("provider {provider}: paid"), paid, moved(had, *vault));
+            let name = format!("provider {provider}: paid less awarded to others");
+            add(name, i128::from(paid) - i128::from(awarded), moved(had, *vault));
         }
-        add("treasury: fee".into(), ledger.treasury, moved(before.treasury, after.treasury));
-        add("supply: burned".into(), ledger.burned, -moved(before.supply, after.supply));
+        add("treasury: fee".into(), ledger.treasury.into(), moved(before.treasury, after.treasury));
+        add("supply: burned".into(), ledger.burned.into(), -moved(before.supply, after.supply));
         add("escrow: left".into(), 0, i128::from(ledger.in_escrow));
         Self { ledger, entries }
     }
 
     /// Whether the ledger balances and every token account agrees with it.
     pub fn holds(&self) -> bool {
-        self.ledger.closed
-            && self.ledger.balances()
-            && self.entries.iter().all(|entry| i128::from(entry.events) == entry.accounts)
+        self.ledger.closed && self.ledger.balances() && self.entries.iter().all(|entry| entry.events == entry.accounts)
     }
 
     pub fn text(&self) -> String {
-        let Ledger { deposited, treasury, burned, refunded, .. } = self.ledger;
+        let Ledger { deposited, reserve, paid_to_auditors, paid_by_losers, treasury, burned, refunded, .. } =
+            self.ledger;
         let show = |amount| tokens(amount, DECIMALS);
         let sums = format!(
-            "deposited {} = paid {} + fee {} (treasury {}, burned {}) + refunded {}\n",
+            "deposited {} (of which {} in reserve for audits) = paid {} (of which {} to auditors) + fee {} (treasury {}, burned {}) + refunded {}\n",
             show(deposited),
-            show(self.ledger.paid_sum()),
+            show(reserve),
+            show(self.ledger.paid_by_client()),
+            show(paid_to_auditors),
             show(self.ledger.fee()),
             show(treasury),
             show(burned),
             show(refunded)
         );
+        let losers = format!("losers of disputes paid {} to those who decided\n", show(paid_by_losers));
+        let sums = if paid_by_losers > 0 { sums + &losers } else { sums };
         let signed = |amount: i128| {
             let digits = tokens(u64::try_from(amount.unsigned_abs()).unwrap_or(u64::MAX), DECIMALS);
             if amount < 0 { format!("-{digits}") } else { digits }
         };
         let row = |entry: &Entry| {
-            let agrees = if i128::from(entry.events) == entry.accounts { "yes" } else { "NO" };
-            vec![entry.what.clone(), show(entry.events), signed(entry.accounts), agrees.to_owned()]
+            let agrees = if entry.events == entry.accounts { "yes" } else { "NO" };
+            vec![entry.what.clone(), signed(entry.events), signed(entry.accounts), agrees.to_owned()]
         };
         let rows: Vec<Vec<String>> = self.entries.iter().map(row).collect();
         sums + &table(&["", "events", "token accounts", "equal"], &rows)

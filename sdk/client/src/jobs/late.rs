@@ -1,0 +1,57 @@
+//! Seats that keep a job from being closed: nobody shows their keys, or what the client has demanded of them.
+
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use tessera_protocol::lease;
+
+use crate::{Error, Lease, LeaseState, Moment, Seat, SeatState, Tessera, ix};
+
+impl Tessera {
+    /// Removes the seats of a job that have revealed and did not show their keys in time, which are owed their pay until
+    /// somebody does that; and has those convicted that did not show in time what was demanded, and their locks taken. Returns
+    /// how many. `payer` only pays for the transactions.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn expire_withheld(&self, payer: &Keypair, job: &Pubkey) -> Result<usize, Error> {
+        let now = self.clock().await?;
+        let Some(found) = self.job(job).await? else { return Ok(0) };
+        let leases = self.job_leases(job).await?;
+        let groups: Vec<Vec<Instruction>> =
+            leases.iter().flat_map(|lease| late(job, &found.market, lease, now)).collect();
+        let outcomes = self.send_all(&groups, payer).await;
+        // Others may have been faster, and what is refused is looked at again by whoever asks again.
+        Ok(outcomes.into_iter().filter(Result::is_ok).count())
+    }
+}
+
+/// What ends the seats of a lease that are late, each by itself.
+fn late(job: &Pubkey, market: &Pubkey, lease: &Lease, now: Moment) -> Vec<Vec<Instruction>> {
+    let slash = |seat: &Seat| ix::slash_seat(market, job, lease.index, &seat.provider, &seat.payer);
+    let end = |seat: &Seat| match seat.state {
+        SeatState::Revealed if is_withheld(lease, now) => {
+            Some(vec![ix::expire_lease(job, lease.index, &seat.provider, &seat.payer)])
+        }
+        SeatState::Opened if is_unanswered(lease, seat, now) => {
+            Some(vec![ix::expire_demand(job, lease.index, &seat.provider), slash(seat)])
+        }
+        // Nobody else has anything of it.
+        SeatState::Convicted if seat.demands > 0 => Some(vec![slash(seat)]),
+        _ => None,
+    };
+    lease.seats.iter().filter_map(end).collect()
+}
+
+/// Whether the window for keys of a lease that others are paid for has passed. The clock may be a second ahead.
+fn is_withheld(lease: &Lease, now: Moment) -> bool {
+    let by = lease.open_by.saturating_add(1);
+    let passed = lease.open_by != 0 && lease::passed(by, now.time, lease.window_slot, now.slot, lease.reveal_seconds);
+    passed && lease.state == LeaseState::Settled
+}
+
+/// Whether the time for showing what was demanded of a seat has passed.
+fn is_unanswered(lease: &Lease, seat: &Seat, now: Moment) -> bool {
+    let by = seat.answer_by.saturating_add(1);
+    seat.answer_by != 0 && lease::passed(by, now.time, seat.slot, now.slot, lease.answer_seconds())
+}

@@ -1,0 +1,151 @@
+//! Which jobs a worker takes.
+
+use tessera_protocol::{
+    outputs::Layout,
+    payout,
+    routing::{Capabilities, Requirements},
+    spec::JobSpec,
+};
+
+/// What a worker takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Lowest price of a unit.
+    pub min_price_per_unit: u64,
+    /// Most bytes of one lease's outputs.
+    pub max_output: u64,
+    /// Most bytes of one job's module and inputs.
+    pub max_input: u64,
+    /// What this provider announced.
+    pub has: Capabilities,
+}
+
+/// What a job offers and asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// What one unit pays.
+    pub price_per_unit: u64,
+    /// Units of all leases but the last.
+    pub units_per_lease: u32,
+    /// All units.
+    pub units: u64,
+    /// What it asks of providers.
+    pub asks: Requirements,
+}
+
+impl Terms {
+    /// Checks an offer for those replicas that the client asks for.
+    ///
+    /// # Errors
+    /// With the reason why this worker leaves it to others.
+    pub fn check(&self, offer: &Offer) -> Result<(), String> {
+        if !offer.asks.met_by(&self.has) {
+            return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
+        }
+        self.check_call(offer)
+    }
+
+    /// Checks an offer for audit and dispute seats: class and region do not count for those, only what the work needs.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_call(&self, offer: &Offer) -> Result<(), String> {
+        if offer.price_per_unit < self.min_price_per_unit {
+            return Err(format!(
+                "pays {} for a unit, work.min_price_per_unit is {}",
+                offer.price_per_unit, self.min_price_per_unit
+            ));
+        }
+        if offer.asks.memory_mib > self.has.memory_mib {
+            return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
+        }
+        if payout::lease_pay(offer.price_per_unit, offer.units_per_lease).is_none() {
+            return Err("pays more than a number can hold".into());
+        }
+        Ok(())
+    }
+
+    /// Checks a specification against its offer.
+    ///
+    /// # Errors
+    /// With the reason why this worker leaves it to others.
+    pub fn check_spec(&self, spec: &JobSpec, offer: &Offer) -> Result<(), String> {
+        if spec.units != offer.units {
+            return Err(format!("the job has {} units, its specification {}", offer.units, spec.units));
+        }
+        let units = u64::from(offer.units_per_lease).min(offer.units);
+        let layout = Layout { units: u32::try_from(units).unwrap_or(u32::MAX), output_len: spec.output_len() };
+        // With what fills up the last chunk of every unit.
+        let output = layout.len().unwrap_or(u64::MAX);
+        if output > self.max_output {
+            return Err(format!(
+                "a lease has {output} bytes of outputs, work.max_output_mib allows {}",
+                self.max_output
+            ));
+        }
+        let input = spec.inputs.iter().fold(0u64, |sum, input| sum.saturating_add(input.len));
+        if input > self.max_input {
+            return Err(format!("the job has {input} bytes of inputs, work.max_input_mib allows {}", self.max_input));
+        }
+        let memory = spec.device_memory();
+        if memory > u64::from(self.has.memory_mib) << 20 {
+            return Err(format!(
+                "a unit needs {memory} bytes of device memory, this provider announced {} MiB",
+                self.has.memory_mib
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HAS: Capabilities = Capabilities { memory_mib: 1024, class: 80, region: 0 };
+
+    #[test]
+    fn terms_are_checked() {
+        let terms = Terms { min_price_per_unit: 5, max_output: 100, max_input: 10, has: HAS };
+        let offer = Offer { price_per_unit: 5, units_per_lease: 4, units: 40, asks: Requirements::default() };
+        terms.check(&offer).unwrap();
+        assert!(terms.check(&Offer { price_per_unit: 4, ..offer }).unwrap_err().contains("min_price"));
+        assert!(terms.check(&Offer { price_per_unit: u64::MAX, ..offer }).unwrap_err().contains("more than"));
+        let asks = Requirements { memory_mib: 4096, ..Requirements::default() };
+        assert!(terms.check(&Offer { asks, ..offer }).unwrap_err().contains("4096"));
+        assert!(terms.check_call(&Offer { asks, ..offer }).unwrap_err().contains("4096"));
+        let asks = Requirements { class: 90, ..Requirements::default() };
+        assert!(terms.check(&Offer { asks, ..offer }).is_err());
+        terms.check_call(&Offer { asks, ..offer }).unwrap();
+    }
+
+    #[test]
+    fn specifications_are_checked() {
+        use tessera_protocol::{
+            cid::Cid,
+            spec::{Buffer, BufferInit, FrontEnd, Input, JobSpec, LaunchPlan, SPEC_VERSION, Visibility},
+        };
+        let buffer = |len| Buffer { len, init: BufferInit::Zero };
+        let spec = JobSpec {
+            version: SPEC_VERSION,
+            module: Cid::of(b"m"),
+            inputs: vec![Input { name: "a".into(), cid: Cid::of(b"a"), len: 10 }],
+            plan: LaunchPlan { buffers: vec![buffer(25)], launches: vec![], output: 0 },
+            units: 40,
+            unit_gas: 0,
+            visibility: Visibility::Public,
+            front_end: FrontEnd::default(),
+        };
+        let terms = Terms { min_price_per_unit: 0, max_output: 4 << 10, max_input: 10, has: HAS };
+        let offer = Offer { price_per_unit: 5, units_per_lease: 4, units: 40, asks: Requirements::default() };
+        terms.check_spec(&spec, &offer).unwrap();
+        assert!(terms.check_spec(&spec, &Offer { units: 41, ..offer }).unwrap_err().contains("41"));
+        assert!(terms.check_spec(&spec, &Offer { units_per_lease: 5, ..offer }).unwrap_err().contains("5120"));
+        let mut other = spec.clone();
+        other.inputs[0].len = 11;
+        assert!(terms.check_spec(&other, &offer).unwrap_err().contains("11"));
+        other = spec;
+        other.plan.buffers.push(buffer(1 << 30));
+        assert!(terms.check_spec(&other, &offer).unwrap_err().contains("device memory"));
+    }
+}
