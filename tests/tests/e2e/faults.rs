@@ -1,32 +1,162 @@
-//! A provider that delivers wrong bits.
+//! Providers that deliver wrong bits, nothing, or too late; and what they lose.
 
-use tessera_sdk::Event;
+use solana_pubkey::Pubkey;
+use tessera_sdk::{Account, Event, Kind, Recorded, Tessera, accounts};
 
 use crate::{
-    network::{LEASES, Ledger, Network, settlements},
+    demands::{Withheld, answers_earn_the_bond},
+    network::{LEASES, Ledger, Network, Process, settlements},
     pictures,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_is_not_paid_and_the_job_completes() {
-    let network = Network::start(4, Ledger::InMemory);
-    (1..=4).for_each(|n| network.register(n));
-    let mut bad = network.run_faulty_worker(4, "flip-bit");
-    let _good: Vec<_> = (1..=3).map(|n| network.run_worker(n)).collect();
-    let (job, stem) = network.render("picture", &pictures::scene(), 2).wait();
-    bad.assert_running();
+/// A network in which chance calls no audits, so that each test knows who is asked; `honest` workers run.
+fn network(providers: u16, honest: impl IntoIterator<Item = u16>, options: &[&str]) -> (Network, Vec<Process>) {
+    let network = Network::start(providers, Ledger::InMemory);
+    network.update_market(&[&["--p-min-bps", "1", "--saving-bps", "1"], options].concat());
+    (1..=providers).for_each(|n| network.register(n));
+    let workers = honest.into_iter().map(|n| network.run_worker(n)).collect();
+    (network, workers)
+}
 
+/// What became of a job, and of the provider that misbehaved.
+struct Outcome {
+    history: Vec<Recorded>,
+    liar: Account<accounts::Provider>,
+}
+
+impl Outcome {
+    /// Renders with providers `by`, of which the last one misbehaves, and checks what must hold whatever it does.
+    async fn of(network: &Network, tessera: &Tessera, fault: &str, replicas: u8, by: &[u16]) -> Self {
+        let n = *by.last().unwrap();
+        let mut bad = network.run_faulty_worker(n, fault);
+        let (job, stem) = network.render_by(fault, &pictures::scene(), replicas, by).wait();
+        bad.assert_running();
+        bad.stop();
+        let history = tessera.history(&job).await.unwrap();
+        let ledger = tessera.ledger(&job).await.unwrap();
+        assert!(ledger.closed && ledger.balances(), "{fault}: {ledger:?}");
+        pictures::assert_as_computed_here(&stem);
+        let liar = tessera.provider(&network.provider(n)).await.unwrap().unwrap();
+        Self { history, liar }
+    }
+
+    fn is_paid(&self) -> bool {
+        settlements(&self.history).iter().any(|seat| seat.provider == self.liar.address)
+    }
+
+    fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
+        self.history.iter().filter(|recorded| is(&recorded.event)).count()
+    }
+
+    /// How often a provider lost a lock.
+    fn slashed(&self, provider: &Pubkey) -> usize {
+        self.count(|event| matches!(event, Event::SeatSlashed(e) if e.provider == *provider))
+    }
+
+    /// Seats that were paid for an audit or for deciding.
+    fn called(&self, kind: Kind) -> usize {
+        settlements(&self.history).iter().filter(|seat| seat.kind == kind).count()
+    }
+
+    /// Checks that the provider lost as many locks as it got seats, and nobody else lost one.
+    #[track_caller]
+    fn assert_slashed(&self, fault: &str) {
+        let slashed = self.slashed(&self.liar.address);
+        assert!(slashed > 0 && !self.is_paid(), "{fault}: {} locks lost", slashed);
+        assert_eq!(self.count(|event| matches!(event, Event::SeatSlashed(_))), slashed, "{fault}: others lost a lock");
+        assert!(self.liar.slashed > 0 && self.liar.faults as usize >= slashed && self.liar.consecutive == 0);
+        assert_eq!((self.liar.earned, self.liar.locked), (0, 0), "{fault}");
+    }
+}
+
+/// One provider after the other attacks the same market. What its victims wait for takes longest, so the first attack, whose
+/// window is the longest, goes on beside the next ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn attacks_fail_and_cost_the_lock() {
+    let (network, mut honest) = network(4, [], &[]);
     let tessera = network.connect().await;
-    let history = tessera.history(&job).await.unwrap();
-    let settled = settlements(&history);
-    assert_eq!(settled.len(), 2 * LEASES);
-    let liar = network.provider(4);
-    assert!(settled.iter().all(|(_, provider, ..)| *provider != liar), "the wrong bits were paid for");
-    let took_part =
-        history.iter().any(|recorded| matches!(&recorded.event, Event::ResultRevealed(e) if e.provider == liar));
-    let disagreed = history.iter().filter(|recorded| matches!(recorded.event, Event::LeaseDisagreed(_))).count();
-    assert!(took_part && disagreed > 0, "the faulty worker never got to deliver anything");
-    assert_eq!(tessera.provider(&liar).await.unwrap().unwrap().total_earned, 0);
+    let thief = network.run_faulty_worker(3, "withhold-output");
+    let withheld = Withheld::begin(&network, &tessera, 3, 1).await;
+    honest.extend([1, 2].map(|n| network.run_worker(n)));
+    answers_earn_the_bond(&network, &tessera, 1).await;
+    // It had time to answer. Left alone it would take the same leases once more, and not a second demand is made here.
+    thief.signal("KILL");
+    drop(thief);
+    wrong_results_are_outvoted(&network, &tessera).await;
+    withheld.end(&network, &tessera).await;
+
+    honest.push(network.run_worker(3));
+    network.update_market(&["--reveal-seconds", "10"]);
+    silence_costs_the_lock_and_others_answer(&network, &tessera).await;
+}
+
+/// One replica is honest; others decide.
+async fn wrong_results_are_outvoted(network: &Network, tessera: &Tessera) {
+    for fault in ["flip-bit", "random-output"] {
+        let outcome = Outcome::of(network, tessera, fault, 2, &[1, 4]).await;
+        outcome.assert_slashed(fault);
+        assert_eq!(outcome.slashed(&outcome.liar.address), LEASES, "{fault}");
+        assert!(outcome.called(Kind::Dispute) + outcome.called(Kind::Audit) >= LEASES, "{fault}: nobody decided");
+        let honest = network.provider(1);
+        let paid = settlements(&outcome.history).iter().filter(|seat| seat.provider == honest).count();
+        assert_eq!(paid, LEASES, "{fault}: who was right is paid");
+    }
+}
+
+async fn silence_costs_the_lock_and_others_answer(network: &Network, tessera: &Tessera) {
+    let outcome = Outcome::of(network, tessera, "no-reveal", 2, &[1, 4]).await;
+    outcome.assert_slashed("no-reveal");
+    assert_eq!(outcome.called(Kind::Dispute), LEASES, "somebody answers instead of each who is silent");
+
+    // Who shows no key is not paid and loses its bond; the other replica has the same outputs.
+    let outcome = Outcome::of(network, tessera, "withhold-key", 2, &[1, 4]).await;
+    assert!(!outcome.is_paid());
+    assert!(outcome.liar.expiries > 0 && outcome.liar.lost > 0 && outcome.slashed(&outcome.liar.address) == 0);
+
+    // Too late counts as silence, unless nobody has closed the window yet.
+    let before = outcome.liar.faults as usize;
+    let outcome = Outcome::of(network, tessera, "late-reveal", 2, &[1, 4]).await;
+    let (slashed, paid) = (outcome.slashed(&outcome.liar.address), outcome.is_paid());
+    assert!(slashed > 0 || paid);
+    assert_eq!(outcome.liar.faults as usize, before + slashed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_that_replicas_agree_on_is_found_by_an_audit() {
+    // Both replicas are of one owner, who makes both tell the same lie. Nobody has a history, so all results are audited.
+    let (network, _honest) = network(4, 1..=2, &["--probation", "10"]);
+    let tessera = network.connect().await;
+    let mut friend = network.run_faulty_worker(3, "flip-bit");
+    let outcome = Outcome::of(&network, &tessera, "flip-bit", 2, &[3, 4]).await;
+    friend.assert_running();
+    let friend = network.provider(3);
+    assert_eq!((outcome.slashed(&friend), outcome.slashed(&outcome.liar.address)), (LEASES, LEASES));
+    assert!(!outcome.is_paid());
+    let drawn = |event: &Event| matches!(event, Event::ResultDrawn(e) if e.draw > 1);
+    assert!(outcome.count(drawn) >= LEASES);
+    assert_eq!(outcome.called(Kind::Base), 0, "somebody was paid for a lie");
+    assert!(outcome.called(Kind::Audit) >= LEASES);
+    let confirmed = tessera.provider(&network.provider(1)).await.unwrap().unwrap();
+    assert_eq!(confirmed.faults, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stake_that_leases_lock_stays() {
+    let (network, _honest) = network(2, 1..=1, &[]);
+    let tessera = network.connect().await;
+    let rendering = network.render("picture", &pictures::scene(), 2);
+    let locks = async || tessera.provider(&network.provider(1)).await.unwrap().unwrap().locked > 0;
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !locks().await {
+        assert!(tokio::time::Instant::now() < end, "nothing was claimed");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let (done, said) = network.request_unstake(1, "1000");
+    assert!(!done && said.contains("StakeLocked"), "{said}");
+    let (done, said) = network.request_unstake(1, "500");
+    assert!(done, "{said}");
+    let _other = network.run_worker(2);
+    let (job, stem) = rendering.wait();
     assert!(tessera.ledger(&job).await.unwrap().balances());
     pictures::assert_as_computed_here(&stem);
 }

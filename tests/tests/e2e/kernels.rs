@@ -13,7 +13,7 @@ use tessera_executor::{Backend, Program, open};
 use tessera_kernels::{Plan, PreparedJob};
 use tessera_sdk::JobFilter;
 
-use crate::network::{Ledger, Network, Process, binary, settlements, wait_for};
+use crate::network::{Ledger, Network, Process, binary, replicas, wait_for};
 
 /// How long a job may take to be posted, or stopped, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -54,7 +54,7 @@ fn run(command: &mut Command) -> (bool, Value, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kernels_of_ones_own_are_run_and_verified() {
-    let network = Network::start(2, Ledger::InMemory);
+    let network = Network::start(3, Ledger::InMemory);
     let key = network.path("key.bin");
     fs::write(&key, (0..2048u32).map(|i| (i * 7 % 251) as u8).collect::<Vec<u8>>()).unwrap();
     let input = format!("key={}", key.display());
@@ -95,7 +95,8 @@ async fn kernels_of_ones_own_are_run_and_verified() {
     stopped.signal("INT");
     assert!(!stopped.wait(PATIENCE).success());
     assert!(stopped.log().contains("the same command"), "{}", stopped.log());
-    let _workers: Vec<_> = (1..=2)
+    // One more than there are replicas, for audits.
+    let _workers: Vec<_> = (1..=3)
         .map(|n| {
             network.register(n);
             network.run_worker(n)
@@ -109,7 +110,7 @@ async fn kernels_of_ones_own_are_run_and_verified() {
 
     let tessera = network.connect().await;
     let history = tessera.history(&address.parse().unwrap()).await.unwrap();
-    assert_eq!(settlements(&history).len(), 2 * LEASES);
+    assert_eq!(replicas(&history).len(), 2 * LEASES);
     assert!(tessera.ledger(&address.parse().unwrap()).await.unwrap().balances());
     let market = network.env("TESSERA_MARKET").parse().unwrap();
     assert!(tessera.jobs(&market, JobFilter::All).await.unwrap().is_empty(), "the one job that there was is closed");

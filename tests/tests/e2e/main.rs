@@ -3,8 +3,10 @@
 //! With `TESSERA_TEST_NODE=RPC_URL,WS_URL` the same tests run against a node that is already there.
 
 mod crashes;
+mod demands;
 mod faults;
 mod kernels;
 mod network;
 mod pictures;
+mod place;
 mod rendering;

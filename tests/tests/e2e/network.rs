@@ -5,7 +5,6 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,9 @@ use solana_keypair::read_keypair_file;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tempfile::TempDir;
-use tessera_sdk::{Config, Event, Recorded, Tessera, pda};
+use tessera_sdk::{Config, Event, Kind, Recorded, Tessera, pda};
+
+use crate::place::Place;
 
 /// How long anything may take that starts or stops; a node that keeps its ledger on disk takes minutes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(420);
@@ -27,9 +28,6 @@ pub const PICTURE_ARGS: &[&str] =
 /// Leases of the small picture.
 pub const LEASES: usize = 4;
 
-/// One network at a time: the tests measure nothing, but the machine is small.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// A running network. Dropping it stops everything and removes its files.
 pub struct Network {
     dir: TempDir,
@@ -37,7 +35,7 @@ pub struct Network {
     localnet: Option<Process>,
     ports: [u16; 3],
     env: HashMap<String, String>,
-    _alone: MutexGuard<'static, ()>,
+    _place: Place,
 }
 
 /// Where the node keeps its ledger.
@@ -59,11 +57,15 @@ pub struct Process {
 impl Network {
     /// Starts a network, with `providers` funded keys.
     pub fn start(providers: u16, ledger: Ledger) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place::take();
         let dir = tempfile::Builder::new().prefix("tessera-e2e-").tempdir().unwrap();
         let ports = [free_port(), free_port(), free_port()];
-        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _alone: alone };
+        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _place: place };
         network.start_localnet(providers);
+        // Auditors and jurors are drawn by stake, and most of a small market waits half a minute for its turn. With a weight of a
+        // little more than half the market there is one provider by the count of the routing, and everybody may come at once.
+        let staked: u32 = STAKE.parse().unwrap();
+        network.update_market(&["--stake-cap", &(u32::from(providers) * staked / 2 + 1).to_string()]);
         network
     }
 
@@ -188,12 +190,41 @@ impl Network {
         Process::start(&format!("faulty worker {n}"), command, &self.path(&format!("worker-{n}-faulty.log")))
     }
 
-    /// Renders `scene` small with `replicas`; the job stays open. Returns the job and the path of the picture without extension.
+    /// Changes parameters of the market, given as options of `tessera market update`.
+    pub fn update_market(&self, options: &[&str]) {
+        let mut command = self.tessera();
+        command.args(["market", "update", "--keypair"]).arg(self.path("net/keys/admin.json")).args(options);
+        run(command);
+    }
+
+    /// Asks for stake of provider `n` back; returns whether that was possible, and what the worker said.
+    pub fn request_unstake(&self, n: u16, tokens: &str) -> (bool, String) {
+        let mut command = self.worker("tessera-worker", n);
+        command.args(["withdraw", "--stake", tokens, "--keypair"]).arg(self.authority(n)).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Renders `scene` small with `replicas`.
     pub fn render(&self, name: &str, scene: &Path, replicas: u8) -> Rendering {
+        self.render_by(name, scene, replicas, &[])
+    }
+
+    /// The same by providers `by` alone; others audit and decide.
+    pub fn render_by(&self, name: &str, scene: &Path, replicas: u8, by: &[u16]) -> Rendering {
+        self.render_with(name, scene, replicas, by, &[])
+    }
+
+    /// The same with further options.
+    pub fn render_with(&self, name: &str, scene: &Path, replicas: u8, by: &[u16], options: &[&str]) -> Rendering {
         let stem = self.path(name);
         let mut command = self.tessera();
         command.args(["--json", "render", "--scene"]).arg(scene).arg("--out").arg(&stem).args(PICTURE_ARGS);
-        command.args(["--replicas", &replicas.to_string(), "--lease-seconds", "60"]);
+        command.args(["--replicas", &replicas.to_string(), "--lease-seconds", "60"]).args(options);
+        if !by.is_empty() {
+            let addresses: Vec<String> = by.iter().map(|n| self.provider(*n).to_string()).collect();
+            command.args(["--allow", &addresses.join(",")]);
+        }
         let log = self.path(&format!("{name}.log"));
         let out = self.path(&format!("{name}.json"));
         command.stdout(File::create(&out).unwrap());
@@ -216,6 +247,11 @@ pub struct Rendering {
 }
 
 impl Rendering {
+    /// The last lines that its command wrote.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Waits for the picture; returns the job.
     pub fn wait(mut self) -> (Pubkey, PathBuf) {
         let status = self.process.wait(PICTURE);
@@ -327,13 +363,34 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Pays that settlements of a job made: lease, provider, amount, root.
-pub fn settlements(history: &[Recorded]) -> Vec<(u32, Pubkey, u64, [u8; 32])> {
+/// A seat that was paid.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement {
+    pub lease: u32,
+    pub provider: Pubkey,
+    pub kind: Kind,
+    pub pay: u64,
+    pub root: [u8; 32],
+}
+
+/// The seats of a job that were paid.
+pub fn settlements(history: &[Recorded]) -> Vec<Settlement> {
     let settled = history.iter().filter_map(|recorded| match &recorded.event {
-        Event::LeaseSettled(e) => Some((e.index, e.provider, e.pay, e.result_root)),
+        Event::LeaseSettled(e) => Some(Settlement {
+            lease: e.index,
+            provider: e.provider,
+            kind: Kind::try_from(e.kind).unwrap(),
+            pay: e.pay,
+            root: e.result_root,
+        }),
         _ => None,
     });
     settled.collect()
+}
+
+/// Those of them that the client asked for; audits come by chance.
+pub fn replicas(history: &[Recorded]) -> Vec<Settlement> {
+    settlements(history).into_iter().filter(|settled| settled.kind == Kind::Base).collect()
 }
 
 /// How often each provider claimed each lease.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    network::{LEASES, Ledger, Network, claims, settlements},
+    network::{LEASES, Ledger, Network, Settlement, claims, replicas, settlements},
     pictures,
 };
 
@@ -22,13 +22,13 @@ async fn two_replicas_agree_and_everybody_is_paid() {
     let history = tessera.history(&job).await.unwrap();
     let mut roots = BTreeMap::<u32, BTreeSet<[u8; 32]>>::new();
     let mut providers = BTreeMap::<u32, BTreeSet<_>>::new();
-    for (lease, provider, _, root) in settlements(&history) {
+    for Settlement { lease, provider, root, .. } in settlements(&history) {
         roots.entry(lease).or_default().insert(root);
         assert!(providers.entry(lease).or_default().insert(provider), "lease {lease} paid {provider} twice");
     }
     assert_eq!(roots.len(), LEASES);
     assert!(roots.values().all(|roots| roots.len() == 1), "replicas settled with different roots");
-    assert!(providers.values().all(|providers| providers.len() == 2), "{providers:?}");
+    assert_eq!(replicas(&history).len(), 2 * LEASES, "{providers:?}");
     assert!(claims(&history).values().all(|count| *count == 1), "a lease was claimed twice by one provider");
 
     let ledger = tessera.ledger(&job).await.unwrap();
@@ -38,7 +38,7 @@ async fn two_replicas_agree_and_everybody_is_paid() {
         let provider = network.provider(n);
         let earned = tessera.provider(&provider).await.unwrap().unwrap().earned;
         let paid: u64 =
-            settlements(&history).iter().filter(|(_, to, ..)| *to == provider).map(|(_, _, pay, _)| pay).sum();
+            settlements(&history).iter().filter(|seat| seat.provider == provider).map(|seat| seat.pay).sum();
         assert_eq!(earned, paid);
     }
     pictures::assert_as_computed_here(&stem);
