@@ -12,9 +12,11 @@ pub fn go_on(job: &mut Job, lease: &mut LeaseMut<'_>, next: Next, now: Moment) -
     let decision = if next == Next::Judge { lease.judge(job, now)? } else { Decision::Pending };
     let (job, index) = (lease.job, lease.index);
     match decision {
-        Decision::Pending if next == Next::Seats => seats_opened(lease),
-        Decision::Pending => {}
-        Decision::Disputed => seats_opened(lease),
+        Decision::Pending if next != Next::Seats => {}
+        Decision::Pending | Decision::Disputed => {
+            let (kind, seats, seed_slot) = (lease.group, lease.missing, lease.seed_slot);
+            emit!(SeatsOpened { job, index, kind, seats, seed_slot });
+        }
         Decision::Agreed => {
             emit!(LeaseAgreed { job, index, result_root: lease.result_root, open_by: lease.open_by });
         }
@@ -30,9 +32,4 @@ pub fn reopen(job: &mut Job, lease: &mut LeaseMut<'_>, now: Moment) -> Result<()
     lease.reopen(now.time);
     emit!(LeaseReopened { job: lease.job, index: lease.index });
     Ok(())
-}
-
-fn seats_opened(lease: &LeaseMut<'_>) {
-    let (job, index, kind, seats, seed_slot) = (lease.job, lease.index, lease.group, lease.missing, lease.seed_slot);
-    emit!(SeatsOpened { job, index, kind, seats, seed_slot });
 }

@@ -107,12 +107,17 @@ impl AuditParams {
         ensure((1..=5_000).contains(&self.reserve_bps) && self.reserve_bps >= self.p_min_bps, Bound::Reserve)?;
         ensure((1..=10_000).contains(&self.expiry_bond_bps), Bound::ExpiryBond)?;
         ensure(self.probation <= 1_000, Bound::Probation)?;
-        // The chance depends on lock / pay only, so any pay shows whether a claim can exist. What deters must be what the reserve
-        // pays: else honest seats would pay for all audits, and one audit would call the next without end.
-        let pay = BPS;
-        let deterring = deterring(self, pay, pay * u64::from(self.lock_multiple));
-        let payable = deterring.is_some_and(|chance| chance <= Chance::from_bps(self.reserve_bps));
+        // What deters must be what the reserve pays: else honest seats would pay for all audits, and one audit would call the
+        // next without end.
+        let payable = self.deterring().is_some_and(|chance| chance <= Chance::from_bps(self.reserve_bps));
         ensure(payable, Bound::Deterrence)
+    }
+
+    /// [`deterring`] for every seat that locks `lock_multiple` times its pay: it depends on lock / pay only, so any pay shows it.
+    #[must_use]
+    pub fn deterring(&self) -> Option<Chance> {
+        let pay = BPS;
+        deterring(self, pay, pay * u64::from(self.lock_multiple))
     }
 }
 

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
 use tessera_protocol::{
-    audit, bonds,
+    audit,
     chance::Chance,
     constants::{self, ACCOUNT_VERSION},
     lease,
@@ -134,13 +134,6 @@ impl PostJob<'_> {
         Ok((leases, escrow))
     }
 
-    /// The chance of an audit that deters. It depends on lock and pay by their ratio only, so any pay shows it.
-    fn deterring(params: &audit::AuditParams) -> Result<Chance> {
-        let pay = constants::BPS;
-        let lock = bonds::lock(params.lock_multiple, pay).ok_or(TesseraError::Overflow)?;
-        Ok(audit::deterring(params, pay, lock).ok_or(TesseraError::LockDoesNotDeter)?)
-    }
-
     /// Writes the lists of providers behind the bitmap.
     fn list(info: &AccountInfo<'_>, job: &Job, args: &PostJobArgs) -> Result<()> {
         let mut data = info.try_borrow_mut_data()?;
@@ -164,7 +157,7 @@ impl PostJob<'_> {
         accounts.client.next_job = number.checked_add(1).ok_or(TesseraError::Overflow)?;
         let keys = [accounts.market.key(), accounts.client.key(), accounts.wallet.key()];
         let params = accounts.market.params;
-        let audit = params.audit;
+        let terms = params.audit;
         let escrow = accounts.escrow.key();
         let mut loaded = accounts.job.load_init()?;
         let job = &mut *loaded;
@@ -182,13 +175,14 @@ impl PostJob<'_> {
         job.price_per_unit = args.price_per_unit;
         job.fee_bps = params.fee_bps;
         job.treasury_bps = params.treasury_bps;
-        job.lock_multiple = audit.lock_multiple;
-        job.expiry_bond_bps = audit.expiry_bond_bps;
-        job.reserve_bps = audit.reserve_bps;
-        job.probation = audit.probation;
-        job.lead = audit.lead;
-        job.seat_limit = audit.seat_limit;
-        job.deterring = Self::deterring(&audit.into())?.units();
+        job.lock_multiple = terms.lock_multiple;
+        job.expiry_bond_bps = terms.expiry_bond_bps;
+        job.reserve_bps = terms.reserve_bps;
+        job.probation = terms.probation;
+        job.lead = terms.lead;
+        job.seat_limit = terms.seat_limit;
+        let deterring = audit::AuditParams::from(terms).deterring().ok_or(TesseraError::LockDoesNotDeter)?;
+        job.deterring = deterring.units();
         job.audit_reserve = escrowed.reserve;
         job.reserve = escrowed.reserve;
         job.credit_fee = params.credit_fee;
