@@ -5,6 +5,7 @@
 pub mod call;
 pub mod compare;
 pub mod constraints;
+pub mod dispute;
 pub mod history;
 pub mod invariants;
 pub mod model;

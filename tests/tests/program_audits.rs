@@ -32,6 +32,25 @@ fn reveal_all(world: &mut World, job: Job, providers: &[Provider]) {
     providers.iter().for_each(|provider| drop(world.reveal_result(job, 0, *provider, 0).ok()));
 }
 
+/// Of five providers, the second audits the first and is wrong, the third audits it in turn, and the others vote. Returns those
+/// who were right, paid.
+fn a_wrong_auditor_is_found_out(world: &mut World, job: Job, p: &[Provider]) -> [Provider; 4] {
+    world.commit(job, 0, p[1], 1);
+    miss(world, job, p[1]);
+    world.seed_group(job, 0, Kind::Audit);
+    world.commit(job, 0, p[2], 0);
+    world.draw(job, 0, &p[2..3]);
+    for (provider, result) in [(p[0], 0), (p[1], 1), (p[2], 0)] {
+        world.reveal_result(job, 0, provider, result).ok();
+    }
+    world.seed_group(job, 0, Kind::Dispute);
+    world.vote(job, 0, &[(p[3], 0), (p[4], 0)]);
+    world.slash_seat(job, 0, p[1]).ok();
+    let right = [p[0], p[2], p[3], p[4]];
+    world.pay(job, 0, &right);
+    right
+}
+
 #[test]
 fn the_reserve_pays_an_audit_that_it_was_made_for() {
     let (mut world, job, p) = stage(2);
@@ -296,19 +315,7 @@ fn what_was_meant_for_an_auditor_that_was_wrong_pays_its_own() {
     world.commit(job, 0, p[0], 0);
     miss(&mut world, job, p[0]);
     world.seed_group(job, 0, Kind::Audit);
-    world.commit(job, 0, p[1], 1);
-    miss(&mut world, job, p[1]);
-    world.seed_group(job, 0, Kind::Audit);
-    world.commit(job, 0, p[2], 0);
-    world.draw(job, 0, &p[2..3]);
-    for (provider, result) in [(p[0], 0), (p[1], 1), (p[2], 0)] {
-        world.reveal_result(job, 0, provider, result).ok();
-    }
-    world.seed_group(job, 0, Kind::Dispute);
-    world.vote(job, 0, &[(p[3], 0), (p[4], 0)]);
-    world.slash_seat(job, 0, p[1]).ok();
-    let right = [p[0], p[2], p[3], p[4]];
-    world.pay(job, 0, &right);
+    let right = a_wrong_auditor_is_found_out(&mut world, job, &p);
     assert_eq!(earned(&world, right), [0, PAY, PAY, PAY]);
     let event = world.close_job(job).ok().event::<events::JobClosed>();
     assert_eq!((event.paid, event.audits_paid), (PAY, 0), "the votes are paid by the loser");
@@ -318,19 +325,7 @@ fn what_was_meant_for_an_auditor_that_was_wrong_pays_its_own() {
 fn what_the_reserve_has_set_aside_for_a_wrong_auditor_pays_the_next() {
     let (mut world, job, p) = stage(5);
     world.audited(job, 0, p[0], 0);
-    world.commit(job, 0, p[1], 1);
-    miss(&mut world, job, p[1]);
-    world.seed_group(job, 0, Kind::Audit);
-    world.commit(job, 0, p[2], 0);
-    world.draw(job, 0, &p[2..3]);
-    for (provider, result) in [(p[0], 0), (p[1], 1), (p[2], 0)] {
-        world.reveal_result(job, 0, provider, result).ok();
-    }
-    world.seed_group(job, 0, Kind::Dispute);
-    world.vote(job, 0, &[(p[3], 0), (p[4], 0)]);
-    world.slash_seat(job, 0, p[1]).ok();
-    let right = [p[0], p[2], p[3], p[4]];
-    world.pay(job, 0, &right);
+    let right = a_wrong_auditor_is_found_out(&mut world, job, &p);
     assert_eq!(earned(&world, right), [PAY; 4]);
     let event = world.close_job(job).ok().event::<events::JobClosed>();
     assert_eq!((event.paid, event.audits_paid), (2 * PAY, PAY));
