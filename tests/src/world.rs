@@ -33,6 +33,7 @@ mod work;
 pub use clock::{Reading, START, START_SLOT, SlotHashes};
 pub use demand::answer_bytes;
 pub use job::Job;
+pub(crate) use life::LATE;
 pub use life::SEEDED;
 pub use load::{Lease, Load};
 pub use party::{CAPABILITIES, params};

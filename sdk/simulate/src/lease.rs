@@ -12,6 +12,7 @@ use tessera_protocol::{
 use crate::{
     provider::{Answer, Provider},
     scenario::{LOCKS, SECOND, STEP_SECONDS, Scenario},
+    story::{Outcome, Step},
 };
 
 /// Steps after which every rank and weight is admitted.
@@ -28,6 +29,8 @@ pub enum State {
     Committed(u64),
     /// Not committed in time.
     Expired,
+    /// It was silent with all others, and the lease has opened again without it.
+    Gone,
 }
 
 /// One seat.
@@ -51,6 +54,8 @@ pub struct Seat {
     pub silent: bool,
     /// Who pays the audit that it was drawn for.
     pub drawn: Option<Funding>,
+    /// What it has got and lost.
+    pub outcome: Outcome,
 }
 
 /// Seats of one kind that are open together.
@@ -131,11 +136,36 @@ pub struct Lease {
     pub lie: bool,
     /// A seat of the group was drawn, so an audit follows.
     pub audit_due: bool,
-    /// Whether any seat was ever drawn.
+    /// Whether any seat was drawn since it opened.
     pub drawn: bool,
+    /// What the reserve pays for its audits.
+    pub reserve_paid: u64,
+    /// What has happened so far.
+    pub steps: Vec<Step>,
 }
 
 impl Lease {
+    /// A lease that nobody has taken a seat of.
+    #[must_use]
+    pub fn new(index: u32, group: Group) -> Self {
+        let (seats, steps) = (Vec::new(), Vec::new());
+        Self { index, seats, group, lie: false, audit_due: false, drawn: false, reserve_paid: 0, steps }
+    }
+
+    /// Whether nobody is asked again who has not come: it is being audited or disputed.
+    #[must_use]
+    pub fn is_contested(&self) -> bool {
+        self.drawn || self.group.opening.kind != Kind::Base
+    }
+
+    /// Whether an audit was called that nobody has committed to.
+    #[must_use]
+    pub fn audit_lapsed(&self) -> bool {
+        let committed = || self.seats.iter().filter(|seat| matches!(seat.state, State::Committed(_)));
+        let calls = committed().filter(|seat| seat.drawn.is_some()).count();
+        calls > committed().filter(|seat| seat.kind == Kind::Audit).count()
+    }
+
     /// The seats as the protocol judges them, with their places in [`Lease::seats`].
     #[must_use]
     pub fn judged(&self) -> Vec<(usize, verdict::Seat)> {

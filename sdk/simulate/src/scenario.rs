@@ -94,6 +94,10 @@ pub struct Scenario {
     pub rate: f64,
     /// Share of the market's stake that is honest on bad machines.
     pub flaky: f64,
+    /// How often a bad machine crashes whenever it is to do something.
+    pub crashes: f64,
+    /// Most seconds until it is back.
+    pub outage: u64,
     /// Stakes of full weight.
     pub providers: u32,
     /// Leases to be computed.
@@ -114,6 +118,8 @@ impl Default for Scenario {
             share: 0.0,
             rate: 0.0,
             flaky: 0.1,
+            crashes: 0.01,
+            outage: 1_200,
             providers: 120,
             leases: 100_000,
             replicas: 1,

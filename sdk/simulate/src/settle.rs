@@ -4,13 +4,14 @@ use tessera_protocol::{
     audit::{self, Caller, Source, Sources},
     bonds,
     reputation::Reputation,
-    verdict::{self, Consequence, Kind, Verdict},
+    verdict::{self, Consequence, Kind, Loss, Verdict},
 };
 
 use crate::{
     lease::Lease,
     provider,
     scenario::{COMEBACK, FEE_BURNED, PAY, SECOND, Strategy},
+    story::{Mark, Outcome},
     world::World,
 };
 
@@ -26,26 +27,40 @@ impl World<'_> {
     }
 
     /// A seat was not committed in time.
-    pub(crate) fn expire(&mut self, who: usize, lock: u64) {
-        let now = self.seconds();
-        let provider = &mut self.providers[who];
-        provider.locked -= lock;
-        provider.reputation = provider.reputation.expiry(now);
-        self.burn_bond(who);
+    pub(crate) fn expire(&mut self, lease: &mut Lease, place: usize) {
+        let seat = &mut lease.seats[place];
+        self.providers[seat.provider].locked -= seat.lock;
+        seat.outcome = self.late(seat.provider);
     }
 
-    /// The owner brings new stake for the bond, as for everything it loses, so that its strategy goes on.
-    fn burn_bond(&mut self, who: usize) {
-        let bond = bonds::expiry_bond(self.scenario.audit.expiry_bond_bps, PAY);
+    /// A seat was late. The owner brings new stake for the bond, as for everything it loses, so that its strategy goes on.
+    fn late(&mut self, who: usize) -> Outcome {
+        let (now, bond) = (self.seconds(), bonds::expiry_bond(self.scenario.audit.expiry_bond_bps, PAY));
         let provider = &mut self.providers[who];
+        provider.reputation = provider.reputation.expiry(now);
         provider.ledger.bonds += bond as i64;
         if provider.strategy.is_honest() {
             self.tally.honest_bonds += bond;
         }
+        Outcome { lost: bond, mark: Mark::Late, ..Outcome::default() }
+    }
+
+    /// A seat is paid `pay`, and remembered if it was confirmed.
+    fn pay(&mut self, who: usize, pay: u64, confirmed: bool) -> Outcome {
+        let now = self.seconds();
+        let provider = &mut self.providers[who];
+        provider.ledger.earned += pay as i64;
+        if !confirmed {
+            return Outcome { paid: pay, ..Outcome::default() };
+        }
+        // Credit is for the fee that was burned: there is none on what a drawn seat pays its auditor.
+        let (before, burned) = (provider.reputation.at(now), if pay > 0 { FEE_BURNED } else { 0 });
+        provider.reputation = before.confirmed(now, burned, FEE_BURNED);
+        Outcome { paid: pay, mark: Mark::Confirmed(provider.reputation.success - before.success), ..Outcome::default() }
     }
 
     /// Carries out a verdict.
-    pub(crate) fn settle(&mut self, lease: &Lease, verdict: Verdict) {
+    pub(crate) fn settle(&mut self, lease: &mut Lease, verdict: Verdict) {
         let judged = lease.judged();
         let seats: Vec<verdict::Seat> = judged.iter().map(|(_, seat)| *seat).collect();
         let at_stake = lease.drawn || self.scenario.replicas > 1;
@@ -69,37 +84,32 @@ impl World<'_> {
         let supporters = verdict::supporters(&verdict, &seats);
         let mut loser = 0;
         for (place, seat) in &judged {
-            let held = &lease.seats[*place];
+            let held = &mut lease.seats[*place];
             let who = held.provider;
             self.providers[who].locked -= held.lock;
-            match consequence(seat) {
+            held.outcome = match consequence(seat) {
                 Consequence::Paid => {
-                    if !pays_itself[*place] {
-                        self.providers[who].ledger.earned += PAY as i64;
-                    }
-                    if verdict::confirms(supporters, seat) {
-                        let now = self.seconds();
-                        let reputation = self.providers[who].reputation;
-                        self.providers[who].reputation = reputation.confirmed(now, FEE_BURNED, FEE_BURNED);
-                    }
+                    let pay = if pays_itself[*place] { 0 } else { PAY };
+                    self.pay(who, pay, verdict::confirms(supporters, seat))
                 }
                 Consequence::Slashed => {
-                    let loss = verdict::loss(awards, losers, loser, held.lock);
+                    let Loss { awarded, burned } = verdict::loss(awards, losers, loser, held.lock);
                     loser += 1;
-                    self.tally.awarded += loss.awarded;
-                    self.tally.burned += loss.burned;
+                    self.tally.awarded += awarded;
+                    self.tally.burned += burned;
                     self.slash(who, held.lock);
+                    Outcome { lost: held.lock, awarded, mark: Mark::Fault, paid: 0 }
                 }
-                Consequence::Bond => self.burn_bond(who),
-                Consequence::Released => {}
-            }
+                Consequence::Bond => self.late(who),
+                Consequence::Released => Outcome::default(),
+            };
         }
     }
 
     /// Takes the pay of auditors from where it comes, and says which places of the lease pay their auditor themselves.
     fn fund_audits(
         &mut self,
-        lease: &Lease,
+        lease: &mut Lease,
         judged: &[(usize, verdict::Seat)],
         is_paid: impl Fn(&verdict::Seat) -> bool,
     ) -> Vec<bool> {
@@ -115,6 +125,7 @@ impl World<'_> {
         let Sources { of, unspent } = audit::sources(&callers, &paid);
         self.reserve += unspent * PAY;
         self.tally.reserve_paid -= unspent * PAY;
+        lease.reserve_paid -= unspent * PAY;
         let mut pays_itself = vec![false; lease.seats.len()];
         for source in of {
             if let Some(Source::Caller(k)) = source {

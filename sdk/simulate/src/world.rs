@@ -6,24 +6,24 @@ use std::{
 };
 
 use tessera_protocol::{
-    audit::{self, Funding},
-    bonds,
-    chance::Chance,
+    audit, bonds,
     hash::{Digest, sha256},
     routing::{self, Capabilities, Opening, Requirements, Threshold},
-    verdict::{self, Kind, Verdict},
+    verdict::Kind,
 };
 
 use crate::{
     lease::{Group, Lease, Seat, State},
     provider::{self, Provider, View},
-    scenario::{COMPUTE, PAY, READABLE_SLOTS, SECOND, SLOT, STEP_SECONDS, Scenario, Strategy, UTILISATION, WINDOW},
+    sample::Sampler,
+    scenario::{COMPUTE, PAY, SECOND, SLOT, STEP_SECONDS, Scenario, Strategy, UTILISATION, WINDOW},
+    story::{Outcome, Step, Story},
     tally::Tally,
 };
 
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+pub(crate) enum Event {
     /// A lease is posted.
     Post(u32),
     /// Somebody tries to take a seat.
@@ -49,6 +49,8 @@ pub struct World<'a> {
     /// What is left of the job's audit reserve.
     pub(crate) reserve: u64,
     pub(crate) tally: Tally,
+    /// Keeps some of the leases, where that is asked for.
+    pub(crate) sampler: Option<Sampler>,
 }
 
 impl<'a> World<'a> {
@@ -69,12 +71,26 @@ impl<'a> World<'a> {
             leases: HashMap::new(),
             reserve,
             tally: Tally { reserve, ..Tally::default() },
+            sampler: None,
         }
     }
 
     /// Runs until every lease is settled, and returns what was counted and each provider's books.
     #[must_use]
     pub fn run(mut self) -> (Tally, Vec<Provider>) {
+        self.play();
+        (self.tally, self.providers)
+    }
+
+    /// Runs until every lease is settled, and returns `count` of them: of each kind that there is, the rarest first.
+    #[must_use]
+    pub fn sample(mut self, count: usize) -> Vec<Story> {
+        self.sampler = Some(Sampler::new(self.scenario.seed, count));
+        self.play();
+        self.sampler.map(Sampler::stories).unwrap_or_default()
+    }
+
+    fn play(&mut self) {
         self.at(self.now, Event::Post(0));
         while let Some(Reverse((at, _, event))) = self.queue.pop() {
             self.now = at;
@@ -90,10 +106,9 @@ impl<'a> World<'a> {
         assert!(self.providers.iter().all(|provider| provider.locked == 0), "every lock is released or lost");
         assert_eq!(self.tally.slashed, self.tally.awarded + self.tally.burned);
         assert_eq!(self.tally.reserve, self.reserve + self.tally.reserve_paid);
-        (self.tally, self.providers)
     }
 
-    fn at(&mut self, time: u64, event: Event) {
+    pub(crate) fn at(&mut self, time: u64, event: Event) {
         self.events += 1;
         self.queue.push(Reverse((time, self.events, event)));
     }
@@ -115,20 +130,20 @@ impl<'a> World<'a> {
         (self.now / SECOND) as i64
     }
 
-    fn slot_hash(&self, slot: u64) -> Digest {
+    pub(crate) fn slot_hash(&self, slot: u64) -> Digest {
         sha256(&[b"slot", &self.scenario.seed.to_le_bytes(), &slot.to_le_bytes()])
     }
 
     /// Time that passes before something a provider sends is on chain: packets are lost and sent again, machines crash.
-    fn delay(rng: &mut fastrand::Rng, provider: &Provider) -> u64 {
+    pub(crate) fn delay(scenario: &Scenario, rng: &mut fastrand::Rng, provider: &Provider) -> u64 {
         let flaky = provider.strategy == Strategy::Flaky;
         let mut delay = rng.u64(400..2_000);
         while rng.f64() < if flaky { 0.05 } else { 0.002 } {
             delay += rng.u64(3..10) * SECOND;
         }
-        // A crash, and up to twenty minutes until the machine is back; its journal has what it needs to go on.
-        if flaky && rng.f64() < 0.01 {
-            delay += rng.u64(30..1_200) * SECOND;
+        // A crash, and a while until the machine is back; its journal has what it needs to go on.
+        if flaky && rng.f64() < scenario.crashes {
+            delay += rng.u64(30..scenario.outage) * SECOND;
         }
         delay
     }
@@ -141,7 +156,7 @@ impl<'a> World<'a> {
             self.at(self.now + gap as u64, Event::Post(index + 1));
         }
         let group = self.group(Kind::Base, scenario.replicas);
-        let lease = Lease { index, seats: Vec::new(), group, lie: false, audit_due: false, drawn: false };
+        let lease = Lease::new(index, group);
         self.leases.insert(index, lease);
         self.with(index, |world, lease| world.open(lease, Kind::Base, scenario.replicas));
     }
@@ -163,11 +178,14 @@ impl<'a> World<'a> {
     }
 
     /// Opens seats.
-    fn open(&mut self, lease: &mut Lease, kind: Kind, wanted: u8) -> bool {
+    pub(crate) fn open(&mut self, lease: &mut Lease, kind: Kind, wanted: u8) -> bool {
+        if kind != Kind::Base {
+            lease.steps.push(Step::Opened(kind, wanted));
+        }
         let pending = lease.group.pending;
         lease.group = Group { seat: lease.seats.len() as u8, pending, ..self.group(kind, wanted) };
-        let Self { rng, providers, .. } = self;
-        lease.group.list(lease.index, &lease.seats, providers, |provider| Self::delay(rng, provider));
+        let Self { scenario, rng, providers, .. } = self;
+        lease.group.list(lease.index, &lease.seats, providers, |provider| Self::delay(scenario, rng, provider));
         self.next_attempt(lease)
     }
 
@@ -226,9 +244,9 @@ impl<'a> World<'a> {
         lease.lie |= answer.cheats && matches!(strategy, Strategy::Colluding | Strategy::Framing | Strategy::Sybil);
         // Cheating takes as long as work, which hides it and costs the cheater nothing else.
         let compute = (COMPUTE as f64 * (0.8 + 0.4 * self.rng.f64())) as u64;
-        let mut done = self.now + compute + Self::delay(&mut self.rng, &self.providers[who]);
-        if strategy == Strategy::Flaky && self.rng.f64() < 0.01 {
-            done += self.rng.u64(30..1_200) * SECOND + compute;
+        let mut done = self.now + compute + Self::delay(scenario, &mut self.rng, &self.providers[who]);
+        if strategy == Strategy::Flaky && self.rng.f64() < scenario.crashes {
+            done += self.rng.u64(30..scenario.outage) * SECOND + compute;
         }
         let provider = &mut self.providers[who];
         provider.busy_until = done;
@@ -244,138 +262,10 @@ impl<'a> World<'a> {
             revealed: false,
             silent: false,
             drawn: None,
+            outcome: Outcome::default(),
         });
+        lease.steps.push(Step::Claimed(lease.seats.len() - 1));
         self.at(done.min(commit_by), Event::Finish(lease.index, lease.seats.len() - 1));
-        true
-    }
-
-    fn finish(&mut self, lease: &mut Lease, place: usize) -> bool {
-        let slot = self.slot();
-        let seat = &mut lease.seats[place];
-        self.tally.work(seat.kind, f64::from(lease.index) / f64::from(self.scenario.leases));
-        self.providers[seat.provider].ledger.cost += seat.answer.cost as i64;
-        if self.now >= seat.commit_by {
-            seat.state = State::Expired;
-            self.expire(seat.provider, seat.lock);
-            let (kind, missing) = (lease.group.opening.kind, lease.group.missing + 1);
-            lease.group.pending -= 1;
-            return self.open(lease, kind, missing);
-        }
-        seat.state = State::Committed(slot);
-        self.committed(seat.provider, seat.answer.cheats);
-        if seat.kind == Kind::Dispute {
-            lease.group.pending -= 1;
-            return self.filled(lease);
-        }
-        // The provider reads its draw; mostly the client or somebody else does too.
-        let draw = audit::draw_slot(slot) * SLOT;
-        let own = draw + Self::delay(&mut self.rng, &self.providers[seat.provider]);
-        let read = if self.rng.f64() < 0.9 { own.min(draw + self.rng.u64(1..60) * SECOND) } else { own };
-        self.at(read, Event::Draw(lease.index, place));
-        true
-    }
-
-    fn draw(&mut self, lease: &mut Lease, place: usize) -> bool {
-        let scenario = self.scenario;
-        let seat = lease.seats[place];
-        let State::Committed(committed) = seat.state else { unreachable!("only commits are drawn") };
-        let provider = &self.providers[seat.provider];
-        let chance = match seat.kind {
-            Kind::Base => audit::chance(&scenario.audit, PAY, seat.lock, provider.reputation.consecutive),
-            _ => audit::deterring(&scenario.audit, PAY, seat.lock),
-        };
-        let chance = chance.expect("the default lock deters");
-        let slot = audit::draw_slot(committed);
-        let missed = self.slot() > slot + READABLE_SLOTS;
-        let sample =
-            (!missed).then(|| audit::sample(&self.slot_hash(slot), &[0; 32], lease.index, place as u32, &provider.key));
-        let drawn = audit::drawn(chance, sample);
-        if seat.answer.cheats && !missed {
-            let surprise = f64::from(drawn) - chance.units() as f64 / Chance::ONE.units() as f64;
-            // Copiers and framers are found out without a draw.
-            let found = match scenario.strategy {
-                Strategy::Copying | Strategy::Framing => 0.0,
-                _ => 1.0 - scenario.share,
-            };
-            self.providers[seat.provider].ledger.luck += surprise * found * provider::at_stake(seat.lock);
-        }
-        self.tally.missed += u64::from(missed);
-        if drawn {
-            self.fund(lease, place, chance, missed);
-        }
-        lease.group.pending -= 1;
-        self.filled(lease)
-    }
-
-    /// A seat is to be audited; says who pays.
-    fn fund(&mut self, lease: &mut Lease, place: usize, chance: Chance, missed: bool) {
-        let funding = audit::funding(&self.scenario.audit, chance, missed, self.reserve, PAY);
-        lease.drawn = true;
-        if !lease.audit_due {
-            lease.audit_due = true;
-            lease.seats[place].drawn = Some(funding);
-            if funding == Funding::Reserve {
-                self.reserve -= PAY;
-                self.tally.reserve_paid += PAY;
-            } else {
-                self.tally.self_funded += 1;
-            }
-        }
-    }
-
-    /// Goes on once all seats of the group have been committed and drawn.
-    fn filled(&mut self, lease: &mut Lease) -> bool {
-        if lease.group.missing > 0 || lease.group.pending > 0 {
-            return true;
-        }
-        if !lease.drawn {
-            let reopened = lease.seats.iter().position(|seat| {
-                let fault = self.providers[seat.provider].reputation.fault_slot;
-                matches!(seat.state, State::Committed(slot) if audit::reopened(slot, fault))
-            });
-            if let Some(place) = reopened {
-                self.fund(lease, place, Chance::ONE, false);
-            }
-        }
-        if core::mem::take(&mut lease.audit_due) {
-            return self.open(lease, Kind::Audit, 1);
-        }
-        self.reveal(lease)
-    }
-
-    fn reveal(&mut self, lease: &mut Lease) -> bool {
-        let mut last = self.now;
-        for seat in lease
-            .seats
-            .iter_mut()
-            .filter(|seat| matches!(seat.state, State::Committed(_)) && !seat.revealed && !seat.silent)
-        {
-            let shown = seat.answer.root.is_some() && (seat.answer.shown_if_drawn || !lease.drawn);
-            let delay = Self::delay(&mut self.rng, &self.providers[seat.provider]);
-            // Somebody closes the window as soon as it is over.
-            seat.revealed = shown && delay <= WINDOW;
-            last = last.max(self.now + if seat.revealed { delay } else { WINDOW });
-        }
-        self.at(last, Event::Judge(lease.index));
-        true
-    }
-
-    fn judge(&mut self, lease: &mut Lease) -> bool {
-        let seats: Vec<verdict::Seat> = lease.judged().into_iter().map(|(_, seat)| seat).collect();
-        match verdict::verdict(&self.scenario.audit, &seats) {
-            Verdict::More(more) if lease.seats.len() < self.providers.len() => {
-                lease.seats.iter_mut().for_each(|seat| seat.silent = !seat.revealed);
-                self.open(lease, Kind::Dispute, more);
-            }
-            Verdict::More(_) => {
-                self.settle(lease, Verdict::Undecided);
-                return false;
-            }
-            end => {
-                self.settle(lease, end);
-                return false;
-            }
-        }
         true
     }
 }

@@ -81,8 +81,17 @@ impl World {
     /// tenth of a thousandth: whatever chance below one there is, the seat is drawn, or is not.
     #[track_caller]
     pub fn choose_draw(&mut self, job: Job, index: u32, provider: Provider, drawn: bool) {
+        self.choose_sample(job, index, provider, |sample| {
+            let high = (sample >> 48) as u16;
+            if drawn { high < 6 } else { high > u16::MAX - 6 }
+        });
+    }
+
+    /// Chooses the hash that decides about the commit of `provider` so that its sample `fits`. Some thousands are tried.
+    #[track_caller]
+    pub fn choose_sample(&mut self, job: Job, index: u32, provider: Provider, fits: impl Fn(u64) -> bool) {
         let attempt = self.seat(job, index, provider).expect("the provider has a seat").attempt;
-        let fits = |hash: &[u8; 32]| {
+        let sample = |hash: &[u8; 32]| {
             let digest = sha256(&[
                 b"tessera-draw-1",
                 hash,
@@ -91,10 +100,10 @@ impl World {
                 &attempt.to_le_bytes(),
                 provider.address.as_ref(),
             ]);
-            let high = u16::from_le_bytes([digest[6], digest[7]]);
-            if drawn { high < 6 } else { high > u16::MAX - 6 }
+            u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
         };
-        let hash = (0u64..).map(|n| sha256(&[b"chosen", &n.to_le_bytes()])).find(fits).expect("one in ten thousand");
+        let mut hashes = (0u64..).map(|n| sha256(&[b"chosen", &n.to_le_bytes()]));
+        let hash = hashes.find(|hash| fits(sample(hash))).expect("there are enough");
         self.choose_hash(self.draw_slot(job, index, provider), hash);
     }
 }

@@ -9,7 +9,7 @@ use crate::terms::JobTerms;
 /// everybody may claim.
 pub const SEEDED: i64 = 20;
 /// Seconds from the seed of a group until whoever comes may take its seats, at steps of one second.
-const LATE: i64 = 33;
+pub(crate) const LATE: i64 = 33;
 
 impl World {
     /// Posts a job, seeds it, and waits until its seats are open to all.

@@ -1,7 +1,7 @@
 //! Instructions of the market, of providers and of clients.
 
-use anchor_lang::prelude::Pubkey;
-use anchor_lang::system_program;
+use anchor_lang::{Discriminator, prelude::Pubkey, system_program};
+use solana_account::Account;
 use tessera::{instruction, state};
 use tessera_protocol::seeds;
 
@@ -164,6 +164,18 @@ impl World {
     #[track_caller]
     pub fn provider(&self, provider: Provider) -> state::Provider {
         self.load(provider.address).expect("the provider is registered")
+    }
+
+    /// Changes what the account of a provider says, as nothing but a past that no test plays could.
+    ///
+    /// # Panics
+    /// If it is not registered.
+    #[track_caller]
+    pub fn change_provider(&mut self, provider: Provider, change: impl FnOnce(&mut state::Provider)) {
+        let mut account: Account = self.account(provider.address).expect("the provider is registered").clone().into();
+        let (_, fields) = account.data.split_at_mut(state::Provider::DISCRIMINATOR.len());
+        change(bytemuck::from_bytes_mut(fields));
+        self.set_account(provider.address, account);
     }
 
     /// `update_provider`.
