@@ -176,7 +176,7 @@ impl Tessera {
             if ended && fetches.is_empty() && !certain {
                 // The account may have told of the end before the events did.
                 certain = true;
-                for recorded in self.history(job).await? {
+                for recorded in self.job_history(job).await? {
                     if let Event::LeaseSettled(event) = recorded.event {
                         progress.settled(event, done);
                     }

@@ -1,13 +1,28 @@
 //! The program's events, from transaction logs.
 
 use anchor_lang::{AnchorDeserialize, Discriminator};
+use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
 use crate::{ID, logs, program_events};
 
-/// Declares [`Event`] with one variant per event of the program.
+/// Declares [`Event`] with one variant per event of the program: those that name a job, and all others.
 macro_rules! events {
-    ($($name:ident),+ $(,)?) => {
+    (others { $($other:ident),+ $(,)? } jobs { $($job:ident),+ $(,)? }) => {
+        events!(all { $($other,)+ $($job),+ });
+
+        impl Event {
+            /// The job that it is about, if it is about one.
+            #[must_use]
+            pub const fn job(&self) -> Option<Pubkey> {
+                match self {
+                    $(Self::$other(_) => None,)+
+                    $(Self::$job(event) => Some(event.job)),+
+                }
+            }
+        }
+    };
+    (all { $($name:ident),+ }) => {
         /// A state change, as the program logged it.
         #[derive(Clone, Debug)]
         #[allow(missing_docs, reason = "each variant carries the event of the same name, documented in the IDL")]
@@ -42,41 +57,45 @@ macro_rules! events {
 }
 
 events!(
-    MarketCreated,
-    MarketUpdated,
-    MarketPaused,
-    TreasuryWithdrawn,
-    ProviderRegistered,
-    ProviderUpdated,
-    StakeAdded,
-    UnstakeRequested,
-    StakeWithdrawn,
-    EarningsWithdrawn,
-    BondsBurned,
-    ClientRegistered,
-    JobPosted,
-    JobSeeded,
-    JobToppedUp,
-    JobCancelled,
-    JobClosed,
-    LeaseSeeded,
-    LeaseClaimed,
-    ResultCommitted,
-    ResultDrawn,
-    SeatsOpened,
-    ResultRevealed,
-    LeaseAgreed,
-    LeaseVoided,
-    LeaseReopened,
-    SeatSlashed,
-    ResultOpened,
-    ChunkDemanded,
-    ChunkAnswered,
-    ChunkWithheld,
-    LeaseSettled,
-    LeaseReturned,
-    LeaseExpired,
-    LeaseClosed,
+    others {
+        MarketCreated,
+        MarketUpdated,
+        MarketPaused,
+        TreasuryWithdrawn,
+        ProviderRegistered,
+        ProviderUpdated,
+        StakeAdded,
+        UnstakeRequested,
+        StakeWithdrawn,
+        EarningsWithdrawn,
+        BondsBurned,
+        ClientRegistered,
+    }
+    jobs {
+        JobPosted,
+        JobSeeded,
+        JobToppedUp,
+        JobCancelled,
+        JobClosed,
+        LeaseSeeded,
+        LeaseClaimed,
+        ResultCommitted,
+        ResultDrawn,
+        SeatsOpened,
+        ResultRevealed,
+        LeaseAgreed,
+        LeaseVoided,
+        LeaseReopened,
+        SeatSlashed,
+        ResultOpened,
+        ChunkDemanded,
+        ChunkAnswered,
+        ChunkWithheld,
+        LeaseSettled,
+        LeaseReturned,
+        LeaseExpired,
+        LeaseClosed,
+    }
 );
 
 /// An event and where it stands in the ledger.
@@ -126,6 +145,7 @@ mod tests {
         ];
         let events = from_logs(&log);
         assert!(matches!(&events[..], [Event::JobCancelled(e)] if e.job == job && e.deadline == 5));
+        assert_eq!(events[0].job(), Some(job));
         assert!(from_logs(&log[1..]).is_empty(), "a line outside our frames counted");
         assert!(Event::decode(&bytes[..20]).is_none());
     }

@@ -113,8 +113,21 @@ impl Tessera {
         Ok(mentions.iter().filter_map(|mention| logs.remove(&mention.signature)).collect())
     }
 
-    /// Everything that happened to a job (or a market, provider, lease: any account that the program's instructions name),
-    /// oldest first. Works after the account was closed.
+    /// Everything that happened to a job, oldest first. Works after the job was closed.
+    ///
+    /// Transactions that name a job may do other things too: workers settle leases of several jobs in one, and strangers may
+    /// put any job's address into theirs. What those say of other jobs is left out.
+    ///
+    /// # Errors
+    /// As [`Self::history`].
+    pub async fn job_history(&self, job: &Pubkey) -> Result<Vec<Recorded>, Error> {
+        let mut history = self.history(job).await?;
+        history.retain(|recorded| recorded.event.job() == Some(*job));
+        Ok(history)
+    }
+
+    /// Everything that happened in transactions that name an account (a market, provider, lease), oldest first. Works after the
+    /// account was closed.
     ///
     /// # Errors
     /// If no endpoint answers, or the endpoint does not keep the ledger for so long.

@@ -140,7 +140,7 @@ impl Tessera {
         // seems short.
         let deposited = self.job(job).await?.map(|job| job.deposited);
         let in_escrow = self.token_balance(&pda::escrow(job)).await?.unwrap_or(0);
-        let mut ledger = Ledger::from_events(&self.history(job).await?);
+        let mut ledger = Ledger::from_events(&self.job_history(job).await?);
         ledger.deposited = deposited.filter(|_| !ledger.closed).unwrap_or(ledger.deposited);
         ledger.in_escrow =
             if ledger.closed { self.token_balance(&pda::escrow(job)).await?.unwrap_or(0) } else { in_escrow };

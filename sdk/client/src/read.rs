@@ -80,6 +80,13 @@ impl Tessera {
         bytes.map(|bytes| T::decode(*address, &bytes)).transpose()
     }
 
+    async fn read_several<T: Decode>(&self, addresses: &[Pubkey]) -> Result<Vec<Option<T>>, Error> {
+        let found = self.raw(&ID, addresses).await?;
+        let decode =
+            |(address, bytes): (&Pubkey, Option<Vec<u8>>)| bytes.map(|bytes| T::decode(*address, &bytes)).transpose();
+        addresses.iter().zip(found).map(decode).collect()
+    }
+
     async fn read_all<T: Decode>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<T>, Error> {
         let found = self.program_accounts(filters).await?;
         found.into_iter().map(|(address, bytes)| T::decode(address, &bytes)).collect()
@@ -112,6 +119,14 @@ impl Tessera {
     /// As [`Self::market`].
     pub async fn provider(&self, address: &Pubkey) -> Result<Option<Account<accounts::Provider>>, Error> {
         self.read(address).await
+    }
+
+    /// Several providers, in the order asked for.
+    ///
+    /// # Errors
+    /// As [`Self::market`].
+    pub async fn providers_at(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account<accounts::Provider>>>, Error> {
+        self.read_several(addresses).await
     }
 
     /// All providers of a market.
@@ -162,10 +177,7 @@ impl Tessera {
     /// As [`Self::market`].
     pub async fn leases(&self, job: &Pubkey, indexes: &[u32]) -> Result<Vec<Option<Lease>>, Error> {
         let addresses: Vec<Pubkey> = indexes.iter().map(|index| pda::lease(job, *index)).collect();
-        let found = self.raw(&ID, &addresses).await?;
-        let decode =
-            |(address, bytes): (Pubkey, Option<Vec<u8>>)| bytes.map(|bytes| Lease::decode(address, &bytes)).transpose();
-        addresses.into_iter().zip(found).map(decode).collect()
+        self.read_several(&addresses).await
     }
 
     /// All leases of a job that have an account.

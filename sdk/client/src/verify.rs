@@ -166,7 +166,7 @@ impl Tessera {
         let (cid, url) = match self.job(job).await? {
             Some(found) => (Cid(found.spec), store.map_or_else(|| found.store_url(), str::to_owned)),
             None => {
-                let history = self.history(job).await?;
+                let history = self.job_history(job).await?;
                 let posted = history.iter().find_map(|recorded| match &recorded.event {
                     Event::JobPosted(posted) => Some(Cid(posted.spec)),
                     _ => None,
@@ -187,7 +187,7 @@ impl Tessera {
     /// # Errors
     /// As [`Self::history`].
     pub async fn settled(&self, job: &Pubkey) -> Result<Vec<SettledLease>, Error> {
-        SettledLease::from_events(&self.history(job).await?)
+        SettledLease::from_events(&self.job_history(job).await?)
     }
 
     /// The outputs of a settled lease, checked against its result root, from the first replica whose blob is good.

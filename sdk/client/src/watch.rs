@@ -211,7 +211,7 @@ impl JobWatcher {
     async fn deliver(&mut self, mention: Mention, log: &[String]) -> Result<(), Stop> {
         let Mention { signature, slot } = mention;
         if self.seen.insert(signature, slot).is_none() {
-            for event in events::from_logs(log) {
+            for event in events::from_logs(log).into_iter().filter(|event| event.job() == Some(self.address)) {
                 self.sender.send(JobUpdate::Event(Recorded { signature, slot, event })).await?;
             }
         }

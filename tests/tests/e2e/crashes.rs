@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use crate::{
-    network::{LEASES, Ledger, Network, claims, replicas, settlements, wait_for},
+    history::{claims, replicas, settlements},
+    jobs::LEASES,
+    network::{Ledger, Network},
     pictures,
+    process::wait_for,
 };
 
 /// How long a worker may take until it reaches the phase at which it is killed.
@@ -25,7 +28,7 @@ async fn a_worker_killed_in_any_phase_goes_on() {
         let restarted = network.run_worker(2);
         let (job, stem) = rendering.wait();
 
-        let history = tessera.history(&job).await.unwrap();
+        let history = tessera.job_history(&job).await.unwrap();
         let settled = settlements(&history);
         assert_eq!(replicas(&history).len(), 2 * LEASES, "killed when {phase}");
         let seats: std::collections::HashSet<_> = settled.iter().map(|seat| (seat.lease, seat.provider)).collect();
@@ -43,7 +46,7 @@ async fn everybody_reconnects_after_the_node_was_away() {
     (1..=3).for_each(|n| network.register(n));
     let mut workers: Vec<_> = (1..=3).map(|n| network.run_worker(n)).collect();
     let rendering = network.render("picture", &pictures::scene(), 2);
-    let (tessera, market) = (network.connect().await, network.env("TESSERA_MARKET").parse().unwrap());
+    let (tessera, market) = (network.connect().await, network.market());
     // In mid-job: something is leased, not all is settled.
     let handle = tokio::runtime::Handle::current();
     wait_for("the first claim", PHASE, || {
@@ -61,7 +64,7 @@ async fn everybody_reconnects_after_the_node_was_away() {
     network.restart(3);
     let (job, stem) = rendering.wait();
     workers.iter_mut().for_each(|worker| worker.assert_running());
-    let history = network.connect().await.history(&job).await.unwrap();
+    let history = network.connect().await.job_history(&job).await.unwrap();
     assert_eq!(replicas(&history).len(), 2 * LEASES);
     assert!(network.connect().await.ledger(&job).await.unwrap().balances());
     pictures::assert_as_computed_here(&stem);

@@ -3,11 +3,14 @@
 use std::{collections::BTreeSet, process::Stdio, time::Duration};
 
 use solana_pubkey::Pubkey;
-use tessera_sdk::{Event, JobFilter, Tessera};
+use solana_signer::Signer;
+use tessera_sdk::{Event, JobFilter, Tessera, ix};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    network::{LEASES, Network, Rendering, settlements},
+    history::{count, settlements},
+    jobs::{LEASES, Rendering},
+    network::{Network, STAKED},
     pictures,
 };
 
@@ -25,7 +28,7 @@ async fn demand(
     most: usize,
     wait: bool,
 ) -> (Pubkey, Vec<serde_json::Value>) {
-    let (market, address) = (network.env("TESSERA_MARKET").parse().unwrap(), network.provider(provider));
+    let (market, address) = (network.market(), network.provider(provider));
     let end = Instant::now() + PATIENCE;
     let (mut asked, mut said) = (BTreeSet::new(), vec![]);
     loop {
@@ -64,10 +67,17 @@ pub struct Withheld {
 
 impl Withheld {
     /// Posts a job that provider `thief` does alone, which alone works, and demands its outputs. Later `other` may do it.
+    ///
+    /// The thief asks back what stake its seats do not lock. It could take the same leases once more otherwise, or judge others,
+    /// and earn something: not a second demand is made here, and what it earns is to be compared.
     pub async fn begin(network: &Network, tessera: &Tessera, thief: u16, other: u16) -> Self {
         let rendering = network.render_with("withheld", &pictures::scene(), 1, &[thief, other], CHALLENGE);
         let (_, said) = demand(network, tessera, thief, LEASES, false).await;
         assert!(said.iter().all(|demand| demand["shown"].is_null() && demand["cost"].as_u64() > Some(0)), "{said:?}");
+        let authority = network.authority(thief);
+        let account = tessera.provider(&network.provider(thief)).await.unwrap().unwrap();
+        let leave = ix::request_unstake(&authority.pubkey(), &network.market(), account.stake - account.locked);
+        tessera.send(&[leave], &authority, &[]).await.unwrap();
         let (thief, other) = (network.provider(thief), network.provider(other));
         Self { rendering, thief, other }
     }
@@ -78,16 +88,18 @@ impl Withheld {
         let log = rendering.log();
         assert!(log.contains("tessera job demand"), "the client was not told what to do: {log}");
         let (job, stem) = rendering.wait();
-        let history = tessera.history(&job).await.unwrap();
-        let count = |is: &dyn Fn(&Event) -> bool| history.iter().filter(|recorded| is(&recorded.event)).count();
-        assert_eq!(count(&|event| matches!(event, Event::ChunkWithheld(e) if e.provider == thief)), LEASES);
-        assert_eq!(count(&|event| matches!(event, Event::SeatSlashed(e) if e.provider == thief)), LEASES);
+        let history = tessera.job_history(&job).await.unwrap();
+        let withheld = |event: &Event| matches!(event, Event::ChunkWithheld(e) if e.provider == thief);
+        let slashed = |event: &Event| matches!(event, Event::SeatSlashed(e) if e.provider == thief && e.awarded == 0);
+        assert_eq!((count(&history, withheld), count(&history, slashed)), (LEASES, LEASES));
         let paid = settlements(&history);
         assert!(paid.len() == LEASES && paid.iter().all(|seat| seat.provider == other), "{paid:?}");
         assert!(tessera.ledger(&job).await.unwrap().balances());
         let thief = tessera.provider(&thief).await.unwrap().unwrap();
-        let (slashed, earned, faults) = (thief.slashed, thief.earned, thief.faults);
-        assert!(slashed > 0 && earned == 0 && faults as usize >= LEASES, "{slashed} {earned} {faults}");
+        // All that its seats locked is lost, and the rest is what it has asked back.
+        let (stake, slashed, faults) = (thief.stake, thief.slashed, thief.faults as usize);
+        assert_eq!((stake, slashed, faults), (0, STAKED - thief.unstaking, LEASES));
+        assert_eq!((thief.earned, thief.locked, thief.to_burn), (0, 0, slashed));
         pictures::assert_as_computed_here(&stem);
         assert!(network.path("withheld.png").is_file());
     }
@@ -100,7 +112,7 @@ pub async fn answers_earn_the_bond(network: &Network, tessera: &Tessera, provide
     assert_eq!(said[0]["shown"], true, "{said:?}");
     let bond = tessera.job(&job).await.unwrap().unwrap().demand_bond;
     let (_, stem) = rendering.wait();
-    let paid: Vec<u64> = settlements(&tessera.history(&job).await.unwrap()).iter().map(|seat| seat.pay).collect();
+    let paid: Vec<u64> = settlements(&tessera.job_history(&job).await.unwrap()).iter().map(|seat| seat.pay).collect();
     let (least, most) = (paid.iter().min().unwrap(), paid.iter().max().unwrap());
     assert!(paid.len() == LEASES && bond > 0 && most - least == bond, "{paid:?}");
     assert!(tessera.ledger(&job).await.unwrap().balances());

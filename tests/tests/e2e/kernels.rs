@@ -13,7 +13,11 @@ use tessera_executor::{Backend, Program, open};
 use tessera_kernels::{Plan, PreparedJob};
 use tessera_sdk::JobFilter;
 
-use crate::network::{Ledger, Network, Process, binary, replicas, wait_for};
+use crate::{
+    history::replicas,
+    network::{Ledger, Network},
+    process::{Process, binary, wait_for},
+};
 
 /// How long a job may take to be posted, or stopped, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -109,11 +113,13 @@ async fn kernels_of_ones_own_are_run_and_verified() {
     let address = result["job"].as_str().unwrap();
 
     let tessera = network.connect().await;
-    let history = tessera.history(&address.parse().unwrap()).await.unwrap();
+    let history = tessera.job_history(&address.parse().unwrap()).await.unwrap();
     assert_eq!(replicas(&history).len(), 2 * LEASES);
     assert!(tessera.ledger(&address.parse().unwrap()).await.unwrap().balances());
-    let market = network.env("TESSERA_MARKET").parse().unwrap();
-    assert!(tessera.jobs(&market, JobFilter::All).await.unwrap().is_empty(), "the one job that there was is closed");
+    assert!(
+        tessera.jobs(&network.market(), JobFilter::All).await.unwrap().is_empty(),
+        "the one job that there was is closed"
+    );
     let file = |unit: usize| out.join(format!("unit-{unit:05}.bin"));
     for (unit, output) in expected.iter().enumerate() {
         assert_eq!(&fs::read(file(unit)).unwrap(), output, "unit {unit}");

@@ -2,11 +2,22 @@
 //!
 //! With `TESSERA_TEST_NODE=RPC_URL,WS_URL` the same tests run against a node that is already there.
 
+mod attacker;
+mod attacks;
+mod collusion;
+mod copying;
 mod crashes;
 mod demands;
 mod faults;
+mod front_running;
+mod history;
+mod hoarding;
+mod inspection;
+mod jobs;
 mod kernels;
 mod network;
 mod pictures;
 mod place;
+mod process;
 mod rendering;
+mod void;

@@ -2,31 +2,27 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use solana_keypair::read_keypair_file;
+use solana_keypair::{Keypair, read_keypair_file};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tempfile::TempDir;
-use tessera_sdk::{Config, Event, Kind, Recorded, Tessera, pda};
+use tessera_sdk::{Config, Tessera, pda};
 
-use crate::place::Place;
+use crate::{
+    place::Place,
+    process::{PATIENCE, Process, binary, run, wait_for},
+};
 
-/// How long anything may take that starts or stops; a node that keeps its ledger on disk takes minutes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(420);
-/// How long a small picture may take on a machine that is busy with other things.
-const PICTURE: Duration = Duration::from_secs(420);
-/// What each provider stakes, in tokens.
-const STAKE: &str = "1000";
-/// Sides of the small picture: 64 × 48 pixels in tiles of 16 are 12 units.
-pub const PICTURE_ARGS: &[&str] =
-    &["--width", "64", "--height", "48", "--tile", "16", "--samples", "2", "--units-per-lease", "3", "--price", "0.01"];
-/// Leases of the small picture.
-pub const LEASES: usize = 4;
+/// Base units of a token.
+pub const TOKEN: u64 = 100_000_000;
+/// What each provider stakes, in tokens and in base units.
+const STAKE: u64 = 1000;
+pub const STAKED: u64 = STAKE * TOKEN;
 
 /// A running network. Dropping it stops everything and removes its files.
 pub struct Network {
@@ -47,13 +43,6 @@ pub enum Ledger {
     OnDisk,
 }
 
-/// A process that does not outlive its owner.
-pub struct Process {
-    name: String,
-    log: PathBuf,
-    child: Child,
-}
-
 impl Network {
     /// Starts a network, with `providers` funded keys.
     pub fn start(providers: u16, ledger: Ledger) -> Self {
@@ -64,8 +53,7 @@ impl Network {
         network.start_localnet(providers);
         // Auditors and jurors are drawn by stake, and most of a small market waits half a minute for its turn. With a weight of a
         // little more than half the market there is one provider by the count of the routing, and everybody may come at once.
-        let staked: u32 = STAKE.parse().unwrap();
-        network.update_market(&["--stake-cap", &(u32::from(providers) * staked / 2 + 1).to_string()]);
+        network.update_market(&["--stake-cap", &(u64::from(providers) * STAKE / 2 + 1).to_string()]);
         network
     }
 
@@ -126,25 +114,58 @@ impl Network {
         command
     }
 
-    /// The key of provider `n`, from 1.
-    fn authority(&self, n: u16) -> PathBuf {
+    /// The market.
+    pub fn market(&self) -> Pubkey {
+        self.env("TESSERA_MARKET").parse().unwrap()
+    }
+
+    /// The mint that is paid with.
+    pub async fn mint(&self, tessera: &Tessera) -> Pubkey {
+        tessera.market(&self.market()).await.unwrap().unwrap().mint
+    }
+
+    /// The wallet of the client.
+    pub fn client(&self) -> Keypair {
+        read_keypair_file(self.env("TESSERA_KEYPAIR")).unwrap()
+    }
+
+    /// File with the key of the owner of provider `n`, from 1.
+    fn authority_file(&self, n: u16) -> PathBuf {
         self.path("net/keys").join(format!("provider-{n}.json"))
     }
 
-    /// The account of provider `n`, from 1.
+    /// The key of the owner of provider `n`.
+    pub fn authority(&self, n: u16) -> Keypair {
+        read_keypair_file(self.authority_file(n)).unwrap()
+    }
+
+    fn operator_file(&self, n: u16) -> PathBuf {
+        self.path(&format!("operator-{n}.json"))
+    }
+
+    /// The key that provider `n`, once registered, works with.
+    pub fn operator(&self, n: u16) -> Keypair {
+        read_keypair_file(self.operator_file(n)).unwrap()
+    }
+
+    /// The account of provider `n`.
     pub fn provider(&self, n: u16) -> Pubkey {
-        let authority = read_keypair_file(self.authority(n)).unwrap().pubkey();
-        pda::provider(&self.env("TESSERA_MARKET").parse().unwrap(), &authority)
+        pda::provider(&self.market(), &self.authority(n).pubkey())
     }
 
     /// Configures, registers and stakes provider `n`.
     pub fn register(&self, n: u16) {
-        let authority = self.authority(n);
-        let owner = read_keypair_file(&authority).unwrap().pubkey().to_string();
-        let (operator, data) = (self.path(&format!("operator-{n}.json")), self.path(&format!("worker-{n}")));
+        self.register_with(n, n);
+    }
+
+    /// The same, for work with the operator key of provider `owner`, which may be another one of the same owner.
+    pub fn register_with(&self, n: u16, owner: u16) {
+        let authority = self.authority_file(n);
+        let wallet = self.authority(n).pubkey().to_string();
+        let (operator, data) = (self.operator_file(owner), self.path(&format!("worker-{n}")));
         let mut init = self.worker("tessera-worker", n);
         init.args(["init", "--force", "--url", self.env("TESSERA_URL"), "--market", self.env("TESSERA_MARKET")]);
-        init.args(["--authority", &owner]).arg("--operator-keypair").arg(operator).arg("--data-dir").arg(data);
+        init.args(["--authority", &wallet]).arg("--operator-keypair").arg(operator).arg("--data-dir").arg(data);
         run(init);
         let config = self.config(n);
         let mut settings: toml::Table = fs::read_to_string(&config).unwrap().parse().unwrap();
@@ -162,7 +183,7 @@ impl Network {
         register.args(["register", "--fund", "5", "--keypair"]).arg(&authority);
         run(register);
         let mut stake = self.worker("tessera-worker", n);
-        stake.args(["stake", STAKE, "--keypair"]).arg(&authority);
+        stake.args(["stake", &STAKE.to_string(), "--keypair"]).arg(&authority);
         run(stake);
     }
 
@@ -200,35 +221,9 @@ impl Network {
     /// Asks for stake of provider `n` back; returns whether that was possible, and what the worker said.
     pub fn request_unstake(&self, n: u16, tokens: &str) -> (bool, String) {
         let mut command = self.worker("tessera-worker", n);
-        command.args(["withdraw", "--stake", tokens, "--keypair"]).arg(self.authority(n)).stdin(Stdio::null());
+        command.args(["withdraw", "--stake", tokens, "--keypair"]).arg(self.authority_file(n)).stdin(Stdio::null());
         let output = command.output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-
-    /// Renders `scene` small with `replicas`.
-    pub fn render(&self, name: &str, scene: &Path, replicas: u8) -> Rendering {
-        self.render_by(name, scene, replicas, &[])
-    }
-
-    /// The same by providers `by` alone; others audit and decide.
-    pub fn render_by(&self, name: &str, scene: &Path, replicas: u8, by: &[u16]) -> Rendering {
-        self.render_with(name, scene, replicas, by, &[])
-    }
-
-    /// The same with further options.
-    pub fn render_with(&self, name: &str, scene: &Path, replicas: u8, by: &[u16], options: &[&str]) -> Rendering {
-        let stem = self.path(name);
-        let mut command = self.tessera();
-        command.args(["--json", "render", "--scene"]).arg(scene).arg("--out").arg(&stem).args(PICTURE_ARGS);
-        command.args(["--replicas", &replicas.to_string(), "--lease-seconds", "60"]).args(options);
-        if !by.is_empty() {
-            let addresses: Vec<String> = by.iter().map(|n| self.provider(*n).to_string()).collect();
-            command.args(["--allow", &addresses.join(",")]);
-        }
-        let log = self.path(&format!("{name}.log"));
-        let out = self.path(&format!("{name}.json"));
-        command.stdout(File::create(&out).unwrap());
-        Rendering { process: Process::start_with_output(name, command, &log), out, stem }
     }
 
     /// A connection for looking at the chain.
@@ -239,120 +234,6 @@ impl Network {
     }
 }
 
-/// A rendering under way.
-pub struct Rendering {
-    process: Process,
-    out: PathBuf,
-    stem: PathBuf,
-}
-
-impl Rendering {
-    /// The last lines that its command wrote.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// Waits for the picture; returns the job.
-    pub fn wait(mut self) -> (Pubkey, PathBuf) {
-        let status = self.process.wait(PICTURE);
-        assert!(status.success(), "rendering failed: {}", self.process.log());
-        let text = fs::read_to_string(&self.out).unwrap();
-        let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-        (result["job"].as_str().unwrap().parse().unwrap(), self.stem.clone())
-    }
-}
-
-impl Process {
-    /// Starts a process that writes what it says to a file.
-    pub fn start(name: &str, mut command: Command, log: &Path) -> Self {
-        let log_file = File::options().create(true).append(true).open(log).unwrap();
-        command.stdout(log_file.try_clone().unwrap());
-        Self::start_with_output(name, command, log)
-    }
-
-    fn start_with_output(name: &str, mut command: Command, log: &Path) -> Self {
-        let log_file = File::options().create(true).append(true).open(log).unwrap();
-        command.stderr(log_file).stdin(Stdio::null());
-        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
-        Self { name: name.to_owned(), log: log.to_owned(), child }
-    }
-
-    /// The last lines it wrote.
-    pub fn log(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
-    }
-
-    /// Fails the test if it has ended.
-    pub fn assert_running(&mut self) {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("{} ended ({status}):\n{}", self.name, self.log());
-        }
-    }
-
-    /// Waits until it ends by itself.
-    pub fn wait(&mut self, patience: Duration) -> std::process::ExitStatus {
-        let mut status = None;
-        let end = Instant::now() + patience;
-        while status.is_none() {
-            assert!(Instant::now() < end, "{} did not end within {patience:?}:\n{}", self.name, self.log());
-            std::thread::sleep(Duration::from_millis(100));
-            status = self.child.try_wait().unwrap();
-        }
-        status.unwrap()
-    }
-
-    /// Asks it to stop and waits.
-    pub fn stop(mut self) {
-        self.signal("TERM");
-        self.wait(PATIENCE);
-    }
-
-    /// Sends it a signal.
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-s", name, &pid]).status();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.signal("TERM");
-            let end = Instant::now() + Duration::from_secs(20);
-            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// Waits until `done` or fails.
-pub fn wait_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + patience;
-    while !done() {
-        assert!(Instant::now() < end, "{what} did not come within {patience:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Runs a command that ends by itself and must succeed.
-fn run(mut command: Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
-    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A binary of the workspace, beside this test's own directory.
-pub fn binary(name: &str) -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let path = this.parent().unwrap().parent().unwrap().join(name);
-    assert!(path.is_file(), "{} is missing; run `cargo build --workspace --bins` first", path.display());
-    path
-}
-
 fn program() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/tessera.so");
     assert!(path.is_file(), "{} is missing; run scripts/build-program first", path.display());
@@ -361,45 +242,4 @@ fn program() -> PathBuf {
 
 fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// A seat that was paid.
-#[derive(Clone, Copy, Debug)]
-pub struct Settlement {
-    pub lease: u32,
-    pub provider: Pubkey,
-    pub kind: Kind,
-    pub pay: u64,
-    pub root: [u8; 32],
-}
-
-/// The seats of a job that were paid.
-pub fn settlements(history: &[Recorded]) -> Vec<Settlement> {
-    let settled = history.iter().filter_map(|recorded| match &recorded.event {
-        Event::LeaseSettled(e) => Some(Settlement {
-            lease: e.index,
-            provider: e.provider,
-            kind: Kind::try_from(e.kind).unwrap(),
-            pay: e.pay,
-            root: e.result_root,
-        }),
-        _ => None,
-    });
-    settled.collect()
-}
-
-/// Those of them that the client asked for; audits come by chance.
-pub fn replicas(history: &[Recorded]) -> Vec<Settlement> {
-    settlements(history).into_iter().filter(|settled| settled.kind == Kind::Base).collect()
-}
-
-/// How often each provider claimed each lease.
-pub fn claims(history: &[Recorded]) -> HashMap<(u32, Pubkey), u32> {
-    let mut claims = HashMap::new();
-    for recorded in history {
-        if let Event::LeaseClaimed(e) = &recorded.event {
-            *claims.entry((e.index, e.provider)).or_default() += 1;
-        }
-    }
-    claims
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    network::{LEASES, Ledger, Network, Settlement, claims, replicas, settlements},
+    history::{Settlement, claims, replicas, settlements},
+    jobs::LEASES,
+    network::{Ledger, Network},
     pictures,
 };
 
@@ -19,7 +21,7 @@ async fn two_replicas_agree_and_everybody_is_paid() {
     let (job, stem) = network.render("picture", &pictures::scene(), 2).wait();
 
     let tessera = network.connect().await;
-    let history = tessera.history(&job).await.unwrap();
+    let history = tessera.job_history(&job).await.unwrap();
     let mut roots = BTreeMap::<u32, BTreeSet<[u8; 32]>>::new();
     let mut providers = BTreeMap::<u32, BTreeSet<_>>::new();
     for Settlement { lease, provider, root, .. } in settlements(&history) {

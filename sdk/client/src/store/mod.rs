@@ -4,6 +4,7 @@ pub mod auth;
 
 use std::{
     future::Future,
+    ops::Range,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -204,6 +205,34 @@ impl StoreClient {
                 return Err(StoreError::Corrupt { url: self.url.to_string(), cid: *cid });
             }
             Ok(blob.freeze())
+        })
+        .await
+    }
+
+    /// Gets a part of a blob. A part by itself says nothing of the whole: the caller has to know what it must be.
+    ///
+    /// # Errors
+    /// If the store does not have the blob, or not such a part of it, or cannot be reached.
+    pub async fn part(&self, cid: &Cid, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let (url, len) = (self.blob(cid)?, range.end.saturating_sub(range.start));
+        let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        again(|| async {
+            let request = self.http.get(url.clone()).header(header::RANGE, &wanted);
+            let response = request.send().await.map_err(|e| self.unreachable(e))?;
+            let mut response = self.accepted(response, cid).await?;
+            let status = response.status();
+            let mut part = BytesMut::new();
+            while status == StatusCode::PARTIAL_CONTENT
+                && part.len() as u64 <= len
+                && let Some(piece) = response.chunk().await.map_err(|e| self.unreachable(e))?
+            {
+                part.extend_from_slice(&piece);
+            }
+            if part.len() as u64 != len {
+                let answer = format!("asked for {len} bytes from {}", range.start);
+                return Err(StoreError::Refused { url: self.url.to_string(), status, answer });
+            }
+            Ok(part.freeze())
         })
         .await
     }

@@ -36,13 +36,18 @@ async fn serve(blob: &[u8], failures: u32) -> (StoreClient, Arc<Store>) {
     let host = listener.local_addr().unwrap().to_string();
     let client = StoreClient::new(&format!("http://{host}")).unwrap();
     let store = Arc::new(Store { blob: blob.into(), failures: failures.into(), put_by: None.into(), host });
-    let read = |State(store): State<Arc<Store>>, Path(cid): Path<String>| async move {
+    let read = |State(store): State<Arc<Store>>, Path(cid): Path<String>, headers: HeaderMap| async move {
         if store.fails() {
             Err(Status::SERVICE_UNAVAILABLE)
         } else if cid == Cid::of(b"missing").to_string() {
             Err(Status::NOT_FOUND)
+        } else if let Some(range) = headers.get(header::RANGE) {
+            let (first, last) = range.to_str().unwrap().strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+            let part = store.blob.get(first..store.blob.len().min(last + 1)).ok_or(Status::RANGE_NOT_SATISFIABLE)?;
+            Ok((Status::PARTIAL_CONTENT, part.to_vec()))
         } else {
-            Ok(store.blob.clone())
+            Ok((Status::OK, store.blob.clone()))
         }
     };
     let write = |State(store): State<Arc<Store>>, Path(cid): Path<Cid2>, headers: HeaderMap, body: Body| async move {
@@ -72,6 +77,17 @@ impl<'de> serde::Deserialize<'de> for Cid2 {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(serde::de::Error::custom)
     }
+}
+
+#[tokio::test]
+async fn parts_are_as_long_as_was_asked_for() {
+    let (client, _) = serve(b"hello", 2).await;
+    let cid = Cid::of(b"hello");
+    assert_eq!(client.part(&cid, 1..3).await.unwrap(), "el");
+    assert!(matches!(client.part(&cid, 3..6).await, Err(StoreError::Refused { .. })));
+    let beyond = client.part(&cid, 6..7).await;
+    assert!(matches!(beyond, Err(StoreError::Refused { status: Status::RANGE_NOT_SATISFIABLE, .. })), "{beyond:?}");
+    assert!(matches!(client.part(&Cid::of(b"missing"), 0..1).await, Err(StoreError::NotFound { .. })));
 }
 
 #[tokio::test]

@@ -139,7 +139,7 @@ async fn outcome(tessera: &Tessera, payer: &Keypair, args: &Args, provider: &Pub
         let waits = |seat: &&Seat| seat.state == SeatState::Opened && seat.answer_by != 0;
         if seat.filter(waits).is_none() {
             let withheld = |event: &Event| matches!(event, Event::ChunkWithheld(e) if (e.index, e.provider) == (args.lease, *provider));
-            let history = tessera.history(&args.job).await?;
+            let history = tessera.job_history(&args.job).await?;
             return Ok(!history.iter().any(|recorded| withheld(&recorded.event)));
         }
         if Instant::now() > give_up {

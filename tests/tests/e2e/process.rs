@@ -1,0 +1,110 @@
+//! Processes that a test starts and stops.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long anything may take that starts or stops; a node that keeps its ledger on disk takes minutes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(420);
+
+/// A process that does not outlive its owner.
+pub struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a process that writes what it says to a file.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> Self {
+        let log_file = File::options().create(true).append(true).open(log).unwrap();
+        command.stdout(log_file.try_clone().unwrap());
+        Self::start_with_output(name, command, log)
+    }
+
+    /// The same, for a command whose standard output goes elsewhere.
+    pub fn start_with_output(name: &str, mut command: Command, log: &Path) -> Self {
+        let log_file = File::options().create(true).append(true).open(log).unwrap();
+        command.stderr(log_file).stdin(Stdio::null());
+        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        Self { name: name.to_owned(), log: log.to_owned(), child }
+    }
+
+    /// The last lines it wrote.
+    pub fn log(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Fails the test if it has ended.
+    pub fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("{} ended ({status}):\n{}", self.name, self.log());
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let mut status = None;
+        let end = Instant::now() + patience;
+        while status.is_none() {
+            assert!(Instant::now() < end, "{} did not end within {patience:?}:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(100));
+            status = self.child.try_wait().unwrap();
+        }
+        status.unwrap()
+    }
+
+    /// Asks it to stop and waits.
+    pub fn stop(mut self) {
+        self.signal("TERM");
+        self.wait(PATIENCE);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-s", name, &pid]).status();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal("TERM");
+            let end = Instant::now() + Duration::from_secs(20);
+            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits until `done` or fails.
+pub fn wait_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !done() {
+        assert!(Instant::now() < end, "{what} did not come within {patience:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Runs a command that ends by itself and must succeed.
+pub fn run(mut command: Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A binary of the workspace, beside this test's own directory.
+pub fn binary(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let path = this.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.is_file(), "{} is missing; run `cargo build --workspace --bins` first", path.display());
+    path
+}
