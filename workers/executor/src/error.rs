@@ -90,6 +90,13 @@ impl ExecError {
             _ => false,
         }
     }
+
+    /// Whether a unit was found to be void: the interpreter ran it and came to a fault that it comes to on every machine.
+    /// That a launch does not fit is no such fault: what fits depends on what is looked for, and on the version.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        matches!(self, Self::Fault { fault, .. } if !matches!(fault.kind, FaultKind::Launch(_))) && self.blames_job()
+    }
 }
 
 fn one_of(units: &[u64]) -> String {

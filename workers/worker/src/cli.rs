@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tessera_executor::{Cubins, Options};
+use tessera_executor::{Checks, Cubins, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -75,6 +75,9 @@ enum Command {
         /// Most space in it
         #[arg(long, requires = "cubins")]
         cubins_mib: Option<u64>,
+        /// Look for races and for what nobody wrote, which only the processor can
+        #[arg(long)]
+        checks: bool,
     },
 }
 
@@ -102,10 +105,11 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let path = &arguments.config;
     match arguments.command {
         // Without a runtime: the child has nothing to wait for but its orders.
-        Command::Execute { backend, unit_seconds, cubins, cubins_mib } => {
+        Command::Execute { backend, unit_seconds, cubins, cubins_mib, checks } => {
             let quota = cubins_mib.unwrap_or_default().saturating_mul(1 << 20);
             let cubins = cubins.filter(|_| quota > 0).map(|directory| Cubins { directory, quota });
-            let options = Options { cubins, ..Options::default() };
+            let checks = if checks { Checks::ALL } else { Checks::NONE };
+            let options = Options { cubins, checks, ..Options::default() };
             return execution::child::run(backend, &options, Duration::from_secs(unit_seconds));
         }
         Command::Init(init) => return init.run(path),

@@ -4,8 +4,22 @@
 //! no connection: it gets file names and unit numbers, and answers with bytes.
 
 pub mod child;
+mod error;
 mod frames;
 mod parent;
 
-pub use frames::{Answer, FrameError, Order};
-pub use parent::{ChildCommand, ExecutionError, Limits, Runner, Work};
+pub use error::ExecutionError;
+pub use frames::{Answer, Blame, FrameError, Order};
+pub use parent::{ChildCommand, Limits, Runner, Work};
+
+/// What computes units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The backend of the settings.
+    Backend,
+    /// The processor, whatever the settings say: its word counts where a GPU reports a fault.
+    Processor,
+    /// The interpreter, which also looks for races and for what nobody wrote, much more slowly: for disputes about whether
+    /// there is a result at all.
+    Checks,
+}

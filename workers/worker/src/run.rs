@@ -5,6 +5,7 @@ mod claimer;
 mod compute;
 mod context;
 mod engine;
+mod inspection;
 mod jobs;
 mod observe;
 mod orphans;

@@ -91,6 +91,14 @@ fn runner_on_a_gpu(dir: &Path) -> Runner {
     Runner::new(ChildCommand { program: "/usr/bin/env".into(), arguments }, limits)
 }
 
+/// A runner whose child looks for everything that makes a unit void.
+fn runner_with_checks() -> Runner {
+    let arguments = ["execute", "--backend", "cpu", "--unit-seconds", "60", "--checks"].map(str::to_owned).to_vec();
+    let command = ChildCommand { program: env!("CARGO_BIN_EXE_tessera-worker").into(), arguments };
+    let limits = Limits { start: Duration::from_secs(60), unit: Duration::from_secs(60), memory: 4 << 30 };
+    Runner::new(command, limits)
+}
+
 fn expected(unit: u32) -> Vec<u8> {
     (0..64u32).flat_map(|i| (i * 1000 + i + unit).to_le_bytes()).collect()
 }
@@ -159,4 +167,52 @@ async fn files_that_are_gone_are_not_the_jobs_fault() {
     std::fs::remove_file(&work.inputs[0]).unwrap();
     let e = runner(Duration::from_secs(60), "60").check(&work, by()).await.unwrap_err();
     assert!(matches!(&e, ExecutionError::Device(reason) if reason.contains("words")), "{e}");
+}
+
+/// Leaves its buffers with unit 5.
+fn escaping() -> String {
+    MODULE.replace(
+        "mov.u32 %r2, %tid.x;",
+        "setp.eq.u32 %p1, %r1, 5;\n@%p1 add.s64 %rd4, %rd4, 1048576;\nmov.u32 %r2, %tid.x;",
+    )
+}
+
+/// All threads write the same word.
+fn racing() -> String {
+    MODULE.replace("add.s64 %rd7, %rd4, %rd5;", "mov.u64 %rd7, %rd4;")
+}
+
+#[tokio::test]
+async fn a_unit_that_leaves_its_buffers_is_void_and_the_others_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), &escaping());
+    let mut runner = runner(Duration::from_secs(60), "60");
+    let mut outputs = Vec::new();
+    let e = runner.run(&work, 3, 4, by(), |output| outputs.push(output)).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Void(reason) if reason.contains("unit 5")), "{e}");
+    assert_eq!(outputs, [expected(3), expected(4)]);
+    runner.run(&work, 6, 1, by(), |output| outputs.push(output)).await.unwrap();
+    assert_eq!(outputs[2], expected(6));
+}
+
+#[tokio::test]
+async fn a_gpu_is_believed_only_where_the_processor_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), &escaping());
+    let e = runner_on_a_gpu(dir.path()).run(&work, 5, 1, by(), |_| ()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Suspected { units, .. } if *units == [5]), "{e}");
+    let mut processor = runner(Duration::from_secs(60), "60");
+    let confirmed = processor.confirm(&work, &[4, 5], by(), "a fault").await;
+    assert!(matches!(&confirmed, ExecutionError::Void(reason) if reason.contains("unit 5")), "{confirmed}");
+    let refuted = processor.confirm(&work, &[4, 6], by(), "a fault").await;
+    assert!(matches!(&refuted, ExecutionError::Device(reason) if reason.starts_with("a fault, but")), "{refuted}");
+}
+
+#[tokio::test]
+async fn races_are_seen_by_who_looks_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), &racing());
+    runner(Duration::from_secs(60), "60").run(&work, 3, 1, by(), |_| ()).await.unwrap();
+    let e = runner_with_checks().run(&work, 3, 1, by(), |_| ()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Void(reason) if reason.contains("race")), "{e}");
 }

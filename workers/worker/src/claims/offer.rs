@@ -1,6 +1,7 @@
 //! Which jobs a worker takes.
 
 use tessera_protocol::{
+    constants::MAX_JUROR_CHALLENGE_SECONDS,
     outputs::Layout,
     payout,
     routing::{Capabilities, Requirements},
@@ -12,6 +13,12 @@ use tessera_protocol::{
 pub struct Terms {
     /// Lowest price of a unit.
     pub min_price_per_unit: u64,
+    /// Most that a seat locks, in pays.
+    pub max_lock_multiple: u16,
+    /// Most votes by which a root has to lead in a dispute.
+    pub max_lead: u8,
+    /// Longest time for demands, before which outputs are not paid.
+    pub max_challenge_seconds: u32,
     /// Most bytes of one lease's outputs.
     pub max_output: u64,
     /// Most bytes of one job's module and inputs.
@@ -31,6 +38,12 @@ pub struct Offer {
     pub units: u64,
     /// What it asks of providers.
     pub asks: Requirements,
+    /// What a seat locks, in pays.
+    pub lock_multiple: u16,
+    /// Votes by which a root has to lead in a dispute.
+    pub lead: u8,
+    /// Time for demands, before which outputs are not paid.
+    pub challenge_seconds: u32,
 }
 
 impl Terms {
@@ -42,7 +55,18 @@ impl Terms {
         if !offer.asks.met_by(&self.has) {
             return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
         }
+        self.check_time(offer.challenge_seconds)?;
         self.check_call(offer)
+    }
+
+    fn check_time(&self, seconds: u32) -> Result<(), String> {
+        if seconds > self.max_challenge_seconds {
+            return Err(format!(
+                "pays {seconds} s after its outputs are opened, work.max_challenge_seconds is {}",
+                self.max_challenge_seconds
+            ));
+        }
+        Ok(())
     }
 
     /// Checks an offer for audit and dispute seats: class and region do not count for those, only what the work needs.
@@ -56,6 +80,19 @@ impl Terms {
                 offer.price_per_unit, self.min_price_per_unit
             ));
         }
+        if offer.lock_multiple > self.max_lock_multiple {
+            return Err(format!(
+                "a seat locks {} times its pay, work.max_lock_multiple is {}",
+                offer.lock_multiple, self.max_lock_multiple
+            ));
+        }
+        if offer.lead > self.max_lead {
+            return Err(format!(
+                "disputes are decided by a lead of {}, work.max_lead is {}",
+                offer.lead, self.max_lead
+            ));
+        }
+        self.check_time(offer.challenge_seconds.min(MAX_JUROR_CHALLENGE_SECONDS))?;
         if offer.asks.memory_mib > self.has.memory_mib {
             return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
         }
@@ -104,10 +141,47 @@ mod tests {
 
     const HAS: Capabilities = Capabilities { memory_mib: 1024, class: 80, region: 0 };
 
+    const OFFER: Offer = Offer {
+        price_per_unit: 5,
+        units_per_lease: 4,
+        units: 40,
+        asks: Requirements { memory_mib: 0, class: 0, regions: 0 },
+        lock_multiple: 117,
+        lead: 16,
+        challenge_seconds: 600,
+    };
+
+    fn terms() -> Terms {
+        Terms {
+            min_price_per_unit: 5,
+            max_lock_multiple: 117,
+            max_lead: 16,
+            max_challenge_seconds: 600,
+            max_output: 4 << 10,
+            max_input: 10,
+            has: HAS,
+        }
+    }
+
+    #[test]
+    fn terms_of_trust_are_checked() {
+        let refused = |offer: Offer, what: &str| {
+            let [base, call] = [terms().check(&offer), terms().check_call(&offer)].map(Result::unwrap_err);
+            assert!(base.contains(what) && call.contains(what), "{base}; {call}");
+        };
+        refused(Offer { lock_multiple: 118, ..OFFER }, "118 times its pay, work.max_lock_multiple is 117");
+        refused(Offer { lead: 17, ..OFFER }, "a lead of 17, work.max_lead is 16");
+        refused(Offer { challenge_seconds: 601, ..OFFER }, "pays 601 s after");
+        // Auditors and jurors wait an hour at most.
+        let days = Offer { challenge_seconds: 200_000, ..OFFER };
+        let patient = Terms { max_challenge_seconds: 3_600, ..terms() };
+        assert!(patient.check(&days).unwrap_err().contains("200000"));
+        patient.check_call(&days).unwrap();
+    }
+
     #[test]
     fn terms_are_checked() {
-        let terms = Terms { min_price_per_unit: 5, max_output: 100, max_input: 10, has: HAS };
-        let offer = Offer { price_per_unit: 5, units_per_lease: 4, units: 40, asks: Requirements::default() };
+        let (terms, offer) = (terms(), OFFER);
         terms.check(&offer).unwrap();
         assert!(terms.check(&Offer { price_per_unit: 4, ..offer }).unwrap_err().contains("min_price"));
         assert!(terms.check(&Offer { price_per_unit: u64::MAX, ..offer }).unwrap_err().contains("more than"));
@@ -136,8 +210,7 @@ mod tests {
             visibility: Visibility::Public,
             front_end: FrontEnd::default(),
         };
-        let terms = Terms { min_price_per_unit: 0, max_output: 4 << 10, max_input: 10, has: HAS };
-        let offer = Offer { price_per_unit: 5, units_per_lease: 4, units: 40, asks: Requirements::default() };
+        let (terms, offer) = (terms(), OFFER);
         terms.check_spec(&spec, &offer).unwrap();
         assert!(terms.check_spec(&spec, &Offer { units: 41, ..offer }).unwrap_err().contains("41"));
         assert!(terms.check_spec(&spec, &Offer { units_per_lease: 5, ..offer }).unwrap_err().contains("5120"));

@@ -59,6 +59,7 @@ fn seat(provider: Pubkey, state: SeatState, commit_by: i64) -> Seat {
         payable_at: 0,
         answer_by: 0,
         demand: 0,
+        fault_slot: 0,
     }
 }
 

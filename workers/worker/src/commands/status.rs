@@ -116,6 +116,9 @@ fn show(status: &Status) {
                 counts.audits,
                 counts.disputes
             );
+            if counts.flawed > 0 {
+                println!("            {} times others in the same leases withheld outputs, see the log", counts.flawed);
+            }
             for lease in &worker.leases {
                 println!(
                     "  {:<10} {:<7} {}/{}  {}",

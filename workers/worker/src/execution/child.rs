@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tessera_executor::{ExecError, Executor, Options, Program, Session};
 use tessera_protocol::spec::JobSpec;
 
-use super::frames::{self, Answer, FrameError, Order};
+use super::frames::{self, Answer, Blame, FrameError, Order};
 use crate::{config::Backend, device};
 
 /// Serves orders until there are no more.
@@ -53,7 +53,7 @@ pub fn run(backend: Backend, options: &Options, unit_time: Duration) -> Result<(
             Order::Run { first, count } => {
                 let Some(loaded) = &mut loaded else {
                     let reason = "units were ordered before a job".to_owned();
-                    frames::send_blocking(&mut out, &Answer::Failed { reason, by_job: false })?;
+                    frames::send_blocking(&mut out, &Answer::Failed { reason, blame: Blame::Machine })?;
                     continue;
                 };
                 loaded.run(first..first.saturating_add(u64::from(count)), &mut out)?;
@@ -87,7 +87,13 @@ fn listen() -> mpsc::Receiver<Order> {
 }
 
 fn failed(e: &ExecError) -> Answer {
-    Answer::Failed { reason: e.to_string(), by_job: e.blames_job() }
+    let blame = match e {
+        ExecError::GpuFault { units, .. } => Blame::Suspected(units.clone()),
+        e if e.is_void() => Blame::Void,
+        e if e.blames_job() => Blame::Job,
+        _ => Blame::Machine,
+    };
+    Answer::Failed { reason: e.to_string(), blame }
 }
 
 /// A job on all devices.
@@ -106,8 +112,8 @@ impl Loaded {
         inputs: &[String],
         unit_time: Duration,
     ) -> Result<Self, Answer> {
-        let by_job = |reason: String| Answer::Failed { reason, by_job: true };
-        let by_us = |e: anyhow::Error| Answer::Failed { reason: format!("{e:#}"), by_job: false };
+        let by_job = |reason: String| Answer::Failed { reason, blame: Blame::Job };
+        let by_us = |e: anyhow::Error| Answer::Failed { reason: format!("{e:#}"), blame: Blame::Machine };
         let spec = JobSpec::decode(spec).map_err(|e| by_job(e.to_string()))?;
         let read = |path: &String| std::fs::read(path).with_context(|| format!("cannot read {path}"));
         let module = String::from_utf8(read(&module.to_owned()).map_err(by_us)?);

@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Version of this protocol; both ends are one binary, but it may be replaced on disk while the worker runs.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest frame besides the unit outputs: a specification, or a reason.
 pub const SMALL: usize = 4 << 20;
 
@@ -54,9 +54,22 @@ pub enum Answer {
     Failed {
         /// Why.
         reason: String,
-        /// Whether it is the job's own fault, so that trying again is of no use.
-        by_job: bool,
+        /// Whose fault it is.
+        blame: Blame,
     },
+}
+
+/// Whose fault it is that something cannot be computed.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Blame {
+    /// That of this machine: another try may succeed.
+    Machine,
+    /// The job's: it does not even begin, so that trying again is of no use.
+    Job,
+    /// The job's, by the word of the interpreter: a unit comes to the same fault on every machine.
+    Void,
+    /// A GPU says that it is the job's: one of these units is to blame, unless the GPU is.
+    Suspected(Vec<u64>),
 }
 
 /// What can be wrong with a frame.

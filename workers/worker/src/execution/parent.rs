@@ -13,7 +13,10 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use super::frames::{self, Answer, FrameError, Order};
+use super::{
+    ExecutionError,
+    frames::{self, Answer, Blame, FrameError, Order},
+};
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -57,55 +60,6 @@ pub struct Work {
     pub inputs: Vec<PathBuf>,
     /// Bytes of a unit's output.
     pub output_len: usize,
-}
-
-/// Why units were not computed.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecutionError {
-    /// The child could not be started.
-    #[error("cannot start {program}: {source}")]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The job cannot be computed by anybody, or not by this backend.
-    #[error("the job cannot be computed: {0}")]
-    Job(String),
-    /// The device failed; another try may succeed.
-    #[error("the executor failed: {0}")]
-    Device(String),
-    /// The child ended by itself.
-    #[error("the child process ended: {0}")]
-    Died(String),
-    /// The child took too long and was killed.
-    #[error("{what} took longer than {seconds} s, the child process was killed")]
-    TooLong {
-        /// What it was doing.
-        what: &'static str,
-        /// The limit.
-        seconds: u64,
-    },
-    /// The child used too much memory and was killed.
-    #[error("the child process used {used} bytes of memory, at most {most} are allowed: it was killed")]
-    Memory {
-        /// Seen.
-        used: u64,
-        /// Allowed.
-        most: u64,
-    },
-    /// The child said something else than was expected and was killed.
-    #[error("the child process answered wrongly: {0}; it was killed")]
-    Answer(String),
-}
-
-impl ExecutionError {
-    /// Whether the same units may be computed by trying again.
-    #[must_use]
-    pub const fn worth_retrying(&self) -> bool {
-        !matches!(self, Self::Job(_))
-    }
 }
 
 /// Runs units in a child process, which it starts when needed and keeps while all goes well.
@@ -165,7 +119,13 @@ impl Runner {
                 self.child = Some(child);
                 Ok(())
             }
-            Err(e @ (ExecutionError::Job(_) | ExecutionError::Device(_))) => {
+            // The interpreter stands by what it says, and can say it of other units too.
+            Err(e @ ExecutionError::Void(_)) => {
+                (self.failures, child.loaded) = (0, None);
+                self.child = Some(child);
+                Err(e)
+            }
+            Err(e @ (ExecutionError::Job(_) | ExecutionError::Suspected { .. } | ExecutionError::Device(_))) => {
                 // A device may be in any state after a fault; a fresh process gets a fresh context.
                 child.end().await;
                 self.failed();
@@ -181,6 +141,17 @@ impl Runner {
                 })
             }
         }
+    }
+
+    /// What there is to say of units of which a GPU has reported `reason`, where this runner computes on the processor. A GPU
+    /// is not believed: it may be broken, and who calls a lease void that others compute loses its lock.
+    pub async fn confirm(&mut self, work: &Work, suspects: &[u64], until: Instant, reason: &str) -> ExecutionError {
+        for unit in suspects {
+            if let Err(e) = self.run(work, *unit, 1, until, drop).await {
+                return e;
+            }
+        }
+        ExecutionError::Device(format!("{reason}, but the processor computes the same units"))
     }
 
     fn failed(&mut self) {
@@ -344,8 +315,15 @@ fn broken(e: FrameError) -> ExecutionError {
 
 fn unexpected(answer: &Answer) -> ExecutionError {
     match answer {
-        Answer::Failed { reason, by_job: true } => ExecutionError::Job(reason.clone()),
-        Answer::Failed { reason, by_job: false } => ExecutionError::Device(reason.clone()),
+        Answer::Failed { reason, blame } => {
+            let reason = reason.clone();
+            match blame {
+                Blame::Machine => ExecutionError::Device(reason),
+                Blame::Job => ExecutionError::Job(reason),
+                Blame::Void => ExecutionError::Void(reason),
+                Blame::Suspected(units) => ExecutionError::Suspected { reason, units: units.clone() },
+            }
+        }
         Answer::Hello { .. } => ExecutionError::Answer("it said hello again".into()),
         Answer::Loaded => ExecutionError::Answer("it loaded a job that was not asked for".into()),
         Answer::Unit { number, output } => ExecutionError::Answer(format!("unit {number} with {} bytes", output.len())),

@@ -3,7 +3,7 @@ use super::*;
 /// A child of a few lines of shell. `frame N BYTES` writes a frame of N bytes, the bytes given in octal.
 fn runner(script: &str, limits: Limits) -> Runner {
     let prelude = r#"frame() { printf "\\$(printf %03o $1)\\0\\0\\0$2"; }
-        hello() { frame 13 '\0\1\0\0\0\4\0\0\0fake'; }
+        hello() { frame 13 '\0\2\0\0\0\4\0\0\0fake'; }
         order() { head -c "$1" >/dev/null; }
         loaded() { frame 1 '\1'; }
         unit() { frame 17 "\\2\\$1\\0\\0\\0\\0\\0\\0\\0\\4\\0\\0\\0$2"; }
@@ -105,6 +105,21 @@ async fn a_job_that_cannot_be_computed_is_not_tried_again() {
     let e = result.unwrap_err();
     assert!(matches!(&e, ExecutionError::Job(reason) if reason == "bad"), "{e}");
     assert!(!e.worth_retrying());
+}
+
+#[tokio::test]
+async fn what_the_interpreter_finds_void_is_void_and_what_a_gpu_says_is_not() {
+    let failed = |blame| frames::encode(&Answer::Failed { reason: "bad".into(), blame }).unwrap();
+    let printed = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("\\{byte:03o}")).collect::<String>();
+    let say = |blame| format!("printf '{}'; cat", printed(failed(blame)));
+    let (result, _, runner) = run(&say(Blame::Void), limits()).await;
+    let e = result.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Void(reason) if reason == "bad") && !e.worth_retrying(), "{e}");
+    assert!(runner.child.is_some_and(|child| child.loaded.is_none()), "it serves again, from the beginning");
+    let (result, _, runner) = run(&say(Blame::Suspected(vec![5, 6])), limits()).await;
+    let e = result.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Suspected { units, .. } if *units == [5, 6]) && e.worth_retrying(), "{e}");
+    assert!(runner.child.is_none());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tessera_protocol::{
     cid::Cid,
     commitment::{Place, Reveal, commit, key_hash},
     hash::Digest,
-    verdict::Kind,
+    verdict::{Kind, VOID_ROOT},
 };
 
 /// A lease of a job.
@@ -91,6 +91,12 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Whether it says that there is no result, so that nothing is in the store.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.result_root == VOID_ROOT
+    }
+
     /// What a reveal shows.
     #[must_use]
     pub fn reveal(&self) -> Reveal {

@@ -31,6 +31,8 @@ pub enum Action {
     Execute {
         /// End of the window for committing.
         until: i64,
+        /// Look for everything that makes a lease void: somebody says that this one is.
+        closely: bool,
     },
     /// Put the sealed outputs into the store and commit.
     Commit,
@@ -178,11 +180,18 @@ fn seated(entry: &Entry, view: &View, lease: &LeaseView, seat: &Seat, mood: Mood
         }
         // Those who are called to audit or to decide are waited for by others.
         SeatState::Leased if mood == Mood::Draining && lease.lets_go(seat) => Action::Return,
-        SeatState::Leased => Action::Execute { until: seat.commit_by },
+        SeatState::Leased => Action::Execute { until: seat.commit_by, closely: lease.is_called_void() },
 
         SeatState::Committed if gone => expire(seat),
         // Nothing that it says counts any more; it is judged with the others.
         SeatState::Committed if seat.silent => others(view, lease, seat).unwrap_or(Action::Wait),
+        // Once anybody has revealed it is too late for this. Who means to stop has no time for an audit more.
+        SeatState::Committed
+            if mood == Mood::Working
+                && let Some(provider) = at_fault(view, lease, seat) =>
+        {
+            Action::Draw { provider, reveal: None }
+        }
         // A late reveal counts until somebody closes the window, so try as long as it is there.
         SeatState::Committed if lease.reveal_by != 0 && ours => Action::Reveal(how_to_reveal(entry, view, lease, seat)),
         SeatState::Committed if lease.reveal_passed(view.now) => Action::Advance,
@@ -196,7 +205,8 @@ fn seated(entry: &Entry, view: &View, lease: &LeaseView, seat: &Seat, mood: Mood
         }),
 
         SeatState::Revealed if lease.is_decided() && ours && !lease.is_over(view.job.as_ref(), view.now) => {
-            Action::Open { settle: is_paid_at_once(view) && debtor(lease, seat).is_none() }
+            let clear = debtor(lease, seat).is_none() && convicted(view, lease).is_none();
+            Action::Open { settle: is_paid_at_once(view) && clear }
         }
         SeatState::Revealed if gone => expire(seat),
         SeatState::Revealed => others(view, lease, seat).unwrap_or(Action::Wait),
@@ -204,8 +214,10 @@ fn seated(entry: &Entry, view: &View, lease: &LeaseView, seat: &Seat, mood: Mood
         SeatState::Opened if gone => expire(seat),
         // The whole lock is at stake, and an answer counts until somebody has said that it is late.
         SeatState::Opened if seat.answer_by != 0 => Action::Answer,
+        SeatState::Opened if let Some(debtor) = debtor(lease, seat) => slash(debtor),
+        SeatState::Opened if let Some(convicted) = convicted(view, lease) => slash(convicted),
         SeatState::Opened if view.now.time < seat.payable_at => silent_ones(view, lease).unwrap_or(Action::Wait),
-        SeatState::Opened => debtor(lease, seat).map_or(Action::Settle, slash),
+        SeatState::Opened => Action::Settle,
 
         SeatState::Convicted => slash(seat),
         SeatState::Late | SeatState::Released => expire(seat),
@@ -263,6 +275,14 @@ fn draw(entry: &Entry, view: &View, lease: &LeaseView, seat: &Seat, ours: bool) 
     Action::Draw { provider: seat.provider, reveal: next.then(|| how_to_reveal(entry, view, lease, seat)) }
 }
 
+/// Another provider that has been at fault since it committed here and was drawn without an audit: read once more, its draw
+/// calls one. That is one transaction in the life of a lease, and may keep a lie from being paid beside us.
+fn at_fault(view: &View, lease: &LeaseView, ours: &Seat) -> Option<Pubkey> {
+    let may = !view.failing && lease.has_time_to_reveal(view.now) && !lease.is_over(view.job.as_ref(), view.now);
+    let others = lease.passed().filter(|seat| may && seat.provider != ours.provider);
+    others.filter(|seat| audit::reopened(seat.slot, seat.fault_slot)).map(|seat| seat.provider).next()
+}
+
 /// What others have not done in time and the lease waits for.
 fn others(view: &View, lease: &LeaseView, ours: &Seat) -> Option<Action> {
     let (job, now) = (view.job.as_ref(), view.now);
@@ -285,6 +305,11 @@ fn others(view: &View, lease: &LeaseView, ours: &Seat) -> Option<Action> {
 fn debtor<'a>(lease: &'a LeaseView, ours: &Seat) -> Option<&'a Seat> {
     let missing = ours.kind == Kind::Dispute && !ours.paid_by_rest && lease.awards < ours.pay;
     lease.seats.iter().find(|seat| missing && seat.state == SeatState::Convicted && seat.pay > 0)
+}
+
+/// A convicted seat. Its provider may never come back to it, and until somebody takes its lock the fault is not on record.
+fn convicted<'a>(view: &View, lease: &'a LeaseView) -> Option<&'a Seat> {
+    lease.seats.iter().find(|seat| !view.failing && seat.state == SeatState::Convicted)
 }
 
 #[cfg(test)]

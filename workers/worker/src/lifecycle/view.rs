@@ -6,7 +6,7 @@ use tessera_protocol::{
     hash::Digest,
     lease,
     routing::{Requirements, Threshold},
-    verdict::{self, Kind, Verdict},
+    verdict::{self, Kind, VOID_ROOT, Verdict},
 };
 use tessera_sdk::Moment;
 
@@ -23,6 +23,8 @@ pub struct View {
     pub absent_for: u64,
     /// What the chain remembers of us.
     pub record: Record,
+    /// The last step did not succeed: what others could do as well is left to them, so that nothing keeps us from our own.
+    pub failing: bool,
 }
 
 /// What the chain remembers of a provider, as far as it decides about draws.
@@ -100,6 +102,8 @@ pub struct LeaseView {
     pub audit_due: bool,
     /// It is being audited or disputed: no deadline ends it.
     pub contested: bool,
+    /// Some seat of it was drawn since it opened.
+    pub drawn: bool,
     /// Its group was closed with seats missing.
     pub exhausted: bool,
     /// Who gets the rent of the account without seats.
@@ -165,6 +169,8 @@ pub struct Seat {
     pub answer_by: i64,
     /// Which chunk, modulo their number.
     pub demand: u64,
+    /// Slot of its provider's last fault, where that was looked up; else 0.
+    pub fault_slot: u64,
 }
 
 /// The clock that the worker reads may be a little ahead of the one a transaction meets.
@@ -207,6 +213,7 @@ impl LeaseView {
             call: 0,
             audit_due: false,
             contested: false,
+            drawn: false,
             exhausted: false,
             payer: Pubkey::default(),
             units: 0,
@@ -238,6 +245,24 @@ impl LeaseView {
     #[must_use]
     pub fn is_decided(&self) -> bool {
         matches!(self.state, LeaseState::Agreed | LeaseState::Settled)
+    }
+
+    /// Whether somebody says that the module cannot be computed. Then it has to be looked at closely: what is void may pass
+    /// unseen by who only computes.
+    #[must_use]
+    pub fn is_called_void(&self) -> bool {
+        self.seats.iter().any(|seat| seat.result_root == VOID_ROOT)
+    }
+
+    /// The seats whose draw has passed and may be read once more, if their providers have been at fault since: nobody was
+    /// drawn, and nobody has revealed.
+    pub fn passed(&self) -> impl Iterator<Item = &Seat> {
+        let revealed = self.seats.iter().any(|seat| seat.state == SeatState::Revealed);
+        let again = self.state == LeaseState::Open && !self.drawn && !revealed && self.group != Kind::Dispute;
+        let passed = |seat: &&Seat| {
+            seat.state == SeatState::Committed && seat.draw == Draw::Passed && seat.kind != Kind::Dispute
+        };
+        self.seats.iter().filter(move |seat| again && passed(seat))
     }
 
     /// Whether its job has ended, and it with the job. What is contested goes on.
@@ -289,6 +314,12 @@ impl LeaseView {
         let by = self.opened_at.saturating_add(seconds.into());
         let waits = self.contested && self.gathers() && self.missing > 0 && self.opened_at != 0;
         waits && passed(by, now, self.window_slot, seconds)
+    }
+
+    /// Whether at least half of the window for revealing is left, or it has not begun.
+    #[must_use]
+    pub fn has_time_to_reveal(&self, now: Moment) -> bool {
+        self.reveal_by == 0 || self.reveal_by - now.time > i64::from(self.seconds.1 / 2)
     }
 
     /// Whether everything is there that the group waits for, and nobody has said so.

@@ -38,6 +38,7 @@ pub fn lease_view(lease: &Lease) -> LeaseView {
         call: lease.call,
         audit_due: lease.audit_due != 0,
         contested: lease.is_contested(),
+        drawn: lease.drawn != 0,
         exhausted: lease.exhausted != 0,
         payer: lease.payer,
         units: lease.units,
@@ -73,5 +74,6 @@ fn seat(seat: &tessera_sdk::Seat) -> Seat {
         payable_at: seat.payable_at,
         answer_by: seat.answer_by,
         demand: seat.demand,
+        fault_slot: 0,
     }
 }

@@ -71,6 +71,15 @@ struct Seat {
     others: usize,
 }
 
+/// Seats of one kind and pay, as many as there is room for.
+struct Seats {
+    kind: Kind,
+    room: usize,
+    pay: u64,
+    /// Whether their lease has to be looked at closely.
+    closely: bool,
+}
+
 /// What came of looking for a lease.
 pub enum Found {
     /// Claims that have landed, or may have.
@@ -120,9 +129,11 @@ impl Claimer {
     }
 
     /// How many seats of a job can be taken that pay as its leases do: as long as stake and time suffice.
-    fn most(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, (kind, room, pay): (Kind, usize, u64)) -> usize {
+    fn most(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, seats: &Seats) -> usize {
+        let Seats { kind, room, pay, closely } = *seats;
         let job = &ready.job;
-        let estimate = ready.unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
+        let unit_seconds = if closely { ready.checked_seconds } else { ready.unit_seconds };
+        let estimate = unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
         let possible = |more: &usize| {
             // While nobody knows how long a lease takes, one is enough to find out.
             let own = if *more == 0 { 0.0 } else { estimate.unwrap_or(f64::MAX) * *more as f64 };
@@ -146,17 +157,17 @@ impl Claimer {
         }
         let view = chain::job_view(job, &me.provider);
         let mut found = Vec::new();
-        let mut most = usize::MAX;
         for lease in self.context.tessera.contested_leases(Some(&job.address)).await? {
             let id = LeaseId::new(&job.address, lease.index);
-            if found.len() >= most || !lease.group.votes() || !self.is_free(&id, in_hand) {
+            if !lease.group.votes() || !self.is_free(&id, in_hand) {
                 continue;
             }
-            most = self.most(ready, in_hand, me, (lease.group, in_hand.room.1, lease.pay));
-            if most == 0 {
-                break;
-            }
             let mut lease_view = chain::lease_view(&lease);
+            let (kind, closely) = (lease.group, lease_view.is_called_void());
+            let seats = Seats { kind, room: in_hand.room.1, pay: lease.pay, closely };
+            if found.len() >= self.most(ready, in_hand, me, &seats) {
+                continue;
+            }
             let along = match seeds.of_lease(&job.address, lease.index, &mut lease_view).await? {
                 Seeded::There => None,
                 Seeded::With(along) => Some(along),
@@ -173,7 +184,6 @@ impl Claimer {
                 (Verdict::Taken, None) => {}
             }
         }
-        found.truncate(most);
         Ok(found)
     }
 
@@ -181,7 +191,8 @@ impl Claimer {
     /// for anybody.
     async fn look(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, seeds: &Seeds) -> Result<Vec<Seat>, Error> {
         let pay = u64::from(ready.job.units_per_lease).saturating_mul(ready.job.price_per_unit);
-        let mut most = self.most(ready, in_hand, me, (Kind::Base, in_hand.room.0, pay));
+        let seats = Seats { kind: Kind::Base, room: in_hand.room.0, pay, closely: false };
+        let mut most = self.most(ready, in_hand, me, &seats);
         if most == 0 || self.context.terms().check(&offer(&ready.job)).is_err() {
             return Ok(vec![]);
         }

@@ -8,10 +8,10 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     context::Context,
     jobs::{Jobs, PrepareError},
-    sealing::Sealing,
+    sealing::{self, Sealing},
 };
 use crate::{
-    execution::{ExecutionError, Runner},
+    execution::{By, ExecutionError, Runner, Work},
     journal::{LeaseId, Sealed},
 };
 
@@ -54,15 +54,17 @@ impl Computer {
     /// A computer whose child process starts with the first lease.
     #[must_use]
     pub fn new(context: Arc<Context>, jobs: Jobs) -> Self {
-        let runner = Mutex::new(context.new_runner());
+        let runner = Mutex::new(context.new_runner(By::Backend));
         Self { context, jobs, runner }
     }
 
-    /// Computes a lease by `until`, seals its outputs under a fresh key and leaves them in the outbox.
+    /// Computes a lease by `until`, seals its outputs under a fresh key and leaves them in the outbox. Where its units come to
+    /// a fault on every machine, that is the result. `closely`: by the interpreter with all its checks, for a lease of which
+    /// somebody has said so.
     ///
     /// # Errors
     /// If that does not succeed in time.
-    pub async fn compute(&self, id: &LeaseId, until: Instant) -> Result<Sealed, ComputeError> {
+    pub async fn compute(&self, id: &LeaseId, until: Instant, closely: bool) -> Result<Sealed, ComputeError> {
         let job = id.job();
         let prepared = self.jobs.prepared(&job).await?;
         let units = match self.context.tessera.job(&job).await {
@@ -72,19 +74,69 @@ impl Computer {
         };
         let count = u32::try_from(units.end - units.start).map_err(|e| PrepareError::Refused(e.to_string()))?;
 
+        // Held to the end, whoever computes: the memory of this machine is for one at a time.
         let mut runner = self.runner.lock().await;
         if Instant::now() >= until {
             return Err(ComputeError::TooLate);
         }
+        let units = Units { work: &prepared.work, first: units.start, count, until };
         let start = Instant::now();
-        let sealing = Sealing::start(self.context.me.provider.to_bytes(), count, self.context.outbox.clone())?;
-        runner.run(&prepared.work, units.start, count, until, |output| sealing.take(output)).await?;
+        let mut done = if closely {
+            let done = self.run(&mut self.context.new_runner(By::Checks), &units).await;
+            // Where time has run out it is known how long it takes at least; a fault ends it before that shows.
+            if !matches!(&done, Err(ComputeError::Execution(ExecutionError::Void(_) | ExecutionError::Job(_)))) {
+                self.jobs.measured(&job, By::Checks, count, start.elapsed());
+            }
+            done
+        } else {
+            self.run(&mut runner, &units).await
+        };
+        if closely && let Err(ComputeError::Execution(ExecutionError::Job(reason))) = &done {
+            // Such a launch cannot be looked at, but perhaps computed.
+            tracing::warn!(lease = %id, reason, "the interpreter cannot look for what makes the lease void");
+            done = self.run(&mut runner, &units).await;
+        }
+        let done = match done {
+            Err(ComputeError::Execution(ExecutionError::Suspected { reason, units: suspects })) => {
+                tracing::warn!(lease = %id, reason, "asking the processor about what the GPU reports");
+                let mut processor = self.context.new_runner(By::Processor);
+                Err(processor.confirm(units.work, &suspects, units.until, &reason).await.into())
+            }
+            done => done,
+        };
         drop(runner);
         let took = start.elapsed();
-        self.jobs.measured(&job, count, took);
-        tracing::info!(lease = %id, units = count, sealed = sealing.sealed(), ?took, "computed");
-        sealing.finish().await
+        match done {
+            Ok(sealing) => {
+                if !closely {
+                    self.jobs.measured(&job, By::Backend, count, took);
+                }
+                tracing::info!(lease = %id, units = count, sealed = sealing.sealed(), ?took, "computed");
+                sealing.finish().await
+            }
+            Err(ComputeError::Execution(ExecutionError::Void(reason))) => {
+                tracing::warn!(lease = %id, reason, "the lease is void: no machine can compute it");
+                sealing::void()
+            }
+            Err(e) => Err(e),
+        }
     }
+
+    /// Has `runner` compute the units of a lease, which are sealed as they come.
+    async fn run(&self, runner: &mut Runner, units: &Units<'_>) -> Result<Sealing, ComputeError> {
+        let Units { work, first, count, until } = *units;
+        let sealing = Sealing::start(self.context.me.provider.to_bytes(), count, self.context.outbox.clone())?;
+        runner.run(work, first, count, until, |output| sealing.take(output)).await?;
+        Ok(sealing)
+    }
+}
+
+/// The units of a lease, and until when they may be computed.
+struct Units<'a> {
+    work: &'a Work,
+    first: u64,
+    count: u32,
+    until: Instant,
 }
 
 /// Chain time `by` as a moment of this machine, less a margin of the lease's time for sealing, putting and committing.

@@ -20,8 +20,8 @@ use super::sender::Sender;
 use crate::{
     cache::Cache,
     claims::{Claimant, Terms},
-    config::Config,
-    execution::{ChildCommand, Limits, Runner},
+    config::{Backend, Config},
+    execution::{By, ChildCommand, Limits, Runner},
     journal::Journal,
     lifecycle::{Me, Record},
 };
@@ -158,8 +158,12 @@ impl Context {
     /// What this worker takes.
     #[must_use]
     pub fn terms(&self) -> Terms {
+        let work = &self.config.work;
         Terms {
-            min_price_per_unit: self.config.work.min_price_per_unit,
+            min_price_per_unit: work.min_price_per_unit,
+            max_lock_multiple: work.max_lock_multiple,
+            max_lead: work.max_lead,
+            max_challenge_seconds: work.max_challenge_seconds,
             max_output: self.config.max_output(),
             max_input: self.config.max_input(),
             has: self.standing().has,
@@ -182,14 +186,20 @@ impl Context {
 
     /// A runner of execution processes.
     #[must_use]
-    pub fn new_runner(&self) -> Runner {
+    pub fn new_runner(&self, by: By) -> Runner {
         // The program that runs, even if it was replaced on disk meanwhile: both ends must speak the same version.
         let own = if cfg!(target_os = "linux") { Some("/proc/self/exe".into()) } else { std::env::current_exe().ok() };
         let program = own.unwrap_or_else(|| "tessera-worker".into());
         let unit_seconds = self.limits.unit.as_secs().to_string();
-        let backend = self.config.executor.backend.name();
+        let backend = match by {
+            By::Backend => self.config.executor.backend,
+            By::Processor | By::Checks => Backend::Cpu,
+        };
         let mut arguments: Vec<String> =
-            ["execute", "--backend", backend, "--unit-seconds", &unit_seconds].map(str::to_owned).to_vec();
+            ["execute", "--backend", backend.name(), "--unit-seconds", &unit_seconds].map(str::to_owned).to_vec();
+        if by == By::Checks {
+            arguments.push("--checks".into());
+        }
         let data = &self.config.data;
         if data.cubins_mib > 0 {
             let directory = data.directory.join("cubins").to_string_lossy().into_owned();

@@ -19,6 +19,7 @@ use super::{
     claimer::{ClaimError, Claimer, Found, InHand},
     compute::Computer,
     context::Context,
+    inspection::Inspector,
     jobs::Jobs,
     observe::{self, Observed},
     report::{Counts, Reporter},
@@ -47,6 +48,8 @@ enum News {
     Stepped(Box<Entry>, Result<(), StepError>),
     Claimed(Result<Found, ClaimError>),
     Refreshed(Result<()>),
+    /// Outputs of others were looked at, and so many found missing or wrong.
+    Inspected(u64),
 }
 
 /// The loop's state.
@@ -55,6 +58,7 @@ pub struct Engine {
     jobs: Jobs,
     steps: Steps,
     claimer: Arc<Claimer>,
+    inspector: Arc<Inspector>,
     slots: HashMap<LeaseId, Slot>,
     mood: Mood,
     /// When the mood gets worse, or the engine stops.
@@ -90,6 +94,7 @@ impl Engine {
         Ok(Self {
             steps: Steps::new(Arc::clone(&context), jobs.clone(), computer),
             claimer: Arc::new(Claimer::new(Arc::clone(&context), jobs.clone())),
+            inspector: Arc::new(Inspector::new(Arc::clone(&context), jobs.clone())),
             reporter: Reporter::new(&context.config.data.directory),
             context,
             jobs,
@@ -284,6 +289,7 @@ impl Engine {
             }
             News::Stepped(entry, result) => self.stepped(*entry, result)?,
             News::Claimed(result) => self.claimed(result)?,
+            News::Inspected(flawed) => self.counts.flawed += flawed,
             News::Refreshed(result) => {
                 self.refreshing = false;
                 self.refresh_after = Instant::now() + REFRESH;

@@ -24,7 +24,7 @@ use crate::{
     backoff,
     cache::{CacheError, Pinned},
     claims::Offer,
-    execution::{ExecutionError, Work},
+    execution::{By, ExecutionError, Work},
     journal::LeaseId,
 };
 
@@ -89,6 +89,10 @@ struct Known {
     standing: Standing,
     /// Measured seconds for a unit.
     unit_seconds: Option<f64>,
+    /// The same where it is looked at closely.
+    checked_seconds: Option<f64>,
+    /// Whether it was said why it is left to others.
+    told: bool,
 }
 
 /// What is known about the market's jobs.
@@ -107,6 +111,8 @@ pub struct Ready {
     pub job: Job,
     /// Measured seconds for a unit.
     pub unit_seconds: Option<f64>,
+    /// The same where it is looked at closely, with the checks of the interpreter.
+    pub checked_seconds: Option<f64>,
 }
 
 impl Jobs {
@@ -138,7 +144,8 @@ impl Jobs {
             Some(seen) => seen.job = job,
             None => {
                 let standing = Standing::Unknown { since_failures: 0, not_before: Instant::now() };
-                known.insert(job.address, Known { job, standing, unit_seconds: None });
+                let (unit_seconds, checked_seconds) = (None, None);
+                known.insert(job.address, Known { job, standing, unit_seconds, checked_seconds, told: false });
                 self.news.notify_one();
             }
         }
@@ -152,8 +159,14 @@ impl Jobs {
             let (job, offer) = (&known.job, offer(&known.job));
             let takes_claims =
                 lease::fits(now, job.deadline, job.lease_seconds, job.reveal_seconds, job.challenge_seconds);
-            let base = job.is_open() && takes_claims && !job.is_complete() && terms.check(&offer).is_ok();
+            let refused = terms.check(&offer).err();
+            let wanted = job.is_open() && takes_claims && !job.is_complete();
+            let base = wanted && refused.is_none();
             let called = job.contested > 0 && terms.check_call(&offer).is_ok();
+            if let Some(reason) = refused.filter(|_| wanted && !known.told) {
+                known.told = true;
+                tracing::info!(job = %job.address, reason, "job is left to others");
+            }
             if Instant::now() < not_before || !(base || called) {
                 continue;
             }
@@ -195,7 +208,7 @@ impl Jobs {
     async fn check(&self, job: &Job) -> Result<Arc<Prepared>, PrepareError> {
         let prepared = self.fetch(job).await?;
         let by = Instant::now() + self.context.limits.start;
-        match self.context.new_runner().check(&prepared.work, by).await {
+        match self.context.new_runner(By::Backend).check(&prepared.work, by).await {
             Ok(()) => Ok(prepared),
             Err(ExecutionError::Job(reason)) => Err(PrepareError::Refused(reason)),
             Err(e) => Err(PrepareError::Later(e.to_string())),
@@ -273,7 +286,11 @@ impl Jobs {
     pub fn ready(&self) -> Vec<Ready> {
         let known = self.known();
         let ready = known.values().filter(|known| matches!(known.standing, Standing::Ready(_)) && is_alive(&known.job));
-        let mut jobs: Vec<Ready> = ready.map(|k| Ready { job: k.job.clone(), unit_seconds: k.unit_seconds }).collect();
+        let ready = ready.map(|known| {
+            let Known { job, unit_seconds, checked_seconds, .. } = known;
+            Ready { job: job.clone(), unit_seconds: *unit_seconds, checked_seconds: *checked_seconds }
+        });
+        let mut jobs: Vec<Ready> = ready.collect();
         jobs.sort_by_key(|ready| (std::cmp::Reverse(ready.job.price_per_unit), ready.job.deadline, ready.job.address));
         jobs
     }
@@ -293,10 +310,11 @@ impl Jobs {
     }
 
     /// Notes how long `units` of a job took.
-    pub fn measured(&self, address: &Pubkey, units: u32, took: Duration) {
+    pub fn measured(&self, address: &Pubkey, by: By, units: u32, took: Duration) {
         if let Some(known) = self.known().get_mut(address) {
             let new = took.as_secs_f64() / f64::from(units.max(1));
-            known.unit_seconds = Some(known.unit_seconds.map_or(new, |old| old + NEWEST * (new - old)));
+            let seconds = if by == By::Checks { &mut known.checked_seconds } else { &mut known.unit_seconds };
+            *seconds = Some(seconds.map_or(new, |old| old + NEWEST * (new - old)));
         }
     }
 
@@ -333,5 +351,8 @@ pub fn offer(job: &Job) -> Offer {
         units_per_lease: job.units_per_lease,
         units: job.units,
         asks: job.requirements(),
+        lock_multiple: job.lock_multiple,
+        lead: job.lead,
+        challenge_seconds: job.challenge_seconds,
     }
 }

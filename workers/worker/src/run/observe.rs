@@ -1,6 +1,6 @@
 //! Asking the chain about leases, many at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use solana_pubkey::Pubkey;
 use tessera_sdk::{Error, Moment, Tessera};
@@ -8,8 +8,11 @@ use tessera_sdk::{Error, Moment, Tessera};
 use super::chain;
 use crate::{
     journal::LeaseId,
-    lifecycle::{JobView, LeaseView},
+    lifecycle::{JobView, LeaseView, SeatState},
 };
+
+/// Most providers looked up at once: what one request takes.
+const PROVIDERS: usize = 100;
 
 /// A lease and its job as the chain shows them.
 pub struct Observed {
@@ -45,5 +48,28 @@ pub async fn observe(tessera: &Tessera, provider: &Pubkey, leases: Vec<LeaseId>)
             lease: lease.map(|lease| chain::lease_view(&lease)),
         }));
     }
+    look_for_faults(tessera, provider, &mut observed).await;
     Ok(observed)
+}
+
+/// Looks up whether those who share leases with `provider` have been at fault since they committed, where that makes a
+/// difference: one more request, and only while something is committed that others have committed too.
+async fn look_for_faults(tessera: &Tessera, provider: &Pubkey, observed: &mut [Observed]) {
+    let leases = || observed.iter().filter_map(|seen| seen.lease.as_ref());
+    let committed = |lease: &&LeaseView| lease.seat(provider).is_some_and(|seat| seat.state == SeatState::Committed);
+    let others = leases().filter(committed).flat_map(LeaseView::passed).map(|seat| seat.provider);
+    let others: BTreeSet<Pubkey> = others.filter(|other| other != provider).take(PROVIDERS).collect();
+    if others.is_empty() {
+        return;
+    }
+    let others: Vec<Pubkey> = others.into_iter().collect();
+    let found = match tessera.providers_at(&others).await {
+        Ok(found) => found,
+        Err(error) => return tracing::debug!(%error, "cannot look up those who share leases"),
+    };
+    let slots: BTreeMap<Pubkey, u64> =
+        found.into_iter().flatten().map(|found| (found.address, found.fault_slot)).collect();
+    for seat in observed.iter_mut().filter_map(|seen| seen.lease.as_mut()).flat_map(|lease| &mut lease.seats) {
+        seat.fault_slot = slots.get(&seat.provider).copied().unwrap_or_default();
+    }
 }

@@ -34,6 +34,9 @@ pub struct Counts {
     pub disputes: u64,
     /// Returned, expired, slashed, or settled by others.
     pub gone: u64,
+    /// Seats of others in the same leases whose outputs were not in the store as they were agreed on.
+    #[serde(default)]
+    pub flawed: u64,
 }
 
 impl Counts {

@@ -11,10 +11,11 @@ use std::{
 };
 
 use tessera_protocol::{
-    cid::{CHUNK_LEN, CidHasher},
+    cid::{CHUNK_LEN, Cid, CidHasher},
     commitment::LeaseHasher,
     outputs::Layout,
     seal,
+    verdict::VOID_ROOT,
 };
 use tokio::task::JoinHandle;
 
@@ -75,6 +76,17 @@ impl Sealing {
     }
 }
 
+/// What is committed where there is nothing to seal: no output, no work, and a root that says so.
+///
+/// # Errors
+/// If the system gives no random numbers.
+pub fn void() -> Result<Sealed, ComputeError> {
+    let (mut key, mut nonce) = ([0; 32], [0; 32]);
+    getrandom::fill(&mut key)?;
+    getrandom::fill(&mut nonce)?;
+    Ok(Sealed { result_root: VOID_ROOT, work_root: VOID_ROOT, key, nonce, cid: Cid::default(), len: 0 })
+}
+
 /// The outputs of a lease so far.
 struct Outputs {
     hasher: LeaseHasher,
@@ -123,10 +135,7 @@ impl Outputs {
 mod tests {
     use std::time::Duration;
 
-    use tessera_protocol::{
-        cid::Cid,
-        outputs::{self, Shown},
-    };
+    use tessera_protocol::outputs::{self, Shown};
 
     use super::*;
 
@@ -184,6 +193,12 @@ mod tests {
             }
             assert_eq!(hasher.roots(), Some((one.result_root, one.work_root)));
         }
+    }
+
+    #[test]
+    fn void_results_hide_what_they_are_until_they_are_revealed() {
+        let (one, two) = (void().unwrap(), void().unwrap());
+        assert!(one.is_void() && one.key != two.key && one.nonce != two.nonce);
     }
 
     #[tokio::test]

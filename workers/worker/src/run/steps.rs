@@ -81,12 +81,17 @@ impl Steps {
         self.context.sender.send(instructions.to_vec()).await
     }
 
-    /// Computes the lease.
+    /// Computes the lease; `closely`: looking for what makes it void.
     ///
     /// # Errors
     /// If that fails.
-    pub async fn execute(&self, entry: &mut Entry, until: tokio::time::Instant) -> Result<(), StepError> {
-        let result = self.computer.compute(&entry.id, until).await?;
+    pub async fn execute(
+        &self,
+        entry: &mut Entry,
+        until: tokio::time::Instant,
+        closely: bool,
+    ) -> Result<(), StepError> {
+        let result = self.computer.compute(&entry.id, until, closely).await?;
         entry.result = Some(result);
         self.at(entry, Phase::Executed)?;
         fault::reached("executed", &self.context.config.data.directory);
@@ -101,12 +106,15 @@ impl Steps {
         let (Some(commitment), Some(result)) = (entry.commitment(), entry.result.clone()) else {
             return Err(StepError::Unexpected("there is no result to commit"));
         };
-        self.put(entry, &result.cid).await?;
+        if !result.is_void() {
+            self.put(entry, &result.cid).await?;
+        }
         self.at(entry, Phase::Committing)?;
         let (job, me) = (entry.id.job(), self.context.me);
         let commit = ix::commit_result(&me.operator, &me.provider, &job, entry.id.index, commitment, result.cid);
         self.send(&[commit]).await?;
-        tracing::info!(lease = %entry.id, sealed = %result.cid, bytes = result.len, "committed");
+        let void = result.is_void();
+        tracing::info!(lease = %entry.id, sealed = %result.cid, bytes = result.len, void, "committed");
         fault::reached("committed", &self.context.config.data.directory);
         Ok(())
     }

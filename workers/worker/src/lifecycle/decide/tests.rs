@@ -54,6 +54,7 @@ fn seat(provider: Pubkey, state: SeatState) -> Seat {
         payable_at: 0,
         answer_by: 0,
         demand: 0,
+        fault_slot: 0,
     }
 }
 
@@ -83,7 +84,8 @@ impl World {
         let ours = seat(ME.provider, SeatState::Leased);
         let lease = LeaseView { missing: 0, payer: ME.operator, seats: vec![ours], ..LeaseView::fresh(&job) };
         let now = Moment { slot: SLOT + 2, time: NOW };
-        let view = View { now, job: Some(job), lease: Some(lease), absent_for: 0, record: Record::default() };
+        let view =
+            View { now, job: Some(job), lease: Some(lease), absent_for: 0, record: Record::default(), failing: false };
         Self { entry, view }
     }
 
@@ -189,6 +191,7 @@ fn slash(provider: Pubkey) -> Action {
 const ADOPT: Action = Action::Adopt { attempt: 7, kind: Kind::Base, pay: 5 };
 /// Revealing where others are still to do so, and where it decides.
 const REVEAL: Action = Action::Reveal(Reveal { key: false, settle: false });
+const EXECUTE: Action = Action::Execute { until: BY, closely: false };
 const OPEN: Action = Action::Open { settle: true };
 const REVEAL_ALL: Action = Action::Reveal(Reveal { key: true, settle: true });
 
@@ -198,6 +201,8 @@ fn draw(reveal: Option<Reveal>) -> Action {
 
 mod audits;
 mod demands;
+mod peers;
+mod voids;
 
 #[test]
 fn a_claim_is_waited_for_adopted_or_forgotten() {
@@ -217,7 +222,7 @@ fn a_result_of_another_attempt_is_void() {
 
 #[test]
 fn leased_is_executed_committed_returned_or_expired() {
-    World::new().does(Action::Execute { until: BY });
+    World::new().does(EXECUTE);
     World::new().executed().does(Action::Commit);
     World::new().executed().does_when(Mood::Leaving, Action::Commit);
     World::new().does_when(Mood::Draining, Action::Return);
@@ -226,7 +231,7 @@ fn leased_is_executed_committed_returned_or_expired() {
     World::new().after(62).does(expire(ME.provider));
     World::new().executed().after(62).does(expire(ME.provider));
     World::new().no_job().does(expire(ME.provider));
-    World::new().with(|w| w.job().cancelled = true).does(Action::Execute { until: BY });
+    World::new().with(|w| w.job().cancelled = true).does(EXECUTE);
 }
 
 #[test]

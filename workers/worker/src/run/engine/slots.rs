@@ -1,7 +1,8 @@
 //! The leases in hand, each with what is to be done about it next.
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use solana_pubkey::Pubkey;
 use tessera_protocol::verdict::Kind;
 use tokio::{task::AbortHandle, time::Instant};
 
@@ -9,6 +10,7 @@ use super::{
     super::{
         compute::moment,
         context::Context,
+        inspection::Own,
         observe::Observed,
         outbox,
         steps::{StepError, Steps},
@@ -18,7 +20,7 @@ use super::{
 use crate::{
     backoff,
     journal::{Entry, JournalError, LeaseId, Phase},
-    lifecycle::{Action, Exit, LeaseView, Mood, SeatState, View, decide},
+    lifecycle::{Action, Exit, LeaseView, Mood, Seat, SeatState, View, decide},
 };
 
 /// After so many failed tries a lease is given back.
@@ -41,6 +43,8 @@ pub(super) struct Slot {
     pub give_up: bool,
     /// Nothing is expected of us soon.
     pub idle: bool,
+    /// Those in the lease whose outputs were looked at.
+    inspected: HashSet<Pubkey>,
 }
 
 impl Slot {
@@ -55,7 +59,19 @@ impl Slot {
             failures: 0,
             give_up: false,
             idle: false,
+            inspected: HashSet::new(),
         }
+    }
+
+    /// Seats whose outputs are opened and not yet looked at, while ours is and time is left to demand them.
+    fn take_uninspected(&mut self, lease: &LeaseView, me: &Pubkey, now: i64) -> Option<(Own, Vec<Seat>)> {
+        let open = |seat: &Seat| seat.state == SeatState::Opened && seat.answer_by == 0 && now < seat.payable_at;
+        let result = self.entry.result.as_ref().filter(|result| !result.is_void())?;
+        lease.seat(me).filter(|ours| open(ours))?;
+        let others = lease.seats.iter().filter(|seat| seat.provider != *me && open(seat));
+        let new: Vec<Seat> = others.filter(|seat| self.inspected.insert(seat.provider)).cloned().collect();
+        let own = || Own { id: self.entry.id, units: lease.units, result: result.clone() };
+        (!new.is_empty()).then(|| (own(), new))
     }
 }
 
@@ -67,13 +83,22 @@ impl Engine {
         let ours = lease.as_ref().and_then(|lease| lease.seat(&self.context.me.provider)).map(|seat| seat.state);
         slot.absent_since = if ours.is_some() { None } else { slot.absent_since.or_else(|| Some(Instant::now())) };
         let absent_for = slot.absent_since.map_or(0, |since| since.elapsed().as_secs());
-        let view = View { now, job, lease, absent_for, record: self.context.standing().record() };
+        let failing = slot.failures > 0;
+        let view = View { now, job, lease, absent_for, record: self.context.standing().record(), failing };
         // The key may have gone along with the reveal.
         if ours == Some(SeatState::Opened) && slot.entry.phase < Phase::Opening {
             slot.entry.phase = Phase::Opening;
         }
         // What cannot be computed is given back at once, whatever it is for.
         let mood = if slot.give_up { Mood::Leaving } else { self.mood };
+        let inspect =
+            view.lease.as_ref().and_then(|lease| slot.take_uninspected(lease, &self.context.me.provider, now.time));
+        if let Some((own, seats)) = inspect {
+            let (inspector, news) = (Arc::clone(&self.inspector), self.news.clone());
+            tokio::spawn(async move {
+                let _ = news.send(News::Inspected(inspector.look(&own, &seats).await));
+            });
+        }
         let action = decide(&slot.entry, &view, &self.context.me, mood);
         match action {
             Action::Wait => {
@@ -169,9 +194,9 @@ async fn perform(steps: &Steps, entry: &mut Entry, action: Action, view: &View) 
     let lease =
         || -> Result<&LeaseView, StepError> { view.lease.as_ref().ok_or(StepError::Unexpected("there is no lease")) };
     match action {
-        Action::Execute { until } => {
+        Action::Execute { until, closely } => {
             let seconds = view.job.as_ref().map_or(0, |job| job.lease_seconds);
-            steps.execute(entry, moment(until, view.now.time, seconds)).await
+            steps.execute(entry, moment(until, view.now.time, seconds), closely).await
         }
         Action::Commit => steps.commit(entry).await,
         Action::Draw { provider, reveal } => steps.draw(entry, lease()?, &provider, reveal).await,

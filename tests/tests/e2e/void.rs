@@ -1,0 +1,108 @@
+//! A module that no machine can compute: who finds that out is paid for it, and nobody loses anything.
+
+use std::{fs, process::Stdio, time::Duration};
+
+use tessera_protocol::verdict::VOID_ROOT;
+use tessera_sdk::{Event, JobFilter};
+use tokio::time::{Instant, sleep};
+
+use crate::{faults::network, history::settlements, process::PATIENCE};
+
+/// Every unit writes its number into 64 words; the last one writes them a mebibyte beyond its buffer.
+const MODULE: &str = r"
+.version 7.0
+.target sm_80
+.address_size 64
+.visible .entry fill(.param .u64 out, .param .u32 unit)
+{
+    .reg .pred %p<2>;
+    .reg .b32 %r<3>;
+    .reg .b64 %rd<5>;
+    ld.param.u64 %rd1, [out];
+    ld.param.u32 %r1, [unit];
+    cvta.to.global.u64 %rd2, %rd1;
+    mov.u32 %r2, %tid.x;
+    mul.wide.u32 %rd3, %r2, 4;
+    add.s64 %rd4, %rd2, %rd3;
+    setp.ne.u32 %p1, %r1, 3;
+    @%p1 bra WRITE;
+    add.s64 %rd4, %rd4, 1048576;
+WRITE:
+    st.global.u32 [%rd4], %r1;
+    ret;
+}
+";
+
+/// Four units in two leases. With its gas declared, nothing is tried before the job is posted.
+const PLAN: &str = r#"
+name = "void"
+module = "void.ptx"
+units = 4
+output = "out"
+unit_gas = 100000
+
+[[buffer]]
+name = "out"
+len = 256
+
+[[step]]
+[[step.launch]]
+kernel = "fill"
+grid = [1]
+block = [64]
+args = [{ buffer = "out" }, { unit = "u32" }]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_leaves_its_buffers_is_paid_for_as_void() {
+    let (network, _workers) = network(2, 1..=2, &[]);
+    let tessera = network.connect().await;
+    fs::write(network.path("void.ptx"), MODULE).unwrap();
+    fs::write(network.path("void.toml"), PLAN).unwrap();
+    let mut command = network.tessera();
+    command.args(["--json", "run", "--price", "0.5", "--units-per-lease", "2", "--lease-seconds", "60", "--yes"]);
+    command.arg("--out").arg(network.path("outputs")).arg(network.path("void.toml")).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("cannot be computed"), "{said}");
+
+    // The other lease goes on all the same, and both replicas of both are paid.
+    let market = network.market();
+    let end = Instant::now() + PATIENCE;
+    let job = loop {
+        let job = tessera.jobs(&market, JobFilter::All).await.unwrap().pop().unwrap();
+        if job.is_complete() && job.owed == 0 {
+            break job;
+        }
+        assert!(Instant::now() < end, "{} of {} leases settled", job.settled_leases, job.leases);
+        sleep(Duration::from_millis(200)).await;
+    };
+    let mut close = network.tessera();
+    let closed = close.args(["job", "close", &job.address.to_string()]).stdin(Stdio::null()).output().unwrap();
+    assert!(closed.status.success(), "{}", String::from_utf8_lossy(&closed.stderr));
+
+    let history = tessera.job_history(&job.address).await.unwrap();
+    let seats = settlements(&history);
+    assert_eq!(seats.len(), 4, "{seats:?}");
+    for seat in &seats {
+        assert_eq!((seat.pay, seat.root == VOID_ROOT), (2 * job.price_per_unit, seat.lease == 1), "{seat:?}");
+    }
+    let nothing_is_sealed = |event: &Event| matches!(event, Event::LeaseSettled(e) if e.sealed == [0; 32]);
+    assert_eq!(history.iter().filter(|recorded| nothing_is_sealed(&recorded.event)).count(), 2);
+
+    // A void lease costs what any other does: docs/protocol.md, "Money".
+    let part = |amount: u64, bps: u16| amount * u64::from(bps) / 10_000;
+    let work = 2 * 4 * job.price_per_unit;
+    let deposited = work + job.audit_reserve + part(work + job.audit_reserve, job.fee_bps);
+    let fee = part(work, job.fee_bps);
+    let ledger = tessera.ledger(&job.address).await.unwrap();
+    assert!(ledger.closed && ledger.balances(), "{ledger:?}");
+    assert_eq!((ledger.deposited, ledger.paid_sum()), (deposited, work));
+    assert_eq!((ledger.treasury, ledger.fee()), (part(fee, job.treasury_bps), fee));
+    assert_eq!((ledger.refunded, ledger.slashed, ledger.surplus), (deposited - work - fee, 0, 0));
+    for n in 1..=2 {
+        let provider = tessera.provider(&network.provider(n)).await.unwrap().unwrap();
+        assert_eq!((provider.earned, provider.leases_settled), (work / 2, 2));
+        assert_eq!((provider.faults, provider.expiries, provider.lost, provider.locked), (0, 0, 0, 0));
+    }
+}

@@ -1,0 +1,192 @@
+//! Which settings there are, and what they are where the file does not say.
+
+use std::path::PathBuf;
+
+use directories::ProjectDirs;
+use serde::Deserialize;
+use solana_pubkey::Pubkey;
+
+/// All settings. Every one but the market and the authority has a default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which network and market.
+    pub cluster: Cluster,
+    /// Who earns.
+    pub provider: Provider,
+    /// Which work is taken, and how much of it.
+    #[serde(default)]
+    pub work: WorkSettings,
+    /// What it runs on.
+    #[serde(default)]
+    pub executor: ExecutorSettings,
+    /// What is kept on disk.
+    #[serde(default)]
+    pub data: Data,
+}
+
+/// Which network and market.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// JSON-RPC endpoints, best first.
+    pub rpc: Vec<String>,
+    /// WebSocket endpoint; derived from the first of `rpc` where it is not given.
+    pub websocket: Option<String>,
+    /// The market.
+    #[serde(deserialize_with = "parsed")]
+    pub market: Pubkey,
+    /// Paid on top of the base fee, in micro-lamports per compute unit.
+    #[serde(default)]
+    pub priority_fee: u64,
+    /// How often leases in hand are looked at when nothing else happens.
+    #[serde(default = "two_seconds")]
+    pub poll_seconds: f64,
+}
+
+/// Who earns.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The wallet that owns stake and earnings.
+    #[serde(deserialize_with = "parsed")]
+    pub authority: Pubkey,
+    /// File with the worker's own key, which signs claims and results and pays fees and rents.
+    #[serde(default = "operator_keypair")]
+    pub operator_keypair: PathBuf,
+}
+
+/// Which work is taken, and how much of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkSettings {
+    /// Jobs that pay less for a unit are left to others, in base units of the market's token.
+    pub min_price_per_unit: u64,
+    /// Most leases in hand at once, those included that only wait for other providers.
+    pub max_leases: usize,
+    /// Leases claimed ahead while one is computed.
+    pub prefetch: usize,
+    /// Jobs of which a seat locks more pays than this are left to others.
+    pub max_lock_multiple: u16,
+    /// Jobs whose disputes need a longer lead than this are left to others.
+    pub max_lead: u8,
+    /// Jobs that pay later than this after outputs are opened are left to others.
+    pub max_challenge_seconds: u32,
+    /// Most outputs of one lease; a few times this much memory is used for sealing them.
+    pub max_output_mib: u64,
+    /// Most inputs and module of one job.
+    pub max_input_mib: u64,
+    /// Longest time that one unit may take.
+    pub unit_seconds: u64,
+    /// Hosts of stores that may be used; empty allows all.
+    pub stores: Vec<String>,
+    /// How long a worker that is asked to stop goes on with what it has begun.
+    pub shutdown_seconds: u64,
+}
+
+impl Default for WorkSettings {
+    fn default() -> Self {
+        Self {
+            min_price_per_unit: 0,
+            max_leases: 32,
+            prefetch: 1,
+            max_lock_multiple: 200,
+            max_lead: 32,
+            max_challenge_seconds: 86_400,
+            max_output_mib: 1024,
+            max_input_mib: 8192,
+            unit_seconds: 600,
+            stores: Vec::new(),
+            shutdown_seconds: 60,
+        }
+    }
+}
+
+/// What the worker computes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// The GPUs of the machine if there are any, else its processor.
+    #[default]
+    Auto,
+    /// NVIDIA GPUs.
+    Cuda,
+    /// The processor.
+    Cpu,
+}
+
+impl Backend {
+    /// As it is written in the file and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cuda => "cuda",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+/// What units run on.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExecutorSettings {
+    /// Which backend.
+    pub backend: Backend,
+    /// Resident memory that the execution process may use; 0: three quarters of the machine's.
+    pub memory_mib: u64,
+    /// Region number announced to the market, 0 to 63.
+    pub region: u8,
+}
+
+/// What is kept on disk.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Journal, cache and status.
+    pub directory: PathBuf,
+    /// Most space for modules and inputs.
+    pub cache_mib: u64,
+    /// Most space for modules that the GPU driver has compiled; 0: none are kept.
+    pub cubins_mib: u64,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { directory: default_directory(), cache_mib: 20_480, cubins_mib: 512 }
+    }
+}
+
+fn parsed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Pubkey, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| serde::de::Error::custom(format!("expected a public key in base 58, found {text:?}")))
+}
+
+const fn two_seconds() -> f64 {
+    2.0
+}
+
+fn project() -> Option<ProjectDirs> {
+    ProjectDirs::from("", "", "tessera")
+}
+
+/// `~/.config/tessera`.
+fn config_directory() -> PathBuf {
+    project().map_or_else(|| ".".into(), |dirs| dirs.config_dir().to_owned())
+}
+
+fn default_directory() -> PathBuf {
+    project().map_or_else(|| "tessera-worker".into(), |dirs| dirs.data_dir().join("worker"))
+}
+
+/// Where the configuration lies unless said otherwise.
+#[must_use]
+pub fn default_path() -> PathBuf {
+    config_directory().join("worker.toml")
+}
+
+/// Where the worker's own key lies unless said otherwise.
+#[must_use]
+pub fn operator_keypair() -> PathBuf {
+    config_directory().join("operator.json")
+}

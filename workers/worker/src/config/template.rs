@@ -1,0 +1,90 @@
+//! The file that `tessera-worker init` writes.
+
+use std::path::Path;
+
+use solana_pubkey::Pubkey;
+
+use super::{Data, WorkSettings};
+
+/// A commented configuration file with the given settings.
+#[must_use]
+pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &Path, data: &Path) -> String {
+    let WorkSettings {
+        min_price_per_unit,
+        max_leases,
+        prefetch,
+        max_lock_multiple,
+        max_lead,
+        max_challenge_seconds,
+        max_output_mib,
+        max_input_mib,
+        unit_seconds,
+        shutdown_seconds,
+        ..
+    } = WorkSettings::default();
+    let Data { cache_mib, cubins_mib, .. } = Data::default();
+    let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref()).to_string();
+    let rpc = toml::Value::from(rpc.to_vec());
+    let (operator, data) = (quoted(operator), quoted(data));
+    format!(
+        r#"# Configuration of tessera-worker. Lines that begin with # show the defaults.
+
+[cluster]
+# JSON-RPC endpoints, best first; the next one is used when one fails.
+rpc = {rpc}
+# WebSocket endpoint; derived from the first RPC endpoint as the solana tools do.
+# websocket = "ws://127.0.0.1:8900"
+market = "{market}"
+# Paid on top of the base fee, in micro-lamports per compute unit.
+# priority_fee = 0
+# How often leases in hand are looked at when nothing else happens.
+# poll_seconds = 2.0
+
+[provider]
+# The wallet that owns stake and earnings. Its key is needed for `register`, `stake` and `withdraw` only.
+authority = "{authority}"
+# The worker's own key: signs claims and results, pays fees and rents. Keep a little SOL on it.
+operator_keypair = {operator}
+
+[work]
+# Jobs that pay less for a unit are left to others (base units of the market's token).
+# min_price_per_unit = {min_price_per_unit}
+# Most leases in hand at once, those included that only wait for other providers.
+# max_leases = {max_leases}
+# Leases claimed ahead while one is computed.
+# prefetch = {prefetch}
+# What a seat may lock of the stake, in pays; the lead that disputes may need; and the seconds for which a job may make one wait
+# for pay after outputs are opened, while its client can demand chunks of them. The market's authority sets the first two for
+# jobs to come, clients choose the third: jobs that ask for more are left to others.
+# max_lock_multiple = {max_lock_multiple}
+# max_lead = {max_lead}
+# max_challenge_seconds = {max_challenge_seconds}
+# Most outputs of one lease, and most inputs of one job.
+# max_output_mib = {max_output_mib}
+# max_input_mib = {max_input_mib}
+# Longest time that one unit may take.
+# unit_seconds = {unit_seconds}
+# Hosts of stores that may be used, for example ["store.example.org"]; empty allows all.
+# stores = []
+# How long a worker that is asked to stop goes on with what it has begun.
+# shutdown_seconds = {shutdown_seconds}
+
+[executor]
+# "cuda", "cpu", or "auto": the GPUs if there are any, else the processor.
+# backend = "auto"
+# Resident memory that the execution process may use; 0: three quarters of the machine's.
+# memory_mib = 0
+# Region number announced to the market, 0 to 63.
+# region = 0
+
+[data]
+# Journal, cache, outputs that are not paid yet, and status. The journal holds the keys of results under way: losing it loses
+# their pay. Outputs may be demanded until they are paid: losing them may lose the stake that their lease locks.
+directory = {data}
+# Most space for modules and inputs.
+# cache_mib = {cache_mib}
+# Most space for modules that the GPU driver has compiled; 0: none are kept, and each is compiled for each job.
+# cubins_mib = {cubins_mib}
+"#
+    )
+}
