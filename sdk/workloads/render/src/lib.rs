@@ -52,7 +52,10 @@ pub use crate::{
     job::{FRONT_END, MODULE, Picture, PreparedJob, UnitPlace, prepare},
     math::{Transform, Vec3, vec3},
     merge::Merge,
-    scene::{Alpha, Camera, Material, Projection, PunctualLight, Scene, Texture, Triangle, Wrap},
+    scene::{
+        Alpha, Anisotropy, Camera, Clearcoat, Encoding, Instance, Iridescence, Material, NormalMap, Projection,
+        PunctualLight, Scene, Sheen, Texture, TextureUse, Triangle, Volume, Wrap,
+    },
     settings::{CameraChoice, EnvironmentChoice, Exposure, Settings},
     sky::Sky,
 };

@@ -35,7 +35,7 @@ impl Lights {
             .materials
             .iter()
             .map(|m| {
-                let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t as usize].mean());
+                let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t.texture as usize].mean());
                 f64::from((m.emissive * mean).luminance())
             })
             .collect();

@@ -8,7 +8,7 @@ use crate::{
     error::{RenderError, Result},
     layout::{self, SMOOTH, SkyCell},
     lights::{Lights, alias_table},
-    scene::{Alpha, Material, Scene, Triangle, Wrap},
+    scene::{Alpha, Material, Scene, TextureUse, Triangle, Wrap},
 };
 
 /// Most cells along a side of the table by which the sky is sampled.
@@ -133,13 +133,13 @@ fn smooth_materials(scene: &Scene) -> Vec<bool> {
 fn attributes(triangle: &Triangle) -> layout::Attributes {
     layout::Attributes {
         normals: triangle.normals.map(|n| n.to_array()),
-        uvs: triangle.uvs,
+        uvs: triangle.uvs[0],
         material: triangle.material,
     }
 }
 
 fn material(m: &Material, smooth: bool, light_density: f32) -> layout::Material {
-    let reference = |t: Option<u32>| t.map_or(0, |t| t + 1);
+    let reference = |t: Option<TextureUse>| t.map_or(0, |t| t.texture + 1);
     layout::Material {
         base: m.base.to_array(),
         alpha: m.opacity,

@@ -97,7 +97,7 @@ fn textures_become_linear() {
         data.len()
     );
     let scene = load(&glb(&json, &data)).unwrap();
-    let texture = &scene.textures[scene.materials[1].base_texture.unwrap() as usize];
+    let texture = &scene.textures[scene.materials[1].base_texture.unwrap().texture as usize];
     let mean = texture.mean();
     assert_eq!((texture.width, texture.height), (2, 1));
     assert!((mean - vec3(1.0, 0.2158, 0.0)).length() < 2e-3, "{mean:?}");

@@ -10,10 +10,9 @@ use tessera_render::{
 
 /// A square of side 2 `half` around `centre`, spanned by `u` and `v`.
 fn square(centre: Vec3, u: Vec3, v: Vec3, material: u32) -> [Triangle; 2] {
-    let normal = u.cross(v).unit().unwrap();
     let corner = |a: f32, b: f32| centre + u * a + v * b;
     let (a, b, c, d) = (corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0));
-    [[a, b, c], [a, c, d]].map(|positions| Triangle { positions, normals: [normal; 3], uvs: [[0.0; 2]; 3], material })
+    [[a, b, c], [a, c, d]].map(|positions| Triangle::flat(positions, material))
 }
 
 fn diffuse(base: f32) -> Material {

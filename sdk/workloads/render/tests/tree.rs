@@ -39,7 +39,7 @@ fn triangles(count: usize, size: f32, numbers: &mut Numbers) -> Vec<Triangle> {
     while made.len() < count {
         let centre = numbers.vec() * 5.0;
         let positions = [0; 3].map(|_| centre + numbers.vec() * size);
-        let triangle = Triangle { positions, normals: [Vec3::default(); 3], uvs: [[0.0; 2]; 3], material: 0 };
+        let triangle = Triangle::flat(positions, 0);
         if triangle.area() > 1e-4 * size * size {
             made.push(triangle);
         }

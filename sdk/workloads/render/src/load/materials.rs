@@ -8,7 +8,7 @@ use super::{Source, images};
 use crate::{
     error::{RenderError, Result},
     math::Vec3,
-    scene::{Alpha, Material, Scene, Texture, Wrap},
+    scene::{Alpha, Encoding, Material, Scene, Texture, TextureUse, Wrap},
 };
 
 /// What of an image a material reads.
@@ -62,18 +62,21 @@ impl Loader<'_> {
             emissive: Vec3::from(m.emissive_factor()) * strength,
             alpha,
             opacity_texture: match (&base, alpha) {
-                (Some(texture), Alpha::Mask(_) | Alpha::Blend) => Some(self.texture(texture, Use::Opacity)?),
+                (Some(texture), Alpha::Mask(_) | Alpha::Blend) => {
+                    Some(TextureUse::plain(self.texture(texture, Use::Opacity)?))
+                }
                 _ => None,
             },
-            base_texture: base.map(|texture| self.texture(&texture, Use::Colour)).transpose()?,
+            base_texture: base.map(|texture| self.texture(&texture, Use::Colour).map(TextureUse::plain)).transpose()?,
             surface_texture: pbr
                 .metallic_roughness_texture()
-                .map(|info| self.texture(&info.texture(), Use::Data))
+                .map(|info| self.texture(&info.texture(), Use::Data).map(TextureUse::plain))
                 .transpose()?,
             emissive_texture: m
                 .emissive_texture()
-                .map(|info| self.texture(&info.texture(), Use::Colour))
+                .map(|info| self.texture(&info.texture(), Use::Colour).map(TextureUse::plain))
                 .transpose()?,
+            ..Material::default()
         };
         let numbers = [r, g, b, opacity, material.metallic, material.roughness, strength, material.emissive.largest()];
         if numbers.iter().any(|v| !v.is_finite() || *v < 0.0) {
@@ -100,14 +103,16 @@ impl Loader<'_> {
             WrappingMode::MirroredRepeat => Wrap::Mirror,
         };
         let texel = |p: &image::Rgba<u8>| match usage {
-            Use::Colour => Texture::pack([p[0], p[1], p[2]].map(from_srgb)),
-            Use::Data => Texture::pack([p[0], p[1], p[2]].map(|v| f32::from(v) / 255.0)),
-            Use::Opacity => Texture::pack([f32::from(p[3]) / 255.0; 3]),
+            Use::Colour => Encoding::Root.pack([p[0], p[1], p[2]].map(from_srgb)),
+            Use::Data => Encoding::Root.pack([p[0], p[1], p[2]].map(|v| f32::from(v) / 255.0)),
+            Use::Opacity => Encoding::Root.pack([f32::from(p[3]) / 255.0; 3]),
         };
         let made = Texture {
             width: pixels.width(),
             height: pixels.height(),
             wrap: [wrap(texture.sampler().wrap_s()), wrap(texture.sampler().wrap_t())],
+            nearest: false,
+            encoding: Encoding::Root,
             texels: pixels.pixels().map(texel).collect(),
         };
         let index = self.textures.len() as u32;

@@ -39,12 +39,8 @@ pub(super) fn read(source: &Source<'_>, mesh: &gltf::Mesh<'_>, place: &Transform
         let material = primitive.material().index().map_or(0, |i| i as u32 + 1);
         for corners in corners(primitive.mode(), &indices) {
             let corners = corners.map(|i| i as usize);
-            let mut triangle = Triangle {
-                positions: corners.map(|i| positions[i]),
-                normals: [Vec3::default(); 3],
-                uvs: uvs.as_ref().map_or([[0.0; 2]; 3], |uvs| corners.map(|i| uvs[i])),
-                material,
-            };
+            let mut triangle = Triangle::flat(corners.map(|i| positions[i]), material);
+            triangle.uvs[0] = uvs.as_ref().map_or([[0.0; 2]; 3], |uvs| corners.map(|i| uvs[i]));
             let Some(flat) = triangle.cross().unit() else {
                 continue; // no area
             };
