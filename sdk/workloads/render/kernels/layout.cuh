@@ -1,5 +1,6 @@
 // The bytes of the two input buffers. Mirrored by src/layout.rs; change both together.
 #pragma once
+#include "material.cuh"
 #include "tessera.cuh"
 
 // Start of the frame buffer; one Camera per frame follows.
@@ -72,29 +73,6 @@ struct alignas(16) Attributes {
     float uv[6];
     u32 material;
 };
-
-struct alignas(16) Material {
-    float base[3];
-    float alpha;
-    float emissive[3];
-    float cutoff;         // alpha test; above 1: alpha is compared with a random number
-    float metallic, roughness;
-    float light_density;  // density over area with which light sampling picks a point of this material; 0: never
-    u32 base_texture;     // index + 1, or 0
-    u32 alpha_texture, surface_texture, emissive_texture;
-    u32 flags;
-};
-// Some triangle corner normals differ from the plane's.
-#define SMOOTH 1u
-
-struct alignas(16) Texture {
-    u32 first;         // texel
-    u32 width, height;
-    u32 wrap;          // bits 0-1 for u, 2-3 for v
-};
-#define WRAP_REPEAT 0u
-#define WRAP_CLAMP 1u
-#define WRAP_MIRROR 2u
 
 struct alignas(16) Light {
     float a[3]; // triangle: corner; point, spot: position; directional, sun: direction towards the light

@@ -109,10 +109,9 @@ T_FN bool sample_light(const Scene *scene, Vec p, float choice, float u, float v
         if (light->triangle != NO_NODE) {
             const Attributes *at = section<Attributes>(scene, scene->attributes) + light->triangle;
             float w = 1.0f - b1 - b2;
-            float s = t_fma(at->uv[0], w, t_fma(at->uv[2], b1, at->uv[4] * b2));
-            float t = t_fma(at->uv[1], w, t_fma(at->uv[3], b1, at->uv[5] * b2));
-            const Material *m = section<Material>(scene, scene->materials) + at->material;
-            power = power * sample_texture(scene, m->emissive_texture, s, t);
+            float uv[4] = {t_fma(at->uv[0], w, t_fma(at->uv[2], b1, at->uv[4] * b2)),
+                           t_fma(at->uv[1], w, t_fma(at->uv[3], b1, at->uv[5] * b2)), 0.0f, 0.0f};
+            power = emission(scene, section<Material>(scene, scene->materials) + at->material, uv);
         }
         out->radiance = power * t_rcp(out->density);
         return true;

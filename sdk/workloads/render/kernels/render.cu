@@ -53,6 +53,7 @@ struct Path {
 // A sample of a light that counts if nothing is in between.
 struct Shadow {
     Vec gain;
+    Vec origin;
     Vec direction;
     float distance; // 0: there is none
 };
@@ -72,56 +73,53 @@ T_FN bool shade(const Scene *scene, const Frame *f, const Ray *hit, Path *path, 
     Float4 at2 = at[2], at3 = at[3];
     const Material *m = section<Material>(scene, scene->materials) + t_bits(at3.w);
     float wu = t_clamp(hit->u, 0.0f, 1.0f), wv = t_clamp(hit->v, 0.0f, 1.0f), ww = 1.0f - wu - wv;
-    float s = t_fma(at2.y, ww, t_fma(at2.w, wu, at3.y * wv)), t = t_fma(at2.z, ww, t_fma(at3.x, wu, at3.z * wv));
-
-    Vec emissive = vec(m->emissive[0], m->emissive[1], m->emissive[2]);
-    if (largest(emissive) > 0.0f) {
-        if (m->emissive_texture) emissive = emissive * sample_texture(scene, m->emissive_texture, s, t);
-        float w = 1.0f;
-        if (path->density > 0.0f && m->light_density > 0.0f) {
-            float facing = t_max(t_abs(dot(vec(plane), d)), 1e-6f);
-            w = mis(path->density, t_div(m->light_density * hit->limit * hit->limit, facing));
-        }
-        path->sum = path->sum + bounded(path->through * emissive * w, path->bounce, f->clamp);
-    }
-    if (path->bounce == f->max_bounces) return false;
-
-    Vec base = vec(m->base[0], m->base[1], m->base[2]);
-    float metallic = m->metallic, roughness = m->roughness;
-    if (m->base_texture) base = base * sample_texture(scene, m->base_texture, s, t);
-    if (m->surface_texture) {
-        Vec r = sample_texture(scene, m->surface_texture, s, t);
-        roughness *= r.y;
-        metallic *= r.z;
-    }
-    // Rough enough, after the first surface, that no path meets a small bright spot by chance.
-    if (path->bounce > 0) roughness = t_max(roughness, f->blur);
-    Vec facing = vec(plane);
-    if (dot(facing, d) > 0.0f) facing = -facing;
-    Vec normal = facing;
+    Hit point;
+    point.material = m;
+    point.at = mad(d, hit->limit, path->origin);
+    point.out = -d;
+    point.plane = vec(plane);
+    point.normal = point.plane;
     if (m->flags & SMOOTH) {
         Float4 at0 = at[0], at1 = at[1];
-        normal = mad(vec(at0), ww, mad(vec(at0.w, at1.x, at1.y), wu, vec(at1.z, at1.w, at2.x) * wv));
-        normal = normalize(normal);
-        if (dot(normal, facing) < 0.0f) normal = -normal;
-        // A smooth normal that looks away from the eye would make the surface black.
-        if (!(dot(normal, d) < 0.0f)) normal = facing;
+        Vec n = mad(vec(at0), ww, mad(vec(at0.w, at1.x, at1.y), wu, vec(at1.z, at1.w, at2.x) * wv));
+        n = normalize(n);
+        point.normal = dot(n, point.plane) < 0.0f ? -n : n;
     }
-    Surface surf = surface(normal, -d, base, metallic, roughness);
-    Vec o = mad(facing, scene->epsilon, mad(d, hit->limit, path->origin));
-    path->origin = o;
+    point.tangent = {0.0f, 0.0f, 0.0f, 0.0f};
+    point.uv[0] = t_fma(at2.y, ww, t_fma(at2.w, wu, at3.y * wv));
+    point.uv[1] = t_fma(at2.z, ww, t_fma(at3.x, wu, at3.z * wv));
+    point.uv[2] = point.uv[3] = 0.0f;
+    point.color = {1.0f, 1.0f, 1.0f, 1.0f};
+
+    Vec light = emitted(scene, &point);
+    if (largest(light) > 0.0f) {
+        float w = 1.0f;
+        if (path->density > 0.0f && m->light_density > 0.0f) {
+            float facing = t_max(t_abs(dot(point.plane, d)), 1e-6f);
+            w = mis(path->density, t_div(m->light_density * hit->limit * hit->limit, facing));
+        }
+        path->sum = path->sum + bounded(path->through * light * w, path->bounce, f->clamp);
+    }
+    if (path->bounce == f->max_bounces || (m->flags & UNLIT)) return false;
+
+    Surface surf;
+    // Rough enough, after the first surface, that no path meets a small bright spot by chance.
+    surface(scene, &point, path->bounce > 0 ? f->blur : 0.0f, &surf);
+    // Where rays start again: off the surface, on the side of the eye or on the other one.
+    Vec near = mad(surf.facing, scene->epsilon, point.at), far = mad(surf.facing, -scene->epsilon, point.at);
 
     float choice, lobe, u, v;
     next2(&path->random, &choice, &lobe);
     if (scene->light_count) {
         LightSample light;
         next2(&path->random, &u, &v);
-        if (sample_light(scene, o, choice, u, v, &light) && dot(light.direction, facing) > 0.0f) {
+        if (sample_light(scene, near, choice, u, v, &light)) {
             float other;
             Vec gain = path->through * evaluate(&surf, light.direction, &other) * light.radiance;
             if (light.density > 0.0f) gain = gain * mis(light.density, other);
             if (largest(gain) > 0.0f) {
                 shadow->gain = bounded(gain, path->bounce, f->clamp);
+                shadow->origin = dot(light.direction, surf.facing) > 0.0f ? near : far;
                 shadow->direction = light.direction;
                 shadow->distance = t_fma(light.distance, -1e-4f, light.distance);
             }
@@ -129,11 +127,12 @@ T_FN bool shade(const Scene *scene, const Frame *f, const Ray *hit, Path *path, 
     }
 
     next2(&path->random, &u, &v);
-    d = scatter(&surf, lobe, u, v);
-    Vec gain = evaluate(&surf, d, &path->density);
-    if (!(path->density > 0.0f) || !(dot(d, facing) > 0.0f)) return false;
-    path->direction = d;
-    path->through = path->through * gain * t_rcp(path->density);
+    Scatter next;
+    if (!scatter(&surf, lobe, u, v, &next)) return false;
+    path->origin = next.through ? far : near;
+    path->direction = next.direction;
+    path->density = next.density;
+    path->through = path->through * next.weight;
     if (path->bounce > 0) {
         float keep = t_min(largest(path->through), 0.95f);
         if (t_unit(t_hash(path->random.key ^ (path->random.index * 0x85ebca6bu))) >= keep) return false;
@@ -195,8 +194,8 @@ T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
                 alive = true;
             }
             bool any = shadow.distance > 0.0f;
-            start(&ray, path.origin, any ? shadow.direction : path.direction, any ? shadow.distance : 1e30f, any,
-                  path.random.key ^ path.random.index, stack);
+            start(&ray, any ? shadow.origin : path.origin, any ? shadow.direction : path.direction,
+                  any ? shadow.distance : 1e30f, any, path.random.key ^ path.random.index, stack);
         }
         traverse(scene, &ray, STEPS, stack);
         if (ray.ref != NO_NODE) continue;

@@ -1,16 +1,40 @@
-// The metallic-roughness surface of glTF 2.0: a diffuse lobe under a GGX lobe.
+// What a ray meets, and how it scatters light: the metallic-roughness surface of glTF 2.0.
 #pragma once
 #include "layout.cuh"
+#include "texture.cuh"
 
+// A point that a ray has met.
+struct Hit {
+    Vec at;
+    Vec out;        // unit, to where the ray came from
+    Vec plane;      // unit normal of the triangle's front
+    Vec normal;     // interpolated, unit, on the same side as `plane`
+    Float4 tangent; // interpolated, w: sign of the bitangent; zero if there is none
+    float uv[4];    // two sets
+    Float4 color;   // of the vertices
+    const Material *material;
+};
+
+// A point's scattering.
 struct Surface {
+    Vec facing;                     // the plane's normal on the side of `out`
+    Vec absorption;                 // per world unit, on the other side
     Vec normal, tangent, bitangent; // shading frame
-    Vec view;                       // towards the eye
+    Vec view;                       // `out`
     Vec diffuse;                    // albedo of the diffuse lobe
     Vec f0;                         // reflectance at normal incidence
     float alpha2, alpha;
     float nv;                       // normal . view
     float smith;                    // sqrt(alpha2 + (1 - alpha2) nv^2)
     float specular;                 // probability of sampling the GGX lobe
+};
+
+// A direction drawn from a surface.
+struct Scatter {
+    Vec direction;
+    Vec weight;    // scattering times cosine over the density
+    float density; // over solid angle
+    bool through;  // whether it leaves on the other side
 };
 
 // An orthonormal frame around `n` (Duff et al., Building an Orthonormal Basis, Revisited).
@@ -27,28 +51,53 @@ T_FN float schlick(float cosine) {
     return m2 * m2 * m;
 }
 
-T_FN Surface surface(Vec normal, Vec view, Vec base, float metallic, float roughness) {
-    Surface s;
-    s.normal = normal;
-    frame(normal, &s.tangent, &s.bitangent);
-    s.view = view;
-    s.diffuse = base * (1.0f - metallic);
-    s.f0 = mad(base, metallic, vec(1.0f, 1.0f, 1.0f) * t_fma(metallic, -0.04f, 0.04f));
-    s.alpha = t_max(roughness * roughness, 0.002f);
-    s.alpha2 = s.alpha * s.alpha;
-    s.nv = t_max(dot(normal, view), 1e-4f);
-    s.smith = t_sqrt(t_fma(1.0f - s.alpha2, s.nv * s.nv, s.alpha2));
-    float mirror = largest(s.f0), rest = largest(s.diffuse);
-    mirror = t_fma(1.0f - mirror, schlick(s.nv), mirror);
-    s.specular = rest > 0.0f ? t_max(t_div(mirror, mirror + rest), 0.05f) : 1.0f;
-    return s;
+T_FN Vec base_color(const Scene *scene, const Hit *hit) {
+    const Material *m = hit->material;
+    Vec base = vec(m->base[0], m->base[1], m->base[2]) * vec(hit->color);
+    return m->base_texture ? base * read_texture(scene, m->base_texture, hit->uv) : base;
 }
 
-// Reflectance times cosine towards `light`, and the density with which scatter() picks that direction.
+// Radiance that the point gives by itself.
+T_FN Vec emitted(const Scene *scene, const Hit *hit) {
+    if (hit->material->flags & UNLIT) return base_color(scene, hit);
+    return emission(scene, hit->material, hit->uv);
+}
+
+// How the point scatters; `blur` is the least roughness.
+T_FN void surface(const Scene *scene, const Hit *hit, float blur, Surface *s) {
+    const Material *m = hit->material;
+    Vec base = base_color(scene, hit);
+    float metallic = m->metallic, roughness = m->roughness;
+    if (m->surface_texture) {
+        Vec r = read_texture(scene, m->surface_texture, hit->uv);
+        roughness *= r.y;
+        metallic *= r.z;
+    }
+    roughness = t_max(roughness, blur);
+    bool front = dot(hit->plane, hit->out) >= 0.0f;
+    s->facing = front ? hit->plane : -hit->plane;
+    s->absorption = front ? vec(m->absorption[0], m->absorption[1], m->absorption[2]) : vec(0.0f, 0.0f, 0.0f);
+    s->normal = front ? hit->normal : -hit->normal;
+    // A smooth normal that looks away from the eye would make the surface black.
+    if (!(dot(s->normal, hit->out) > 0.0f)) s->normal = s->facing;
+    frame(s->normal, &s->tangent, &s->bitangent);
+    s->view = hit->out;
+    s->diffuse = base * (1.0f - metallic);
+    s->f0 = mad(base, metallic, vec(1.0f, 1.0f, 1.0f) * t_fma(metallic, -0.04f, 0.04f));
+    s->alpha = t_max(roughness * roughness, 0.002f);
+    s->alpha2 = s->alpha * s->alpha;
+    s->nv = t_max(dot(s->normal, s->view), 1e-4f);
+    s->smith = t_sqrt(t_fma(1.0f - s->alpha2, s->nv * s->nv, s->alpha2));
+    float mirror = largest(s->f0), rest = largest(s->diffuse);
+    mirror = t_fma(1.0f - mirror, schlick(s->nv), mirror);
+    s->specular = rest > 0.0f ? t_max(t_div(mirror, mirror + rest), 0.05f) : 1.0f;
+}
+
+// Scattering times cosine towards `light` on either side, and the density with which scatter() picks that direction.
 T_FN Vec evaluate(const Surface *s, Vec light, float *density) {
     float nl = dot(s->normal, light);
     *density = 0.0f;
-    if (nl <= 0.0f) return vec(0.0f, 0.0f, 0.0f);
+    if (nl <= 0.0f || dot(s->facing, light) <= 0.0f) return vec(0.0f, 0.0f, 0.0f);
     Vec h = normalize(s->view + light);
     float nh = dot(s->normal, h), vh = t_clamp(dot(s->view, h), 0.0f, 1.0f);
     float q = t_fma(nh * nh, s->alpha2 - 1.0f, 1.0f);
@@ -63,8 +112,8 @@ T_FN Vec evaluate(const Surface *s, Vec light, float *density) {
     return mad(s->diffuse, under, f * spec);
 }
 
-// A direction from one of the lobes.
-T_FN Vec scatter(const Surface *s, float lobe, float u, float v) {
+// A direction from one of the lobes; false where it carries no light.
+T_FN bool scatter(const Surface *s, float lobe, float u, float v, Scatter *out) {
     float sine, cosine;
     t_sincos_near(T_TWO_PI * u, &sine, &cosine);
     Vec local;
@@ -81,5 +130,13 @@ T_FN Vec scatter(const Surface *s, float lobe, float u, float v) {
         float r = t_sqrt(v);
         local = vec(r * cosine, r * sine, t_sqrt(t_max(1.0f - v, 0.0f)));
     }
-    return mad(s->tangent, local.x, mad(s->bitangent, local.y, s->normal * local.z));
+    out->direction = mad(s->tangent, local.x, mad(s->bitangent, local.y, s->normal * local.z));
+    out->through = false;
+    Vec gain = evaluate(s, out->direction, &out->density);
+    if (!(out->density > 0.0f)) return false;
+    out->weight = gain * t_rcp(out->density);
+    return largest(out->weight) > 0.0f;
 }
+
+// Share of light that the point reflects, roughly.
+T_FN Vec albedo(const Surface *s) { return s->diffuse + s->f0; }

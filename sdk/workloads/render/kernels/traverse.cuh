@@ -15,15 +15,11 @@ T_FN float reciprocal(float d) { return t_rcp(t_abs(d) < 1e-18f ? (d < 0.0f ? -1
 T_FN bool passes(const Scene *scene, u32 index, float u, float v, u32 key) {
     const Attributes *at = section<Attributes>(scene, scene->attributes) + index;
     const Material *m = section<Material>(scene, scene->materials) + at->material;
-    float alpha = m->alpha;
-    if (m->alpha_texture) {
-        float w = 1.0f - u - v;
-        float s = t_fma(at->uv[0], w, t_fma(at->uv[2], u, at->uv[4] * v));
-        float t = t_fma(at->uv[1], w, t_fma(at->uv[3], u, at->uv[5] * v));
-        alpha *= sample_texture(scene, m->alpha_texture, s, t).x;
-    }
+    float w = 1.0f - u - v;
+    float uv[4] = {t_fma(at->uv[0], w, t_fma(at->uv[2], u, at->uv[4] * v)),
+                   t_fma(at->uv[1], w, t_fma(at->uv[3], u, at->uv[5] * v)), 0.0f, 0.0f};
     float cutoff = m->cutoff > 1.0f ? t_unit(t_hash(key ^ (index * 0x9E3779B9u))) : m->cutoff;
-    return alpha < cutoff;
+    return opacity(scene, m, uv, 1.0f) < cutoff;
 }
 
 // A ray on its way through the tree.

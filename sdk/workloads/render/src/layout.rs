@@ -2,6 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
+mod material;
+
+pub use self::material::*;
+
 /// Version of this layout.
 pub const LAYOUT_VERSION: u32 = 1;
 /// A child reference that is a leaf.
@@ -20,8 +24,6 @@ pub const NONE: u32 = u32::MAX;
 pub const FIXED_ONE: f64 = 16_777_216.0;
 /// Largest value of a single sample.
 pub const FIXED_MAX: f32 = 65_504.0;
-/// [`Material::flags`]: corner normals differ from the plane's.
-pub const SMOOTH: u32 = 1;
 
 /// Start of the frame buffer; one [`Camera`] per frame follows.
 #[repr(C)]
@@ -103,32 +105,6 @@ pub struct Attributes {
     pub normals: [[f32; 3]; 3],
     pub uvs: [[f32; 2]; 3],
     pub material: u32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Material {
-    pub base: [f32; 3],
-    pub alpha: f32,
-    pub emissive: [f32; 3],
-    pub cutoff: f32,
-    pub metallic: f32,
-    pub roughness: f32,
-    pub light_density: f32,
-    pub base_texture: u32,
-    pub alpha_texture: u32,
-    pub surface_texture: u32,
-    pub emissive_texture: u32,
-    pub flags: u32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Texture {
-    pub first: u32,
-    pub width: u32,
-    pub height: u32,
-    pub wrap: u32,
 }
 
 pub const LIGHT_TRIANGLE: u32 = 0;

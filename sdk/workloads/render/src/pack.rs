@@ -1,14 +1,17 @@
 //! A scene as one buffer for the kernel.
 
+mod materials;
+
 use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
 
+use self::materials::Materials;
 use crate::{
     bvh::Bvh,
     environment::Environment,
     error::{RenderError, Result},
-    layout::{self, SMOOTH, SkyCell},
+    layout::{self, SkyCell},
     lights::{Lights, alias_table},
-    scene::{Alpha, Material, Scene, TextureUse, Triangle, Wrap},
+    scene::{Alpha, Scene, Triangle},
 };
 
 /// Most cells along a side of the table by which the sky is sampled.
@@ -47,40 +50,17 @@ pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Pack
     let sun = environment.sun.filter(|_| lights.sun_density > 0.0);
     let solid = |radius: f32| std::f32::consts::TAU * (1.0 - radius.cos());
     let mut out = Sections { bytes: vec![0; size_of::<layout::Header>()] };
-    let mut texels: Vec<u32> = Vec::new();
-    let mut textures = Vec::with_capacity(scene.textures.len());
-    for texture in &scene.textures {
-        let first = u32::try_from(texels.len()).map_err(|_| too_large("textures"))?;
-        let wrap = texture.wrap.map(|w| match w {
-            Wrap::Repeat => 0,
-            Wrap::Clamp => 1,
-            Wrap::Mirror => 2,
-        });
-        textures.push(layout::Texture {
-            first,
-            width: texture.width,
-            height: texture.height,
-            wrap: wrap[0] | wrap[1] << 2,
-        });
-        texels.extend_from_slice(&texture.texels);
-    }
     let attributes: Vec<_> = tree.order.iter().map(|i| attributes(&scene.triangles[*i as usize])).collect();
-    let smooth = smooth_materials(scene);
-    let materials: Vec<_> = scene
-        .materials
-        .iter()
-        .zip(smooth.iter().zip(&lights.material_density))
-        .map(|(m, (smooth, density))| material(m, *smooth, *density))
-        .collect();
+    let materials = Materials::pack(scene, &smooth_materials(scene), &lights.material_density)?;
     let cells = sky_cells(environment, lights.sky_select);
     let farthest = low.max(-low).max(high.max(-high)).largest();
     let header = layout::Header {
         nodes: out.add(&tree.nodes)?,
         triangles: out.add(&tree.triangles)?,
         attributes: out.add(&attributes)?,
-        materials: out.add(&materials)?,
-        textures: out.add(&textures)?,
-        texels: out.add(&texels)?,
+        materials: out.add(&materials.records)?,
+        textures: out.add(&materials.textures)?,
+        texels: out.add(&materials.texels)?,
         lights: out.add(&lights.records)?,
         alias: out.add(&lights.alias)?,
         light_count: lights.records.len() as u32,
@@ -135,28 +115,6 @@ fn attributes(triangle: &Triangle) -> layout::Attributes {
         normals: triangle.normals.map(|n| n.to_array()),
         uvs: triangle.uvs[0],
         material: triangle.material,
-    }
-}
-
-fn material(m: &Material, smooth: bool, light_density: f32) -> layout::Material {
-    let reference = |t: Option<TextureUse>| t.map_or(0, |t| t.texture + 1);
-    layout::Material {
-        base: m.base.to_array(),
-        alpha: m.opacity,
-        emissive: m.emissive.to_array(),
-        cutoff: match m.alpha {
-            Alpha::Opaque => 0.0,
-            Alpha::Mask(cutoff) => cutoff.min(1.0),
-            Alpha::Blend => 2.0,
-        },
-        metallic: m.metallic.min(1.0),
-        roughness: m.roughness.min(1.0),
-        light_density,
-        base_texture: reference(m.base_texture),
-        alpha_texture: reference(m.opacity_texture),
-        surface_texture: reference(m.surface_texture),
-        emissive_texture: reference(m.emissive_texture),
-        flags: if smooth { SMOOTH } else { 0 },
     }
 }
 
