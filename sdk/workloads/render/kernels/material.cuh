@@ -27,7 +27,7 @@ struct alignas(16) Material {
     float emissive[3];
     float cutoff;         // alpha test; above 1: opacity is compared with a random number
     float metallic, roughness;
-    float light_density;  // density over area with which light sampling picks a point of this material; 0: never
+    float light_density;  // times light_scale of the scene: density over area of light samples; 0: never
     u32 flags;
     u32 base_texture, opacity_texture, surface_texture, emissive_texture;
 
@@ -54,8 +54,6 @@ struct alignas(16) Material {
     u32 film_thickness_texture;
     u32 pad[3];
 };
-// Some triangle corner normals differ from the plane's.
-#define SMOOTH 1u
 // The surface gives its base colour as light and scatters none.
 #define UNLIT 2u
 #define NORMAL_MAP 4u

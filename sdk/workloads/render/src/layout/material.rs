@@ -26,9 +26,7 @@ pub struct Texture {
     pub pad: [u32; 2],
 }
 
-/// [`Material::flags`]: corner normals differ from the plane's.
-pub const SMOOTH: u32 = 1;
-/// The base colour is light.
+/// [`Material::flags`]: the base colour is light.
 pub const UNLIT: u32 = 2;
 pub const NORMAL_MAP: u32 = 4;
 pub const SPECULAR_TEXTURES: u32 = 8;

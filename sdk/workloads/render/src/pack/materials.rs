@@ -17,12 +17,12 @@ pub struct Materials {
 }
 
 impl Materials {
-    /// Packs the materials. `smooth` says which have corner normals that differ from the plane's, `densities` with which
-    /// density over area light sampling picks a point of each.
+    /// Packs the materials. `densities` says with which density over area light sampling picks a point of each, before
+    /// it is scaled by that of the pose.
     ///
     /// # Errors
     /// If the textures have too many texels.
-    pub fn pack(scene: &Scene, smooth: &[bool], densities: &[f32]) -> Result<Self> {
+    pub fn pack(scene: &Scene, densities: &[f32]) -> Result<Self> {
         let mut texels = Vec::with_capacity(scene.textures.iter().map(|t| t.texels.len()).sum());
         let mut firsts = Vec::with_capacity(scene.textures.len());
         for texture in &scene.textures {
@@ -33,12 +33,8 @@ impl Materials {
         let records = scene
             .materials
             .iter()
-            .zip(smooth.iter().zip(densities))
-            .map(|(m, (smooth, density))| Record {
-                flags: flags(m) | if *smooth { layout::SMOOTH } else { 0 },
-                light_density: *density,
-                ..record(m, &mut uses)
-            })
+            .zip(densities)
+            .map(|(m, density)| Record { flags: flags(m), light_density: *density, ..record(m, &mut uses) })
             .collect();
         Ok(Self { records, textures: uses.records, texels })
     }
