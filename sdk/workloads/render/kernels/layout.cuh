@@ -47,7 +47,7 @@ struct alignas(16) Scene {
     float sun_axis[3];
     float sun_cosine;    // of the disc's angular radius
     float sun_radiance[3];
-    u32 pad;
+    u32 energy;          // tables of energies that every scene has, see energy.cuh
 };
 
 // Four children: their boxes by axis, then their references.

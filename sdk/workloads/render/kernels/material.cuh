@@ -52,7 +52,8 @@ struct alignas(16) Material {
     float film_thin, film_thick; // nanometres where the texture is 0 and 1
     u32 film_texture;
     u32 film_thickness_texture;
-    u32 pad[3];
+    u32 stretched;        // place of the table of energies for this anisotropy
+    u32 pad[2];
 };
 // Some triangle corner normals differ from the plane's.
 #define SMOOTH 1u

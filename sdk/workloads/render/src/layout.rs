@@ -82,7 +82,7 @@ pub struct Header {
     pub sun_axis: [f32; 3],
     pub sun_cosine: f32,
     pub sun_radiance: [f32; 3],
-    pub pad: u32,
+    pub energy: u32,
 }
 
 #[repr(C)]

@@ -29,6 +29,7 @@
 
 mod bvh;
 mod camera;
+mod energy;
 mod environment;
 mod error;
 mod image;

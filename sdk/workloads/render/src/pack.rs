@@ -51,7 +51,8 @@ pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Pack
     let solid = |radius: f32| std::f32::consts::TAU * (1.0 - radius.cos());
     let mut out = Sections { bytes: vec![0; size_of::<layout::Header>()] };
     let attributes: Vec<_> = tree.order.iter().map(|i| attributes(&scene.triangles[*i as usize])).collect();
-    let materials = Materials::pack(scene, &smooth_materials(scene), &lights.material_density)?;
+    let mut materials = Materials::pack(scene, &smooth_materials(scene), &lights.material_density)?;
+    materials.add_energies(scene, &mut out)?;
     let cells = sky_cells(environment, lights.sky_select);
     let farthest = low.max(-low).max(high.max(-high)).largest();
     let header = layout::Header {
@@ -74,7 +75,7 @@ pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Pack
         sun_axis: sun.map_or([0.0; 3], |s| s.towards.to_array()),
         sun_cosine: sun.map_or(2.0, |s| s.radius.cos()),
         sun_radiance: sun.map_or([0.0; 3], |s| (s.irradiance * (1.0 / solid(s.radius))).to_array()),
-        pad: 0,
+        energy: materials.energy,
     };
     out.bytes[..size_of::<layout::Header>()].copy_from_slice(bytes_of(&header));
     Ok(Packed { bytes: out.bytes, typical_radiance: lights.typical_radiance })
