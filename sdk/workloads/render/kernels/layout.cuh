@@ -68,7 +68,8 @@ struct alignas(16) Scene {
     float sun_axis[3];
     float sun_cosine;    // of the disc's angular radius
     float sun_radiance[3];
-    u32 pad[5];
+    u32 energy;          // tables of energies, see energy.cuh
+    u32 pad[4];
 };
 
 // Four children: their boxes by axis, then their references.

@@ -36,7 +36,7 @@ struct alignas(16) Material {
     u32 specular_texture, specular_color_texture, transmission_texture, normal_texture;
     float normal_scale;
     float ior, transmission;
-    u32 refraction;       // place of the table of energies for this ior in units of 16 bytes; 0: thin, does not refract
+    u32 refraction;       // place of the table for this ior, from the energies on in units of 16 bytes; 0: thin, does not refract
     float absorption[3];  // per world unit, behind the front
     float coat;
     float coat_roughness, coat_normal_scale;
@@ -52,7 +52,8 @@ struct alignas(16) Material {
     float film_thin, film_thick; // nanometres where the texture is 0 and 1
     u32 film_texture;
     u32 film_thickness_texture;
-    u32 pad[3];
+    u32 stretched;        // place of the table of energies for this anisotropy
+    u32 pad[2];
 };
 // The surface gives its base colour as light and scatters none.
 #define UNLIT 2u

@@ -36,20 +36,11 @@ T_FN Vec texel(u32 bits, bool linear) {
     return linear ? t : t * t;
 }
 
-// The value of Texture record number `use - 1` at a point with two sets of coordinates.
-T_FN Vec read_texture(const Scene *scene, u32 use, const float uv[4]) {
-    const Texture *texture = section<Texture>(scene, scene->textures) + (use - 1u);
-    Uint4 head = *(const Uint4 *)texture;
-    const u32 *texels = section<u32>(scene, scene->texels) + head.x;
-    u32 width = head.y, height = head.z, flags = head.w, wrap_u = flags & 3u, wrap_v = (flags >> 2) & 3u;
-    bool second = (flags & TEXTURE_SECOND_SET) != 0u, linear = (flags & TEXTURE_LINEAR) != 0u;
-    float u = second ? uv[2] : uv[0], v = second ? uv[3] : uv[1];
-    if (flags & TEXTURE_MAPPED) {
-        const float *a = texture->map[0], *b = texture->map[1];
-        float mapped = t_fma(a[0], u, t_fma(a[1], v, a[2]));
-        v = t_fma(b[0], u, t_fma(b[1], v, b[2]));
-        u = mapped;
-    }
+// The value at (u, v) of the texels of a texture whose record starts with `width`, `height`, `flags`. A function of its own,
+// not repeated wherever a texture is read.
+static __device__ __noinline__ Vec blend(const u32 *texels, u32 width, u32 height, u32 flags, float u, float v) {
+    u32 wrap_u = flags & 3u, wrap_v = (flags >> 2) & 3u;
+    bool linear = (flags & TEXTURE_LINEAR) != 0u;
     float scale = linear ? 1.0f / 1023.0f : 1.0f / (1023.0f * 1023.0f);
     if (flags & TEXTURE_NEAREST) {
         u32 x = nearest(u, width, wrap_u), y = nearest(v, height, wrap_v);
@@ -65,6 +56,21 @@ T_FN Vec read_texture(const Scene *scene, u32 use, const float uv[4]) {
     r = mad(texel(low[x1], linear), fx * top, r);
     r = mad(texel(high[x0], linear), (1.0f - fx) * bottom, r);
     return mad(texel(high[x1], linear), fx * bottom, r);
+}
+
+// The value of Texture record number `use - 1` at a point with two sets of coordinates.
+T_FN Vec read_texture(const Scene *scene, u32 use, const float uv[4]) {
+    const Texture *texture = section<Texture>(scene, scene->textures) + (use - 1u);
+    Uint4 head = *(const Uint4 *)texture;
+    bool second = (head.w & TEXTURE_SECOND_SET) != 0u;
+    float u = second ? uv[2] : uv[0], v = second ? uv[3] : uv[1];
+    if (head.w & TEXTURE_MAPPED) {
+        const float *a = texture->map[0], *b = texture->map[1];
+        float mapped = t_fma(a[0], u, t_fma(a[1], v, a[2]));
+        v = t_fma(b[0], u, t_fma(b[1], v, b[2]));
+        u = mapped;
+    }
+    return blend(section<u32>(scene, scene->texels) + head.x, head.y, head.z, head.w, u, v);
 }
 
 // The radiance that a material emits; what unlit surfaces show is not part of it.

@@ -113,7 +113,8 @@ pub struct Pose {
     pub sun_axis: [f32; 3],
     pub sun_cosine: f32,
     pub sun_radiance: [f32; 3],
-    pub pad: [u32; 5],
+    pub energy: u32,
+    pub pad: [u32; 4],
 }
 
 impl Pose {
@@ -132,6 +133,7 @@ impl Pose {
             &mut self.alias,
             &mut self.sky,
             &mut self.sky_cells,
+            &mut self.energy,
         ] {
             *section -= place;
         }

@@ -30,6 +30,7 @@
 
 mod bvh;
 mod camera;
+mod energy;
 mod environment;
 mod error;
 mod image;

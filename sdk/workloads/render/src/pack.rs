@@ -87,6 +87,7 @@ pub fn pack(shared: &Shared, geometry: &Geometry, poses: &[Pose]) -> Result<Vec<
         materials: out.add(&shared.materials.records)?,
         textures: out.add(&shared.materials.textures)?,
         texels: out.add(&shared.materials.texels)?,
+        energy: out.add(&shared.materials.energies.bytes)?,
         sky: out.add(&shared.sky)?,
         sky_size: shared.sky_size,
         sky_cells: out.add(&shared.cells.1)?,

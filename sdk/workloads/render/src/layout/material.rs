@@ -82,7 +82,8 @@ pub struct Material {
     pub film_thick: f32,
     pub film_texture: u32,
     pub film_thickness_texture: u32,
-    pub pad: [u32; 3],
+    pub stretched: u32,
+    pub pad: [u32; 2],
 }
 
 const _: () = assert!(size_of::<Texture>() == 48 && size_of::<Material>() == 224);

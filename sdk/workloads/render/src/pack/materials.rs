@@ -1,10 +1,19 @@
 //! Materials and textures in the kernel's layout.
 
+use std::collections::{HashMap, hash_map::Entry};
+
+use bytemuck::cast_slice;
+
+use super::Sections;
 use crate::{
+    energy,
     error::Result,
     layout::{self, Material as Record},
     scene::{Alpha, Encoding, Material, NormalMap, Scene, Texture, TextureUse, Wrap},
 };
+
+/// How far an index of refraction must differ from 1 to bend light: less cannot be told from rounding.
+const LEAST_BEND: f32 = 0.005;
 
 /// All materials of a scene, and what they read.
 pub struct Materials {
@@ -14,6 +23,8 @@ pub struct Materials {
     pub textures: Vec<layout::Texture>,
     /// The texels of all textures.
     pub texels: Vec<u32>,
+    /// Tables of energies: first those that every scene has, then those that records name by their place.
+    pub energies: Sections,
 }
 
 impl Materials {
@@ -36,7 +47,39 @@ impl Materials {
             .zip(densities)
             .map(|(m, density)| Record { flags: flags(m), light_density: *density, ..record(m, &mut uses) })
             .collect();
-        Ok(Self { records, textures: uses.records, texels })
+        let energies = Sections { bytes: Vec::new() };
+        let mut materials = Self { records, textures: uses.records, texels, energies };
+        materials.add_energies(scene)?;
+        Ok(materials)
+    }
+
+    /// Adds the tables by which the materials keep their energy, and tells the records where.
+    fn add_energies(&mut self, scene: &Scene) -> Result<()> {
+        let out = &mut self.energies;
+        let common = energy::common();
+        let bytes = [cast_slice(&common.glossy), cast_slice::<_, u8>(&common.sheen)].concat();
+        out.add(&bytes)?;
+        // One table for each index and each strength that occurs.
+        let (mut refracting, mut stretched) = (HashMap::new(), HashMap::new());
+        for (record, material) in self.records.iter_mut().zip(&scene.materials) {
+            if record.flags & layout::TRANSMISSION != 0 && refracts(material) {
+                record.refraction = match refracting.entry(material.ior.to_bits()) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => *new.insert(out.add(&energy::refracting(f64::from(material.ior)))?),
+                };
+            }
+            if record.flags & layout::ANISOTROPY != 0 {
+                // A texture of strengths has one table, for its mean.
+                let texture = material.anisotropy.and_then(|a| a.texture);
+                let mean = texture.map_or(1.0, |t| scene.textures[t.texture as usize].mean().z);
+                let strength = record.anisotropy * mean;
+                record.stretched = match stretched.entry(strength.to_bits()) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => *new.insert(out.add(&energy::anisotropic(f64::from(strength)))?),
+                };
+            }
+        }
+        Ok(())
     }
 }
 
@@ -83,6 +126,11 @@ impl Uses<'_> {
     fn normals(&mut self, normals: Option<NormalMap>) -> (u32, f32) {
         normals.map_or((0, 1.0), |n| (self.of(Some(n.texture)), n.scale))
     }
+}
+
+/// Whether light that passes the surface is bent: not in thin sheets, nor where both sides are the same.
+fn refracts(m: &Material) -> bool {
+    m.volume.is_some() && m.ior > 0.0 && (m.ior - 1.0).abs() > LEAST_BEND
 }
 
 /// Which parts of its record the kernel reads.
