@@ -50,6 +50,7 @@ pub use crate::{
     error::{RenderError, Result},
     image::Image,
     job::{FRONT_END, MODULE, Picture, PreparedJob, UnitPlace, prepare},
+    load::{Animation, SceneFile},
     math::{Transform, Vec3, vec3},
     merge::Merge,
     scene::{

@@ -94,12 +94,27 @@ impl Triangle {
 }
 
 impl Scene {
-    /// Smallest and largest coordinates; both zero for a scene without triangles.
+    /// Smallest and largest coordinates; both zero for a scene without triangles. Instances count with the boxes around
+    /// their meshes.
     #[must_use]
     pub fn bounds(&self) -> (Vec3, Vec3) {
-        let mut points = self.triangles.iter().flat_map(|t| t.positions);
-        let Some(first) = points.next() else { return (Vec3::default(), Vec3::default()) };
-        points.fold((first, first), |(low, high), p| (low.min(p), high.max(p)))
+        let boxes: Vec<_> = self.meshes.iter().map(|mesh| extent(mesh.iter().flat_map(|t| t.positions))).collect();
+        let corners = self.instances.iter().flat_map(|instance| {
+            let found = boxes.get(instance.mesh as usize).copied().flatten();
+            found
+                .into_iter()
+                .flat_map(|(low, high)| {
+                    let choose =
+                        move |i: u32, bit: u32, low: f32, high: f32| if i >> bit & 1 == 0 { low } else { high };
+                    (0..8).map(move |i| Vec3 {
+                        x: choose(i, 0, low.x, high.x),
+                        y: choose(i, 1, low.y, high.y),
+                        z: choose(i, 2, low.z, high.z),
+                    })
+                })
+                .map(|corner| instance.place.point(corner))
+        });
+        extent(self.triangles.iter().flat_map(|t| t.positions).chain(corners)).unwrap_or_default()
     }
 
     /// Whether anything in the scene gives light.
@@ -111,4 +126,10 @@ impl Scene {
                 .iter()
                 .any(|t| self.materials.get(t.material as usize).is_some_and(|m| m.emissive.largest() > 0.0))
     }
+}
+
+/// Smallest and largest coordinates of points.
+fn extent(mut points: impl Iterator<Item = Vec3>) -> Option<(Vec3, Vec3)> {
+    let first = points.next()?;
+    Some(points.fold((first, first), |(low, high), p| (low.min(p), high.max(p))))
 }
