@@ -12,7 +12,7 @@
 
 // Least roughness: alpha of 0.002. That of sheen, below which its fit is steep.
 #define LEAST_ROUGHNESS 0.0447214f
-#define LEAST_SHEEN 0.1f
+#define LEAST_SHEEN 0.133333333f
 // Reflectance of a coat, whose index of refraction is 1.5.
 #define COAT_MIRROR 0.04f
 
@@ -207,6 +207,7 @@ T_FN void transmit(const Scene *scene, const Hit *hit, const Draft *d, float *le
     if (m->transmission_texture) share *= read_texture(scene, m->transmission_texture, hit->uv).x;
     Vec color = d->base * (share * (1.0f - d->metallic));
     s->diffuse = s->diffuse * (1.0f - share);
+    if (d->front) s->absorption = vec(m->absorption[0], m->absorption[1], m->absorption[2]);
     if (!m->refraction) {
         s->layers |= THIN;
         s->through = color * t_div(*left, d->energy.x);
@@ -287,7 +288,6 @@ T_FN void surface(const Scene *scene, const Hit *hit, float blur, Surface *s) {
     dielectric_base(scene, hit, &d);
     d.front = dot(hit->plane, hit->out) >= 0.0f;
     s->facing = d.front ? hit->plane : -hit->plane;
-    s->absorption = d.front ? vec(m->absorption[0], m->absorption[1], m->absorption[2]) : vec(0.0f, 0.0f, 0.0f);
     Vec normal = flags & NORMAL_MAP ? bent(scene, hit, m->normal_texture, m->normal_scale) : hit->normal;
     s->axes = axes(seen(hit, normal, d.front));
     s->layers = 0u;
@@ -305,24 +305,31 @@ T_FN void surface(const Scene *scene, const Hit *hit, float blur, Surface *s) {
     if (flags & FILM) add_film(scene, hit, s->view.z, &d);
     Vec one = vec(1.0f, 1.0f, 1.0f);
     d.rise = vec(d.specular, d.specular, d.specular) - d.mirror;
-    // What facets pass on to each other (Turquin 2019), metal and dielectric on their own.
+    // What facets pass on to each other (Turquin 2019), dielectric and metal on their own.
     float lost = t_rcp(d.energy.x) - 1.0f;
-    Vec boost = mad(d.metal, lost, one);
-    d.metal_rise = (one - d.metal) * boost;
-    d.metal = d.metal * boost;
-    boost = mad(d.mirror, lost, one);
-    Vec mirror = d.mirror * boost, rise = d.rise * boost;
-    float left = 1.0f - largest(mad(mirror, d.energy.x, rise * d.energy.y));
-    s->mirror = mad(d.metal - mirror, d.metallic, mirror);
-    s->rise = mad(d.metal_rise - rise, d.metallic, rise);
+    Vec boost = mad(d.mirror, lost, one);
+    s->mirror = d.mirror * boost;
+    s->rise = d.rise * boost;
+    float left = 1.0f - largest(mad(s->mirror, d.energy.x, s->rise * d.energy.y));
+    if (d.metallic > 0.0f) {
+        boost = mad(d.metal, lost, one);
+        d.metal_rise = (one - d.metal) * boost;
+        d.metal = d.metal * boost;
+        s->mirror = mad(d.metal - s->mirror, d.metallic, s->mirror);
+        s->rise = mad(d.metal_rise - s->rise, d.metallic, s->rise);
+    } else {
+        d.metal = d.metal_rise = vec(0.0f, 0.0f, 0.0f);
+    }
     s->diffuse = d.base * (1.0f - d.metallic);
-    s->through = s->sheen = vec(0.0f, 0.0f, 0.0f);
+    s->through = s->sheen = s->absorption = vec(0.0f, 0.0f, 0.0f);
     if (flags & TRANSMISSION) transmit(scene, hit, &d, &left, s);
     s->diffuse = s->diffuse * left;
     float scattered = largest(s->diffuse);
     // Of grazing light less comes below the facets: Schlick's weight, scaled so that the sum over all directions is 1.
     s->grazing = d.specular;
-    s->diffuse = s->diffuse * t_div(T_INV_PI, t_fma(d.specular, -1.0f / 21.0f, 1.0f));
+    // 1 / (1 - x / 21) as a series.
+    float missing = d.specular * (1.0f / 21.0f), series = t_fma(missing, t_fma(missing, missing + 1.0f, 1.0f), 1.0f);
+    s->diffuse = s->diffuse * (T_INV_PI * series);
     float specular = largest(mad(s->mirror, d.energy.x, s->rise * d.energy.y));
     if (flags & (TRANSMISSION | SHEEN | COAT)) {
         // What passes a sheet has a chance of its own, what is refracted shares that of reflection.
@@ -433,55 +440,71 @@ T_FN Vec evaluate(const Surface *s, Vec light, float *density) {
     return weigh(s, into(&s->axes, light), light, dot(s->facing, light) > 0.0f, density);
 }
 
+// Where the mirror image of the view on a visible facet lies.
+T_FN Vec mirrored(const Ggx *facets, Vec view, float sine, float cosine, float v) {
+    Vec h = visible_normal(facets, view, sine, cosine, v);
+    return mad(h, 2.0f * dot(view, h), -view);
+}
+
+// A direction from the facets, in their frame.
+T_FN Vec scatter_facets(const Surface *s, float lobe, float sine, float cosine, float v, bool *through) {
+    Vec h = visible_normal(&s->facets, s->view, sine, cosine, v);
+    float vh = dot(s->view, h);
+    if (s->layers & REFRACTION) {
+        Vec reflectance;
+        float passed, inverse = t_rcp(s->eta), square = t_fma(t_fma(vh, vh, -1.0f), inverse * inverse, 1.0f);
+        if (lobe >= s->specular * reflects(s, vh, &reflectance, &passed) && square > 0.0f) {
+            *through = true;
+            return mad(h, t_fma(vh, inverse, -t_sqrt(square)), s->view * -inverse);
+        }
+    }
+    return mad(h, 2.0f * vh, -s->view);
+}
+
+// A direction from one of the lobes that layers add, in the frame of the facets. `lobe` lies beyond those of other
+// surfaces, or below zero: then the direction stays as it is.
+T_FN Vec scatter_layer(const Surface *s, float lobe, float sine, float cosine, float v, Vec local, bool *through) {
+    if (lobe < 0.0f) return local;
+    if (s->layers & THIN) {
+        if (lobe < s->passing) {
+            local = mirrored(&s->facets, s->view, sine, cosine, v);
+            *through = true;
+            return vec(local.x, local.y, -local.z);
+        }
+        lobe -= s->passing;
+    }
+    if (s->layers & SHEEN) {
+        if (lobe < s->sheen_chance) {
+            float r = t_sqrt(v * (2.0f - v));
+            return vec(r * cosine, r * sine, 1.0f - v);
+        }
+        lobe -= s->sheen_chance;
+    }
+    if ((s->layers & COAT) && lobe < s->coat_chance) {
+        local = mirrored(&s->coat, s->coat_view, sine, cosine, v);
+        return into(&s->axes, from(&s->coat_axes, local));
+    }
+    return local;
+}
+
 // A direction from one of the lobes; false where it carries no light.
 T_FN bool scatter(const Surface *s, float lobe, float u, float v, Scatter *out) {
     float sine, cosine;
     t_sincos_near(T_TWO_PI * u, &sine, &cosine);
     Vec local;
+    out->through = false;
     if (lobe < s->specular) {
-        Vec h = visible_normal(&s->facets, s->view, sine, cosine, v);
-        float vh = dot(s->view, h);
-        local = mad(h, 2.0f * vh, -s->view);
-        if (s->layers & REFRACTION) {
-            Vec reflectance;
-            float passed, inverse = t_rcp(s->eta), square = t_fma(t_fma(vh, vh, -1.0f), inverse * inverse, 1.0f);
-            if (lobe >= s->specular * reflects(s, vh, &reflectance, &passed) && square > 0.0f) {
-                local = mad(h, t_fma(vh, inverse, -t_sqrt(square)), s->view * -inverse);
-            }
-        }
-        out->direction = from(&s->axes, local);
+        local = scatter_facets(s, lobe, sine, cosine, v, &out->through);
     } else {
         float r = t_sqrt(v);
         local = vec(r * cosine, r * sine, t_sqrt(t_max(1.0f - v, 0.0f)));
-        out->direction = from(&s->axes, local);
-        if (s->layers & (THIN | SHEEN | COAT)) {
-            lobe -= s->specular;
-            if ((s->layers & THIN) && lobe >= 0.0f) {
-                if (lobe < s->passing) {
-                    Vec h = visible_normal(&s->facets, s->view, sine, cosine, v);
-                    local = mad(h, 2.0f * dot(s->view, h), -s->view);
-                    local.z = -local.z;
-                    out->direction = from(&s->axes, local);
-                }
-                lobe -= s->passing;
-            }
-            if ((s->layers & SHEEN) && lobe >= 0.0f) {
-                if (lobe < s->sheen_chance) {
-                    r = t_sqrt(v * (2.0f - v));
-                    local = vec(r * cosine, r * sine, 1.0f - v);
-                    out->direction = from(&s->axes, local);
-                }
-                lobe -= s->sheen_chance;
-            }
-            if ((s->layers & COAT) && lobe >= 0.0f && lobe < s->coat_chance) {
-                Vec h = visible_normal(&s->coat, s->coat_view, sine, cosine, v);
-                out->direction = from(&s->coat_axes, mad(h, 2.0f * dot(s->coat_view, h), -s->coat_view));
-                local = into(&s->axes, out->direction);
-            }
-        }
+        if (s->layers & (THIN | SHEEN | COAT))
+            local = scatter_layer(s, lobe - s->specular, sine, cosine, v, local, &out->through);
     }
+    out->direction = from(&s->axes, local);
+    // Facets that turn light to the wrong side lose it; the tables know.
     bool above = dot(s->facing, out->direction) > 0.0f;
-    out->through = !above;
+    if (above == out->through || (out->through && local.z >= 0.0f)) return false;
     out->density = 0.0f;
     Vec gain = weigh(s, local, out->direction, above, &out->density);
     if (!(out->density > 0.0f)) return false;

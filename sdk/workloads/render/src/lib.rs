@@ -30,6 +30,7 @@
 
 mod bvh;
 mod camera;
+mod denoise;
 mod energy;
 mod environment;
 mod error;
@@ -54,6 +55,7 @@ mod work;
 
 pub use crate::{
     bvh::{Bvh, Hit},
+    denoise::{DENOISE_FRONT_END, DENOISE_MODULE, DenoiseJob, prepare_denoise},
     environment::{Environment, Sun},
     error::{RenderError, Result},
     image::Image,

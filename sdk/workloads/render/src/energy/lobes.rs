@@ -5,6 +5,8 @@ use std::f64::consts::{FRAC_PI_2, PI, TAU};
 /// Points by which a lobe is integrated: a Fibonacci lattice.
 const POINTS: usize = 1597;
 const STEP: usize = 987;
+/// Least roughness of sheen, as in `kernels/surface.cuh`; an entry of its table.
+const LEAST_SHEEN: f64 = 2.0 / 15.0;
 
 /// Points of the unit square, spread evenly.
 fn points() -> impl Iterator<Item = (f64, f64)> {
@@ -126,7 +128,7 @@ impl Dielectric {
 
 /// The albedo of Charlie sheen (Estevez and Kulla, Production Friendly Microfacet Sheen BRDF, 2017).
 pub fn sheen(cosine: f64, roughness: f64) -> f64 {
-    let alpha = roughness.max(0.1).powi(2);
+    let alpha = roughness.max(LEAST_SHEEN).powi(2);
     let mix = (1.0 - alpha).powi(2);
     let fit = [(21.5473, 25.3245), (3.82987, 3.32435), (0.19823, 0.16801), (-1.97760, -1.27393), (-4.32054, -4.85967)];
     let [a, b, c, d, e] = fit.map(|(rough, smooth)| rough + mix * (smooth - rough));

@@ -34,10 +34,10 @@ T_KERNEL probe(const Scene *scene, const Probe *probes, Found *found, u32 sample
     Vec scattered = vec(0.0f, 0.0f, 0.0f), evaluated = scattered, share = albedo(&s);
     float through = 0.0f, densities = 0.0f, unlike = 0.0f;
     for (u32 i = 0; i < samples; i++) {
+        // A Kronecker sequence of three dimensions (Roberts, The Unreasonable Effectiveness of Quasirandom Sequences).
         u32 index = threadIdx.x * samples + i;
-        float u, v, lobe, rest, density;
-        t_sobol2(index, 0x51ed27u, &u, &v);
-        t_sobol2(index, 0x92d68ca2u, &lobe, &rest);
+        float u = t_unit(index * 3518319155u), v = t_unit(index * 2882110345u), lobe = t_unit(index * 2360945575u);
+        float density;
         Scatter drawn;
         if (scatter(&s, lobe, u, v, &drawn)) {
             scattered = scattered + drawn.weight;

@@ -3,12 +3,12 @@
 
 pub mod file;
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
 use tessera_render::{
-    Camera, CameraChoice, Environment, EnvironmentChoice, Image, Material, Merge, PreparedJob, RenderError, Scene,
-    Settings, Triangle, Vec3, vec3,
+    Camera, CameraChoice, Environment, EnvironmentChoice, Image, MODULE, Material, Merge, PreparedJob, RenderError,
+    Scene, Settings, Triangle, Vec3, vec3,
 };
 
 /// A square around `centre`, spanned by `u` and `v`, which reach from the centre to its sides.
@@ -107,22 +107,27 @@ pub fn square(change: impl Fn(String) -> String) -> Vec<u8> {
     glb(&change(json.into()), &data)
 }
 
-/// The output of one unit, computed by the interpreter of the module's PTX.
+/// Computes units by the interpreter of the module's PTX.
 pub struct Cpu {
-    module: Module,
+    module: &'static Module,
 }
 
 impl Cpu {
     pub fn new(job: &PreparedJob) -> Self {
-        let module = Module::parse(std::str::from_utf8(&job.blobs[0].1).unwrap()).unwrap();
-        assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
-        Self { module }
+        static KERNEL: LazyLock<Module> = LazyLock::new(|| {
+            let module = Module::parse(MODULE).unwrap();
+            assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
+            module
+        });
+        assert_eq!(job.blobs[0].1, MODULE.as_bytes());
+        Self { module: &KERNEL }
     }
 
+    /// The output of one unit.
     pub fn unit(&self, job: &PreparedJob, unit: u64) -> Vec<u8> {
         let launch = &job.spec.plan.launches[0];
         let kernel = self.module.kernel(&launch.kernel).unwrap();
-        let mut memory = Memory::new(&self.module);
+        let mut memory = Memory::new(self.module);
         let mut place = |bytes: &[u8]| {
             let address = memory.alloc(bytes.len() as u64, Access::ReadWrite).unwrap();
             memory.write(address, bytes).unwrap();

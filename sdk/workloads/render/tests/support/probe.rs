@@ -1,5 +1,7 @@
 //! Asks the kernel's surfaces how they scatter.
 
+use std::sync::OnceLock;
+
 use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
 use tessera_render::{Camera, CameraChoice, Environment, EnvironmentChoice, Material, Scene, Settings, Texture};
 use tessera_render::{Triangle, Vec3, prepare, vec3};
@@ -72,10 +74,14 @@ pub fn probe_at(
     }
     let probes: Vec<u8> = probes.iter().flat_map(|word| word.to_le_bytes()).collect();
 
-    let module = Module::parse(MODULE).unwrap();
-    assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
+    static KERNELS: OnceLock<Module> = OnceLock::new();
+    let module = KERNELS.get_or_init(|| {
+        let module = Module::parse(MODULE).unwrap();
+        assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
+        module
+    });
     let kernel = module.kernel("probe").unwrap();
-    let mut memory = Memory::new(&module);
+    let mut memory = Memory::new(module);
     let mut place = |bytes: &[u8]| {
         let address = memory.alloc(bytes.len() as u64, Access::ReadWrite).unwrap();
         memory.write(address, bytes).unwrap();
