@@ -59,7 +59,7 @@ impl Program {
             module: committed(&source),
             source,
             plan: job.spec.plan.clone(),
-            inputs: job.spec.inputs.iter().map(|input| blob(input.cid).into()).collect(),
+            inputs: job.spec.inputs.iter().map(|input| blob(input.cid)).collect(),
             units: job.spec.units,
         }
     }

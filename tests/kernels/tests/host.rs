@@ -101,14 +101,8 @@ fn render() {
     scene.materials[1].roughness = 0.3;
     scene.materials[2].emissive = vec3(9.0, 8.0, 7.0);
     let mut square = |centre: Vec3, u: Vec3, v: Vec3, material: u32| {
-        let normal = u.cross(v).unit().expect("the sides are not parallel");
         let [a, b, c, d] = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)].map(|(x, y)| centre + u * x + v * y);
-        scene.triangles.extend([[a, b, c], [a, c, d]].map(|positions| Triangle {
-            positions,
-            normals: [normal; 3],
-            uvs: [[0.0; 2]; 3],
-            material,
-        }));
+        scene.triangles.extend([[a, b, c], [a, c, d]].map(|positions| Triangle::flat(positions, material)));
     };
     square(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0);
     square(vec3(0.5, 0.6, -0.5), vec3(0.5, 0.1, 0.0), vec3(0.0, 0.5, -0.1), 1);

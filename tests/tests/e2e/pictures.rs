@@ -29,7 +29,7 @@ pub fn assert_as_computed_here(stem: &Path) {
         ..Settings::default()
     };
     let job = prepare(&Scene::load(&scene()).unwrap(), &settings).unwrap();
-    let blob = |cid| Bytes::from(job.blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone());
+    let blob = |cid| job.blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone();
     let module = String::from_utf8(blob(job.spec.module).to_vec()).unwrap();
     let inputs: Vec<Bytes> = job.spec.inputs.iter().map(|input| blob(input.cid)).collect();
     let program = Program {
@@ -43,11 +43,11 @@ pub fn assert_as_computed_here(stem: &Path) {
     let mut merge = Merge::new(&job.spec).unwrap();
     session
         .run(0..job.spec.units, &mut |unit, output| {
-            merge.add(unit, output.bytes).unwrap();
+            merge.add(&job.picture, unit, output.bytes).unwrap();
             Ok(())
         })
         .unwrap();
-    let image = merge.image(0).unwrap();
+    let image = merge.image(0);
     assert_eq!(
         fs::read(stem.with_extension("exr")).unwrap(),
         image.to_exr().unwrap(),

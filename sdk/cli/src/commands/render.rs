@@ -6,13 +6,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use bytes::Bytes;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::tokens;
 use tessera_protocol::spec::JobSpec;
-use tessera_render::{CameraChoice, EnvironmentChoice, Exposure, Merge, PreparedJob, Scene, Settings};
+use tessera_render::{CameraChoice, EnvironmentChoice, Exposure, Merge, Picture as Pictures, PreparedJob, Scene, Settings};
 use tessera_sdk::{JobTerms, Posted, StoreClient, Tessera};
 
 use crate::{
@@ -146,7 +145,7 @@ pub async fn post(
     job: PreparedJob,
     terms: JobTerms,
 ) -> Result<(JobSpec, Posted)> {
-    let blobs = job.blobs.into_iter().map(|(_, bytes)| Bytes::from(bytes)).collect();
+    let blobs = job.blobs.into_iter().map(|(_, bytes)| bytes).collect();
     let posted = tessera.post_job(wallet, market, &job.spec, blobs, terms).await.context("cannot post the job")?;
     Ok((job.spec, posted))
 }
@@ -159,7 +158,8 @@ pub async fn collect(
     store: &StoreClient,
     stem: &Path,
 ) -> Result<Vec<PathBuf>> {
-    let mut merge = Merge::new(spec)?;
+    let pictures = Pictures::from_spec(spec)?;
+    let mut merge = Merge::on(pictures.film);
     let mut written = BTreeSet::new();
     let mut files = vec![];
     let mut progress = Progress::new("rendering", spec.units);
@@ -167,14 +167,14 @@ pub async fn collect(
     let collected = tessera.collect(job, spec, store, &nothing_yet, |lease| {
         let mut frames = BTreeSet::new();
         for (unit, output) in lease.units() {
-            merge.add(unit, output)?;
-            frames.extend(merge.picture().unit(unit).map(|place| place.frame));
+            merge.add(&pictures, unit, output)?;
+            frames.extend(pictures.unit(unit).map(|place| place.frame));
         }
         progress.note(format!("lease {}", lease.index));
         progress.add(lease.outputs.len() as u64);
         for frame in frames {
-            if merge.is_complete(frame) && written.insert(frame) {
-                files.extend(write(&merge, frame, stem)?);
+            if merge.is_complete(&pictures, frame) && written.insert(frame) {
+                files.extend(write(&merge, &pictures, frame, stem)?);
                 merge.release(frame);
             }
         }
@@ -186,12 +186,16 @@ pub async fn collect(
 }
 
 /// Writes a frame as PNG and EXR.
-fn write(merge: &Merge, frame: u32, stem: &Path) -> Result<[PathBuf; 2], Box<dyn std::error::Error + Send + Sync>> {
-    let picture = merge.picture();
-    let image = merge.image(frame).ok_or("the frame does not exist")?;
+fn write(
+    merge: &Merge,
+    picture: &Pictures,
+    frame: u32,
+    stem: &Path,
+) -> Result<[PathBuf; 2], Box<dyn std::error::Error + Send + Sync>> {
+    let image = merge.image(frame);
     let named = |extension: &str| {
         let mut name = stem.file_name().unwrap_or_default().to_os_string();
-        if picture.frames > 1 {
+        if picture.frames.len() > 1 {
             name.push(format!("-{frame:04}"));
         }
         name.push(format!(".{extension}"));
