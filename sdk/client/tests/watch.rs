@@ -15,6 +15,7 @@ use tessera_sdk::{Config, Event, ID, JobUpdate, Tessera, accounts, program_event
 use tokio::{net::TcpListener, time::timeout};
 
 const JOB: Pubkey = Pubkey::new_from_array([5; 32]);
+const FOREIGN: Pubkey = Pubkey::new_from_array([6; 32]);
 /// Transactions before the job account is closed.
 const LIFE: u64 = 12;
 
@@ -36,13 +37,20 @@ fn number(signature: &str) -> u64 {
     u64::from_le_bytes(bytes[..8].try_into().unwrap())
 }
 
-/// The log of a transaction whose event carries its number.
+/// The log of a transaction whose event carries its number, after one about a job of somebody else: anybody may put the
+/// address of any job into a transaction.
 fn log(number: u64) -> Value {
-    let mut event = JobCancelled::DISCRIMINATOR.to_vec();
-    JobCancelled { job: JOB, deadline: i64::try_from(number).unwrap() }.serialize(&mut event).unwrap();
+    let data = |job: Pubkey, number: u64| {
+        let mut event = JobCancelled::DISCRIMINATOR.to_vec();
+        JobCancelled { job, deadline: i64::try_from(number).unwrap() }.serialize(&mut event).unwrap();
+        format!("Program data: {}", BASE64_STANDARD.encode(event))
+    };
     json!([
         format!("Program {ID} invoke [1]"),
-        format!("Program data: {}", BASE64_STANDARD.encode(event)),
+        data(FOREIGN, 1000 + number),
+        format!("Program {ID} success"),
+        format!("Program {ID} invoke [1]"),
+        data(JOB, number),
         format!("Program {ID} success")
     ])
 }
@@ -104,7 +112,8 @@ async fn every_event_comes_once_and_in_order_until_the_job_is_closed() {
     let router = Router::new().route("/", post(rpc)).with_state(Arc::<Mutex<Node>>::default());
     tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let updates = Tessera::new(config).unwrap().watch_job(&JOB).collect::<Vec<_>>();
+    let tessera = Tessera::new(config).unwrap();
+    let updates = tessera.watch_job(&JOB).collect::<Vec<_>>();
     let updates = timeout(Duration::from_secs(120), updates).await.expect("the stream ends with the job");
     let mut events = vec![];
     let mut states = vec![];
@@ -122,4 +131,10 @@ async fn every_event_comes_once_and_in_order_until_the_job_is_closed() {
     assert!(!states.is_empty() && states.is_sorted());
     assert!(matches!(updates.last(), Some(JobUpdate::Closed)));
     assert_eq!(updates.iter().filter(|update| matches!(update, JobUpdate::Closed)).count(), 1);
+
+    // Afterwards the same, and nothing of the other job.
+    let history = tessera.job_history(&JOB).await.unwrap();
+    assert_eq!(history.len() as u64, LIFE);
+    assert!(history.iter().all(|recorded| recorded.event.job() == Some(JOB)));
+    assert_eq!(tessera.history(&JOB).await.unwrap().len() as u64, 2 * LIFE);
 }
