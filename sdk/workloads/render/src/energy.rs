@@ -18,9 +18,9 @@ const SIDE: usize = 32;
 /// Entries of [`Common::sheen`] along the cosine and along the roughness.
 const SHEEN: [usize; 2] = [32, 16];
 /// Entries of a table of [`refracting`] along the cosine and along the roughness.
-const REFRACTING: [usize; 2] = [32, 16];
+const REFRACTING: [usize; 2] = [32, 24];
 /// Entries of a table of [`anisotropic`] along the cosine, the direction around the normal, and the roughness.
-const ANISOTROPIC: [usize; 3] = [16, 9, 12];
+const ANISOTROPIC: [usize; 3] = [24, 9, 16];
 
 /// Least alpha of GGX lobes, as in `kernels/surface.cuh`.
 const LEAST_ALPHA: f64 = 0.002;

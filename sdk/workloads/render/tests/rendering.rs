@@ -105,11 +105,10 @@ fn floor(material: Material) -> Scene {
 #[test]
 fn a_white_floor_in_a_white_world_neither_gains_nor_loses_light() {
     let white = floor_light(&floor(diffuse(1.0)), Environment::uniform(Vec3::splat(1.0)), 64);
-    // A single-scattering rough coat loses a little of the light that it reflects.
-    assert!((0.96..=1.002).contains(&white), "{white}");
+    assert!((0.995..=1.005).contains(&white), "{white}");
     let mirror = Material { roughness: 0.05, ..Material::default() };
     let light = floor_light(&floor(mirror), Environment::uniform(Vec3::splat(1.0)), 64);
-    assert!((0.985..=1.002).contains(&light), "{light}");
+    assert!((0.995..=1.005).contains(&light), "{light}");
 }
 
 #[test]
@@ -129,7 +128,8 @@ fn a_lamp_gives_the_light_that_its_size_and_distance_say() {
     scene.triangles.extend(square(vec3(0.0, 4.0, 0.0), vec3(0.1, 0.0, 0.0), vec3(0.0, 0.0, 0.1), 1));
     let light = floor_light(&scene, Environment::black(), 64);
     let irradiance = 50.0 * 0.04 / 16.0;
-    // Straight above: 0.96 of the light reaches the diffuse lobe; the coat adds D F / 4 = 0.04 / (4 pi).
-    let expected = irradiance * std::f32::consts::FRAC_1_PI * (0.5 * 0.96 + 0.01);
+    // Facets of roughness 1 reflect 1.5 % of what comes from straight above (energy tables); the rest is diffuse, and more
+    // so of light from above: 21/20 by Schlick's mean. The coat adds D F / 4 = 0.04 / (4 pi), and 8 % by further reflections.
+    let expected = irradiance * std::f32::consts::FRAC_1_PI * (0.5 * 0.985 * 1.05 + 0.0108);
     assert!((light / expected - 1.0).abs() < 0.02, "{light} against {expected}");
 }

@@ -15,7 +15,7 @@ struct alignas(16) Found {
     float evaluated[3]; // sum of what evaluate() gives for even directions, times 4 pi
     float density;      // sum of their densities, times 4 pi
     float unlike;       // largest relative difference of a drawn direction's density and weight from evaluate()
-    float albedo[3];
+    u32 pad[3];
 };
 
 // One block a probe, `samples` directions of each kind a thread.
@@ -31,7 +31,7 @@ T_KERNEL probe(const Scene *scene, const Probe *probes, Found *found, u32 sample
     hit.material = section<Material>(scene, scene->materials) + p.material;
     Surface s;
     surface(scene, &hit, 0.0f, &s);
-    Vec scattered = vec(0.0f, 0.0f, 0.0f), evaluated = scattered, share = albedo(&s);
+    Vec scattered = vec(0.0f, 0.0f, 0.0f), evaluated = scattered;
     float through = 0.0f, densities = 0.0f, unlike = 0.0f;
     for (u32 i = 0; i < samples; i++) {
         // A Kronecker sequence of three dimensions (Roberts, The Unreasonable Effectiveness of Quasirandom Sequences).
@@ -62,7 +62,4 @@ T_KERNEL probe(const Scene *scene, const Probe *probes, Found *found, u32 sample
     f->evaluated[2] = evaluated.z;
     f->density = densities;
     f->unlike = unlike;
-    f->albedo[0] = share.x;
-    f->albedo[1] = share.y;
-    f->albedo[2] = share.z;
 }

@@ -23,8 +23,6 @@ pub struct Found {
     pub density: f64,
     /// Largest relative difference between what drawing says of a direction and what asking for it says.
     pub unlike: f64,
-    /// What the picture of albedos shows.
-    pub albedo: [f64; 3],
 }
 
 impl Found {
@@ -34,8 +32,8 @@ impl Found {
     }
 }
 
-/// Surfaces of these materials, each seen from directions given by the sine's and cosine's angle to the normal in degrees
-/// (above 90: from the back) and the angle to the tangent. `tries` directions a thread.
+/// Surfaces of these materials, each seen from directions given by the angle to the normal in degrees (above 90:
+/// from the back) and the angle to the tangent. `tries` directions a thread.
 pub fn probe(materials: &[Material], textures: &[Texture], asked: &[(u32, f32, f32)], tries: u32) -> Vec<Found> {
     probe_at(materials, textures, asked, [0.5; 4], tries)
 }
@@ -107,7 +105,6 @@ pub fn probe_at(
                 evaluated: [sum(4), sum(5), sum(6)],
                 density: sum(7),
                 unlike: block.iter().skip(8).step_by(12).copied().fold(0.0, f64::max),
-                albedo: [block[9], block[10], block[11]],
             }
         })
         .collect()
