@@ -159,6 +159,8 @@ fn sums_on_disk_are_those_in_memory() {
         }
     }
     assert_eq!(restored.layers(0), merge.layers(0));
+    let shot = |seed| Shot::new(&stage(), &Settings { seed, ..settings() }).unwrap();
+    assert!(restored.is_of(&shot(0), 0) && !restored.is_of(&shot(1), 0));
     // Any byte that changes is found, and so is another size.
     let bytes = std::fs::read(&file).unwrap();
     for at in [0, 20, 60, bytes.len() / 2, bytes.len() - 1] {

@@ -15,6 +15,7 @@ use crate::{
     image::Image,
     layers::Layers,
     picture::{Film, Picture},
+    shot::Shot,
     work::{Part, Tiles, Work},
 };
 
@@ -137,6 +138,18 @@ impl Merge {
     #[must_use]
     pub fn layers(&self, frame: u32) -> Option<Layers> {
         self.frames.get(&frame).map(|sums| sums.layers(&self.film))
+    }
+
+    /// Whether what was added of a frame, if anything, is of this shot: sums on disk may be of an earlier one.
+    #[must_use]
+    pub fn is_of(&self, shot: &Shot, frame: u32) -> bool {
+        let known = self.frames.get(&frame).map(|sums| sums.info);
+        known.is_none() || known == shot.frames.get(&frame).map(|frame| frame.info)
+    }
+
+    /// Forgets everything about a frame.
+    pub fn forget(&mut self, frame: u32) {
+        self.frames.remove(&frame);
     }
 
     /// Forgets the sums of a frame that has been written, to free their memory; that its samples were added is still

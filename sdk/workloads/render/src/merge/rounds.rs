@@ -67,20 +67,20 @@ impl Merge {
         if !gaps.is_empty() {
             return gaps;
         }
-        let factor = match (rounds.noise, noise[tile as usize]) {
+        let next = match (rounds.noise.map(f64::from), noise[tile as usize]) {
             (Some(target), Some(own)) => {
-                let target = f64::from(target) * f64::from(target);
+                let target = target * target;
                 let near = self.neighbours(tile).filter_map(|n| noise[n as usize]).fold(0.0, f64::max);
-                match own / target {
+                let factor = match own / target {
                     over if over > 2.0 => 4,
                     over if over > 1.0 || near > target * NEIGHBOUR * NEIGHBOUR => 2,
                     _ => 1,
-                }
+                };
+                end.saturating_mul(factor).min(rounds.most)
             }
             // What is not known is not done.
-            _ => 4,
+            _ => rounds.most,
         };
-        let next = end.saturating_mul(factor).min(rounds.most);
         if next > end { vec![(end, next)] } else { Vec::new() }
     }
 
