@@ -2,7 +2,8 @@
 //!
 //! The client reads a [`Scene`], chooses [`Settings`], and [`prepare`]s a job: a specification and the blobs it names.
 //! A unit of the job is a range of samples of one tile of one frame; its output is a fixed-point sum for each pixel, so
-//! that [`Merge`] can add up units in any order and always gets the same bits. The result is an [`Image`].
+//! that [`Merge`] can add up units in any order and always gets the same bits. The result is an [`Image`]. Scenes that move
+//! come from a [`SceneFile`], moment by moment.
 //!
 //! ```no_run
 //! use std::path::Path;
