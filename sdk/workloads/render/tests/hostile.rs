@@ -416,6 +416,10 @@ fn attack(numbers: std::ops::Range<usize>) -> usize {
 #[test]
 fn hostile_files_are_refused_or_read() {
     depth_and_width_of_json_are_bounded();
+    // Files of longer runs that once found something: a path as long as data, normals too short for their length.
+    for number in [62_004, 517_850] {
+        attack(number..number + 1);
+    }
     let refused = attack(0..240);
     assert!(refused > 120, "only {refused} were refused: what is tried is too tame");
 }
