@@ -3,6 +3,7 @@
 //! The client reads a [`Scene`], chooses [`Settings`], and [`prepare`]s a job: a specification and the blobs it names.
 //! A unit of the job is a range of samples of one tile of one frame; its output is a fixed-point sum for each pixel, so
 //! that [`Merge`] can add up units in any order and always gets the same bits. The result is an [`Image`], or [`Layers`].
+//! Scenes that move come from a [`SceneFile`], moment by moment.
 //!
 //! For more than one job of the same scene there is [`Shot`]: it is packed once and makes a job for any [`Work`], which is
 //! any samples of any tiles of any frames. [`Merge::next_round`] decides which, from what was added so far.

@@ -48,7 +48,8 @@ impl Vec3 {
     #[must_use]
     pub fn unit(self) -> Option<Self> {
         let length = self.length();
-        (length.is_finite() && length > 1e-30).then(|| self * (1.0 / length))
+        // Below, squares of coordinates have lost their digits.
+        (length.is_finite() && length > 1e-18).then(|| self * (1.0 / length))
     }
 
     /// Smaller coordinates of both.

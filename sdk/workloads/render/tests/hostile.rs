@@ -404,7 +404,7 @@ fn attack(numbers: std::ops::Range<usize>) -> usize {
         assert!(result.is_ok(), "file {number}, a {kind}, is not refused but panics");
         assert!(took <= MOST_MEMORY, "file {number}, a {kind}, takes {took} bytes");
         if let Ok(Err(reason)) = result {
-            assert!(!reason.is_empty() && reason.len() < 1_000, "file {number}, a {kind}: {reason}");
+            assert!(!reason.is_empty() && reason.len() < 2_000, "file {number}, a {kind}: {reason}");
             refused += 1;
         }
     }
@@ -416,6 +416,10 @@ fn attack(numbers: std::ops::Range<usize>) -> usize {
 #[test]
 fn hostile_files_are_refused_or_read() {
     depth_and_width_of_json_are_bounded();
+    // Files of longer runs that once found something: a path as long as data, normals too short for their length.
+    for number in [62_004, 517_850] {
+        attack(number..number + 1);
+    }
     let refused = attack(0..240);
     assert!(refused > 120, "only {refused} were refused: what is tried is too tame");
 }
@@ -432,9 +436,9 @@ fn depth_and_width_of_json_are_bounded() {
     let nested =
         format!(r#"{{"asset": {{"version": "2.0"}}, "extras": {0}, "extensions": {{"X": {0}}}}}"#, deep(100_000));
     assert!(read("deep", nested.as_bytes()).is_err());
-    let wide = format!(r#"{{"asset": {{"version": "2.0"}}, "nodes": [{}{{}}]}}"#, "{},".repeat(5_000_000));
-    assert!(read("wide", wide.as_bytes()).unwrap_err().contains("values in the JSON part"));
-    let chain: Vec<Value> = (1..=50_000).map(|i| json!({"children": [i]})).chain([json!({"mesh": 0})]).collect();
+    let wide = format!(r#"{{"asset": {{"version": "2.0"}}, "nodes": [{}{{}}]}}"#, "{},".repeat(200_000));
+    assert!(read("wide", wide.as_bytes()).unwrap_err().contains("the JSON part would take"));
+    let chain: Vec<Value> = (1..=10_000).map(|i| json!({"children": [i]})).chain([json!({"mesh": 0})]).collect();
     let mut file = everything();
     file.json["nodes"] = json!(chain);
     file.json["scenes"][0]["nodes"] = json!([0]);

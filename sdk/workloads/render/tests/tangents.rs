@@ -10,9 +10,12 @@ use support::{
 };
 use tessera_render::{Scene, Triangle, Vec3};
 
+/// Position, normal and texture coordinates.
+type Corner = ([f32; 3], [f32; 3], [f32; 2]);
+
 /// A bumpy ball whose texture coordinates have a seam, are mirrored on one half, and have no area in one row of faces.
 struct Ball {
-    corners: Vec<([f32; 3], [f32; 3], [f32; 2])>,
+    corners: Vec<Corner>,
 }
 
 impl Ball {
@@ -39,9 +42,7 @@ impl Ball {
 
     fn file(&self, material: serde_json::Value) -> File {
         let mut file = File::new(json!([{"mesh": 0}]), 1);
-        let flat = |part: fn(&([f32; 3], [f32; 3], [f32; 2])) -> Vec<f32>| -> Vec<f32> {
-            self.corners.iter().flat_map(part).collect()
-        };
+        let flat = |part: fn(&Corner) -> Vec<f32>| -> Vec<f32> { self.corners.iter().flat_map(part).collect() };
         let positions = file.floats("VEC3", &flat(|c| c.0.to_vec()));
         let normals = file.floats("VEC3", &flat(|c| c.1.to_vec()));
         let uvs = file.floats("VEC2", &flat(|c| c.2.to_vec()));

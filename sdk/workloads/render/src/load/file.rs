@@ -27,8 +27,10 @@ const SUPPORTED: [&str; 15] = [
 ];
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 4 << 30;
-/// Most values in the JSON part. In memory each takes up to some hundreds of bytes.
-const MAX_VALUES: u64 = 4 << 20;
+/// Longest path of a file of a scene, in bytes.
+const MAX_PATH: usize = 1_024;
+/// Memory that a value of the JSON part may take, in bytes.
+const VALUE_MEMORY: usize = 512;
 
 /// A glTF file being read.
 pub(super) struct Source<'a> {
@@ -68,10 +70,11 @@ impl<'a> Source<'a> {
     pub(super) fn read(bytes: &'a [u8], path: &'a Path, memory: u64) -> Result<Self> {
         let broken = |reason: String| RenderError::Scene { path: path.into(), reason };
         let (text, mut binary) = split(bytes).map_err(broken)?;
-        let values = text.iter().filter(|b| matches!(b, b',' | b'{' | b'[')).count() as u64;
-        if values > MAX_VALUES {
-            return Err(RenderError::TooLarge(format!("{values} values in the JSON part, at most {MAX_VALUES}")));
-        }
+        let budget = Budget::new(memory);
+        budget.take(bytes.len(), 1, "the scene file")?;
+        // At least as many as there are values.
+        let values = text.iter().filter(|b| matches!(b, b',' | b'{' | b'[')).count();
+        budget.take(values, VALUE_MEMORY, "the JSON part")?;
         let mut root: json::Root = json::deserialize::from_slice(text).map_err(|e| broken(e.to_string()))?;
         if let Some(name) = root.extensions_required.iter().find(|name| !SUPPORTED.contains(&name.as_str())) {
             return Err(RenderError::Unsupported { path: path.into(), feature: format!("glTF extension {name}") });
@@ -79,8 +82,7 @@ impl<'a> Source<'a> {
         // What remains of this list would only be refused by the crate, which knows fewer extensions.
         root.extensions_required.clear();
         validate(&root).map_err(broken)?;
-        let mut source = Self { path, root, buffers: Vec::new(), budget: Budget::new(memory), cache: Cache::default() };
-        source.budget.take(bytes.len(), 1, "the scene file")?;
+        let mut source = Self { path, root, buffers: Vec::new(), budget, cache: Cache::default() };
         for index in 0..source.root.buffers.len() {
             let data = source.buffer(index, &mut binary)?;
             source.buffers.push(data);
@@ -115,7 +117,8 @@ impl<'a> Source<'a> {
             let data = gltf::buffer::Data::from_source(gltf::buffer::Source::Uri(uri), None);
             return data.map(|d| d.0).map_err(|e| self.broken(format!("broken data URI: {e}")));
         }
-        if uri.contains(':') {
+        // No path is longer, and what is may be data that has lost its scheme.
+        if uri.contains(':') || uri.len() > MAX_PATH {
             return Err(self.broken(format!("URI {:?} is neither data nor a relative path", shown())));
         }
         let name = percent_decode(uri).ok_or_else(|| self.broken(format!("broken URI {:?}", shown())))?;
@@ -125,7 +128,7 @@ impl<'a> Source<'a> {
             return Err(self.broken(format!("URI {:?} lies outside of the scene's folder", shown())));
         }
         let folder = self.path.parent().unwrap_or(Path::new(""));
-        let bytes = read_file(&folder.join(name))?;
+        let bytes = read_within(&folder.join(name), self.budget.left.get())?;
         self.budget.take(bytes.len(), 1, "a file of the scene")?;
         Ok(bytes)
     }
@@ -174,6 +177,12 @@ fn split(bytes: &[u8]) -> std::result::Result<(&[u8], Option<&[u8]>), String> {
 
 /// Reads a whole file of bounded size.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    read_within(path, u64::MAX)
+}
+
+/// As [`read_file`], of `most` bytes at most if that is less.
+fn read_within(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let most = most.min(MAX_FILE);
     let failed = |source| RenderError::File { action: "read", path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
@@ -181,10 +190,14 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
         return Err(failed(std::io::Error::other("not a regular file")));
     }
     let mut bytes = Vec::new();
+    let too_large = || RenderError::TooLarge(format!("{} has more than {most} bytes", path.display()));
+    if about.len() > most {
+        return Err(too_large());
+    }
     // The file may grow while it is read.
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(RenderError::TooLarge(format!("{} has more than {MAX_FILE} bytes", path.display())));
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large());
     }
     Ok(bytes)
 }

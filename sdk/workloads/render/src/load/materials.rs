@@ -217,7 +217,8 @@ impl Reader<'_, '_> {
         // the matrix by rows where the language takes columns; its last example and its test model turn this way.)
         let (sin, cos) = transform.rotation.sin_cos();
         let ([x, y], [u, v]) = (transform.scale, transform.offset);
-        let map = [[cos * x, sin * y, u], [-sin * x, cos * y, v]];
+        // Adding zero leaves no negative zeros, so that no turn is the plain map.
+        let map = [[cos * x, sin * y, u], [-sin * x + 0.0, cos * y, v]];
         if !map.iter().flatten().all(|m| m.abs() <= MAX_COORDINATE) {
             return Err(self.broken(format!("a texture transform beyond {MAX_COORDINATE}")));
         }

@@ -73,7 +73,7 @@ impl SceneFile {
     }
 
     /// As [`SceneFile::from_slice`], with another bound on the memory that the file and a pose of it take together, in
-    /// bytes. The JSON part is not counted.
+    /// bytes.
     ///
     /// # Errors
     /// As [`SceneFile::open`].
