@@ -44,7 +44,7 @@ class Measure:
         if renderer == "tessera":
             parts.append(self.tessera.read_bytes())
         else:
-            parts += [(HERE / name).read_bytes() for name in (f"with_{renderer}.py", "gltf.py")]
+            parts += [(HERE / name).read_bytes() for name in (f"with_{renderer}.py", f"{renderer}_metal.py", "gltf.py") if (HERE / name).exists()]
         return hashlib.sha256(b"".join(hashlib.sha256(p).digest() for p in parts)).hexdigest()[:16]
 
     def render(self, renderer, reference, runs):

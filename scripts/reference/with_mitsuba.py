@@ -2,10 +2,10 @@
 
 How a glTF material becomes one of Mitsuba's:
   specularFactor 0, no metal   diffuse: the same
-  metal                        principled, metallic 1: GGX of the same alpha under Schlick's Fresnel; masking is a product
-                               of two of Smith's terms and light that bounces between facets is lost, so that rough metal
-                               is darker
-  transmission                 roughdielectric: GGX of the same alpha; exact Fresnel, masking and loss as above
+  metal                        mitsuba_metal.py: glTF's formulas, since Mitsuba's own metals mask by a product of two of
+                               Smith's terms and lose the light that bounces between facets
+  transmission                 roughdielectric: GGX of the same alpha; exact Fresnel, masked by a product and
+                               with loss
   emission                     area: one-sided where glTF's is two-sided
 """
 
@@ -55,8 +55,8 @@ def bsdf(images, m):
     if m.transmission == 1 and m.metallic == 0:
         # Not two-sided: the inside is another side.
         return {"type": "roughdielectric", "distribution": "ggx", "alpha": m.roughness**2, "int_ior": m.ior, "ext_ior": 1.0}
-    if m.metallic == 1:
-        inner = {"type": "principled", "base_color": base, "metallic": 1.0, "roughness": m.roughness}
+    if m.metallic == 1 and m.base_texture is None:
+        inner = {"type": "gltf_metal", "base": base, "alpha": m.roughness**2}
     elif m.specular == 0 and m.transmission == 0:
         inner = {"type": "diffuse", "reflectance": base}
     else:
@@ -149,6 +149,10 @@ def scene(order, folder):
 def main(order):
     name = variant()
     dr.set_thread_count(order["threads"])
+    # Its base class exists once a variant is chosen.
+    import mitsuba_metal
+
+    mi.register_bsdf("gltf_metal", mitsuba_metal.Metal)
     with tempfile.TemporaryDirectory() as folder:
         loaded = scene(order, folder)
     most = max(1, AT_ONCE // (order["width"] * order["height"]))
