@@ -130,6 +130,9 @@ class Material:
     specular: float
     ior: float
     transmission: float
+    absorption: np.ndarray  # per world unit inside
+    coat: float
+    coat_roughness: float
 
 
 @dataclasses.dataclass
@@ -156,6 +159,7 @@ READ = {
     "KHR_materials_ior",
     "KHR_materials_transmission",
     "KHR_materials_volume",
+    "KHR_materials_clearcoat",
 }
 
 
@@ -236,6 +240,7 @@ def material(item):
     look = item.get("pbrMetallicRoughness", {})
     extension = lambda name: item.get("extensions", {}).get(f"KHR_materials_{name}", {})
     strength = extension("emissive_strength").get("emissiveStrength", 1)
+    volume = extension("volume")
     return Material(
         base=look.get("baseColorFactor", [1, 1, 1, 1])[:3],
         base_texture=look.get("baseColorTexture", {}).get("index"),
@@ -246,4 +251,7 @@ def material(item):
         specular=extension("specular").get("specularFactor", 1),
         ior=extension("ior").get("ior", 1.5),
         transmission=extension("transmission").get("transmissionFactor", 0),
+        absorption=-np.log(volume.get("attenuationColor", [1, 1, 1])) / volume.get("attenuationDistance", np.inf),
+        coat=extension("clearcoat").get("clearcoatFactor", 0),
+        coat_roughness=extension("clearcoat").get("clearcoatRoughnessFactor", 0),
     )

@@ -48,8 +48,7 @@ class Measure:
         return hashlib.sha256(b"".join(hashlib.sha256(p).digest() for p in parts)).hexdigest()[:16]
 
     def render(self, renderer, reference, runs):
-        """Renders each of `runs` (samples, seed); returns their images and seconds of processor time, and what the renderer
-        calls itself."""
+        """Renders each of `runs` (samples, seed); returns their images and what the renderer said of each."""
         inputs = self._inputs(renderer, reference)
         place = lambda samples, seed: self.folder / f"{reference.name}-{renderer}-{inputs}-{samples}-{seed}.exr"
         missing = [run for run in runs if not place(*run).with_suffix(".json").exists()]
@@ -57,11 +56,12 @@ class Measure:
             print(f"compare-renderers: {renderer} renders {reference.name}: {missing}", file=sys.stderr, flush=True)
             self._run(renderer, reference, [(*run, str(place(*run))) for run in missing])
         notes = [json.loads(place(*run).with_suffix(".json").read_text()) for run in runs]
-        return [load(place(*run)) for run in runs], [note["seconds"] for note in notes], notes[0]["engine"]
+        return [load(place(*run)) for run in runs], notes
 
     def _run(self, renderer, reference, runs):
         if renderer == "tessera":
-            engine, seconds = "Tessera", [self._run_tessera(reference, *run) for run in runs]
+            answer = {"engine": "Tessera", "loaded": 0}
+            answer["runs"] = [self._run_tessera(reference, *run) for run in runs]
         else:
             order = {
                 "scene": str(reference.path),
@@ -75,14 +75,14 @@ class Measure:
             log = self.folder / f"{reference.name}-{renderer}.log"
             with open(log, "w") as errors:
                 done = subprocess.run(
-                    [sys.executable, HERE / f"with_{renderer}.py"], input=json.dumps(order), text=True, stdout=subprocess.PIPE, stderr=errors
+                    [sys.executable, HERE / f"with_{renderer}.py"], input=json.dumps(order), text=True, stdout=subprocess.PIPE,
+                    stderr=errors,
                 )
             if done.returncode:
                 sys.exit(f"compare-renderers: {renderer} failed on {reference.name}; see {log}")
             answer = json.loads(done.stdout.splitlines()[-1])
-            engine, seconds = answer["engine"], answer["runs"]
-        for (_, _, out), spent in zip(runs, seconds):
-            pathlib.Path(out).with_suffix(".json").write_text(json.dumps({"engine": engine, "seconds": spent}))
+        for (_, _, out), seconds in zip(runs, answer.pop("runs")):
+            pathlib.Path(out).with_suffix(".json").write_text(json.dumps(answer | {"seconds": seconds}))
 
     def _run_tessera(self, reference, samples, seed, out):
         options = {
@@ -107,7 +107,8 @@ def agreement(measure, reference, samples):
     images, noise, engines = {}, {}, {}
     for renderer in RENDERERS:
         if renderer == "tessera" or renderer in reference.matching:
-            (a, b), _, engines[renderer] = measure.render(renderer, reference, [(samples, 0), (samples, 1)])
+            (a, b), notes = measure.render(renderer, reference, [(samples, 0), (samples, 1)])
+            engines[renderer] = notes[0]["engine"]
             images[renderer] = (a + b) / 2
             # The two differ by twice the noise of one, and the mean of both has half of that.
             noise[renderer] = relative_mse(a, b) / 4
@@ -122,10 +123,11 @@ def time_to(measure, renderer, reference, converged, target):
     """Seconds of processor time, without preparation, after which a renderer's own noise is at `target`, the samples of a
     pixel that it takes, and the seconds of preparation."""
     # The first run pays for what is done once.
-    images, seconds, _ = measure.render(renderer, reference, [(1, 9)] + [(n, 7) for n in LADDER])
+    images, notes = measure.render(renderer, reference, [(1, 9)] + [(n, 7) for n in LADDER])
+    seconds = [note["seconds"] for note in notes]
     errors = [relative_mse(image, converged) for image in images[1:]]
     each = (seconds[-1] - seconds[-3]) / (LADDER[-1] - LADDER[-3])
-    preparation = max(0.0, seconds[-1] - each * LADDER[-1])
+    preparation = notes[0]["loaded"] + max(0.0, seconds[0] - each)
     # Along a straight line of the logarithms between the two that enclose the target, or the last two.
     k = next((k for k in range(1, len(errors)) if errors[k] <= target), len(errors) - 1)
     (x0, x1), (y0, y1) = np.log(LADDER[k - 1 : k + 1]), np.log(errors[k - 1 : k + 1])

@@ -3,8 +3,10 @@
 An order is a JSON object on standard input:
   scene, environment, bounces, width, height, threads
   runs   a list of [samples, seed, file of the linear EXR]
-The answer is a JSON object on the last line of standard output: what the renderer says of itself, and
-  runs   seconds of processor time of each, of all threads together
+The answer is a JSON object on the last line of standard output, times in seconds of the processor, of all threads:
+  engine   what the renderer says of itself
+  loaded   time until the scene is loaded
+  runs     time of each run
 """
 
 import json
@@ -19,7 +21,7 @@ def serve(main):
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     about, run = main(order)
-    about["runs"] = []
+    about |= {"loaded": time.process_time(), "runs": []}
     for samples, seed, out in order["runs"]:
         start = time.process_time()
         run(samples, seed, out)

@@ -24,8 +24,6 @@ class Reference:
     bounces: int
     # Renderers whose materials can say the same as the file's.
     matching: tuple = ("mitsuba", "cycles")
-    # Where they cannot quite, how they differ.
-    note: str = ""
 
 
 def quad(a, b, c, d, uv=1.0):
@@ -203,6 +201,17 @@ def plastic(file, _folder):
     return "0.3,0.35,0.4"
 
 
+def coats(file, _folder):
+    floor_and_wall(file)
+    ceiling_lamp(file, 4, 1, (12, 12, 12), (0, 1))
+    under = [((0.6, 0.05, 0.05), 0, MATTE), ((0.05, 0.2, 0.5), 0, MATTE), ((1.0, 0.78, 0.34), 1, {}), ((0.97, 0.96, 0.92), 1, {})]
+    for k, (base, metallic, more) in enumerate(under):
+        coat = {"clearcoat": {"clearcoatFactor": 1, "clearcoatRoughnessFactor": (0.15, 0.4)[k % 2]}}
+        file.mesh(ball((k * 1.1 - 1.65, 0.5, 0), 0.5), file.material(f"coat {k}", base, metallic, 0.6, **more, **coat))
+    file.camera((0, 1.3, 5.5), (0, 0.6, 0), 0.62)
+    return "0.3,0.35,0.4"
+
+
 def spots(file, _folder):
     x, y = np.meshgrid(np.arange(16), np.arange(16))
     tiles = np.stack([60 + (x + y) % 2 * 150, 90 + x * 8, 60 + y * 10], 2)
@@ -224,8 +233,10 @@ def glass(file, _folder):
     ceiling_lamp(file, 4, 1, (12, 12, 12), (0, 1))
     solid = {"transmission": {"transmissionFactor": 1}, "volume": {"thicknessFactor": 1}, "ior": {"ior": 1.5}}
     for k, roughness in enumerate([0.15, 0.3, 0.5]):
-        file.mesh(ball((k * 1.2 - 1.2, 0.55, 0), 0.5), file.material(f"glass {roughness}", (1, 1, 1), 0, roughness, **solid))
-    file.camera((0, 1.3, 5), (0, 0.6, 0), 0.55)
+        file.mesh(ball((k * 1.1 - 1.65, 0.55, 0), 0.5), file.material(f"glass {roughness}", (1, 1, 1), 0, roughness, **solid))
+    solid["volume"] = {"thicknessFactor": 1, "attenuationColor": [0.3, 0.8, 0.5], "attenuationDistance": 0.7}
+    file.mesh(ball((1.65, 0.55, 0), 0.5), file.material("green glass", (1, 1, 1), 0, 0.2, **solid))
+    file.camera((0, 1.3, 5.5), (0, 0.6, 0), 0.62)
     return "0.3,0.35,0.4"
 
 
@@ -236,7 +247,8 @@ SCENES = [
     (sky, "an environment image with a sun, diffuse and gold", 4, {}),
     (spots, "point, spot and directional light, textures, steel", 5, {}),
     (plastic, "dielectric over diffuse, roughness 0.15 to 0.8", 6, {"matching": ("cycles",)}),
-    (glass, "rough refraction, roughness 0.15 to 0.5", 10, {}),
+    (coats, "clear coats of roughness 0.15 and 0.4 over diffuse and metal", 6, {"matching": ("cycles",)}),
+    (glass, "rough refraction, roughness 0.15 to 0.5, and green glass", 10, {}),
 ]
 
 

@@ -4,7 +4,8 @@ How a glTF material becomes nodes of Cycles:
   specularFactor 0, no metal   Diffuse BSDF: the same
   metal                        Metallic BSDF, Multiscatter GGX, F82 with a white edge, which is Schlick's Fresnel; alpha is
                                the same
-  dielectric, transmission     Principled BSDF, Multiscatter GGX; the Fresnel is the exact one of the index of refraction
+  dielectric, coat, glass      Principled BSDF, Multiscatter GGX; the Fresnel is the exact one of the index of refraction
+  absorption                   Volume Absorption
   emission                     Emission: two-sided as glTF's
 """
 
@@ -88,11 +89,11 @@ def material(m, images):
     if m.emissive.max() > 0:
         glow = nodes.colour(m.emissive_texture, m.emissive.tolist())
         surface = nodes.add("ShaderNodeEmission", Color=glow, Strength=1.0)
-    elif m.metallic == 1:
+    elif m.metallic == 1 and m.coat == 0:
         base = nodes.colour(m.base_texture, m.base)
         surface = nodes.add("ShaderNodeBsdfMetallic", Base_Color=base, Edge_Tint=(1, 1, 1), Roughness=m.roughness)
         surface.fresnel_type, surface.distribution = "F82", "MULTI_GGX"
-    elif m.specular == 0 and m.transmission == 0:
+    elif m.specular == 0 and m.transmission == 0 and m.metallic == 0 and m.coat == 0:
         surface = nodes.add("ShaderNodeBsdfDiffuse", Color=nodes.colour(m.base_texture, m.base), Roughness=0.0)
     else:
         surface = nodes.add(
@@ -103,10 +104,16 @@ def material(m, images):
             IOR=m.ior,
             Specular_IOR_Level=m.specular / 2,
             Transmission_Weight=m.transmission,
+            Coat_Weight=m.coat,
+            Coat_Roughness=m.coat_roughness,
         )
         surface.distribution = "MULTI_GGX"
     output = nodes.add("ShaderNodeOutputMaterial")
     nodes.set(output.inputs["Surface"], surface.outputs[0])
+    density = float(m.absorption.max())
+    if density > 0:
+        inside = nodes.add("ShaderNodeVolumeAbsorption", Color=(1 - m.absorption / density).tolist(), Density=density)
+        nodes.set(output.inputs["Volume"], inside.outputs[0])
     return made
 
 

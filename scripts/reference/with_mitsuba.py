@@ -6,6 +6,7 @@ How a glTF material becomes one of Mitsuba's:
                                Smith's terms and lose the light that bounces between facets
   transmission                 roughdielectric: GGX of the same alpha; exact Fresnel, masked by a product and
                                with loss
+  absorption                   a homogeneous medium that scatters nothing
   emission                     area: one-sided where glTF's is two-sided
 """
 
@@ -55,12 +56,12 @@ def bsdf(images, m):
     if m.transmission == 1 and m.metallic == 0:
         # Not two-sided: the inside is another side.
         return {"type": "roughdielectric", "distribution": "ggx", "alpha": m.roughness**2, "int_ior": m.ior, "ext_ior": 1.0}
-    if m.metallic == 1 and m.base_texture is None:
+    if m.coat == 0 and m.metallic == 1 and m.base_texture is None:
         inner = {"type": "gltf_metal", "base": base, "alpha": m.roughness**2}
-    elif m.specular == 0 and m.transmission == 0:
+    elif m.coat == 0 and m.specular == 0 and m.transmission == 0 and m.metallic == 0:
         inner = {"type": "diffuse", "reflectance": base}
     else:
-        raise ValueError("Mitsuba has no model of a dielectric over a diffuse base that matches glTF's")
+        raise ValueError("Mitsuba has no model of a dielectric over another surface that matches glTF's")
     return {"type": "twosided", "bsdf": inner}
 
 
@@ -76,6 +77,11 @@ def shape(images, mesh, path):
     text += f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
     path.write_bytes(text.encode() + vertices.tobytes() + faces.tobytes())
     item = {"type": "ply", "filename": str(path), "face_normals": mesh.normals is None, "bsdf": bsdf(images, mesh.material)}
+    if mesh.material.absorption.max() > 0:
+        most = float(mesh.material.absorption.max())
+        sigma = {"type": "rgb", "value": (mesh.material.absorption / most).tolist()}
+        nothing = {"type": "rgb", "value": 0.0}
+        item["interior"] = {"type": "homogeneous", "albedo": nothing, "sigma_t": sigma, "scale": most}
     if mesh.material.emissive.max() > 0:
         radiance = texture(images, mesh.material.emissive_texture, mesh.material.emissive)
         item["emitter"] = {"type": "area", "radiance": radiance}
@@ -117,10 +123,11 @@ def scene(order, folder):
     source = gltf.read(pathlib.Path(order["scene"]))
     place, angle = source.camera
     eye, forward, up = place[:3, 3], -place[:3, 2], place[:3, 1]
+    absorbing = any(mesh.material.absorption.max() > 0 for mesh in source.meshes)
     made = {
         "type": "scene",
         # Mitsuba's depth counts the segments of a path, ours its bounces.
-        "integrator": {"type": "path", "max_depth": order["bounces"] + 1},
+        "integrator": {"type": "volpath" if absorbing else "path", "max_depth": order["bounces"] + 1},
         "sensor": {
             "type": "perspective",
             "fov_axis": "y",
