@@ -85,7 +85,8 @@ class Writer:
         primitive = {"attributes": attributes, "indices": indices, "material": material}
         self._node({"mesh": self._push("meshes", {"primitives": [primitive]})})
 
-    def _place(self, eye, target):
+    @staticmethod
+    def _place(eye, target):
         """The matrix of a node at `eye` whose -z looks at `target`, column by column."""
         eye, target = np.array(eye, float), np.array(target, float)
         back = (eye - target) / np.linalg.norm(eye - target)
@@ -117,6 +118,21 @@ class Writer:
         text += b" " * (-len(text) % 4)
         chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(self.data), b"BIN\0") + self.data
         path.write_bytes(b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks)
+
+    @classmethod
+    def of(cls, path):
+        """An existing file, to add to."""
+        made = cls()
+        made.json, data = parts(path)
+        made.data += data
+        return made
+
+
+def parts(path):
+    """The JSON and the binary part of a file."""
+    file = path.read_bytes()
+    size = struct.unpack_from("<I", file, 12)[0]
+    return json.loads(file[20 : 20 + size]), file[28 + size :]
 
 
 @dataclasses.dataclass
@@ -165,12 +181,13 @@ READ = {
 
 def read(path):
     """Reads a scene in world space."""
-    file = path.read_bytes()
-    size = struct.unpack_from("<I", file, 12)[0]
-    root, data = json.loads(file[20 : 20 + size]), file[28 + size :]
+    root, data = parts(path)
     unread = set(root.get("extensionsUsed", [])) - READ
     if unread:
         raise ValueError(f"{path} uses {sorted(unread)}, which this comparison does not translate")
+
+    if any("normalTexture" in m for m in root.get("materials", [])):
+        raise ValueError(f"{path} has normal maps, which this comparison does not translate")
 
     def view(index):
         item = root["bufferViews"][index]
@@ -195,7 +212,8 @@ def read(path):
 
     def visit(index, parent):
         node = root["nodes"][index]
-        here = parent @ local(node)
+        # A skinned mesh is taken in its bind pose, in the space of the scene.
+        here = np.eye(4) if "skin" in node else parent @ local(node)
         for primitive in root["meshes"][node["mesh"]]["primitives"] if "mesh" in node else []:
             attributes = primitive["attributes"]
             positions = values(attributes["POSITION"]) @ here[:3, :3].T + here[:3, 3]

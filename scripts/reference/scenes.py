@@ -263,3 +263,18 @@ def make(folder):
         file.save(path)
         made.append(Reference(build.__name__, about, path, environment, bounces, **more))
     return made
+
+
+def given(path, environment, folder):
+    """A file from elsewhere, with a camera in front of it if it has none."""
+    found = gltf.read(path)
+    if found.camera is None:
+        points = np.concatenate([mesh.positions for mesh in found.meshes])
+        low, high = points.min(0), points.max(0)
+        angle, centre = 0.7, (low + high) / 2
+        back = (high - low)[:2].max() / 2 / np.tan(angle / 2) * 1.05
+        file = gltf.Writer.of(path)
+        file.camera((centre[0], centre[1], high[2] + back), centre, angle)
+        path = folder / path.name
+        file.save(path)
+    return Reference(path.stem, "a file from elsewhere", path, environment, 6, ("cycles",))

@@ -83,22 +83,17 @@ def floats(name, values):
     return made
 
 
-def material(m, images):
-    made = bpy.data.materials.new("material")
-    nodes = Nodes(made, images)
-    if m.emissive.max() > 0:
-        glow = nodes.colour(m.emissive_texture, m.emissive.tolist())
-        surface = nodes.add("ShaderNodeEmission", Color=glow, Strength=1.0)
-    elif m.metallic == 1 and m.coat == 0:
-        base = nodes.colour(m.base_texture, m.base)
-        surface = nodes.add("ShaderNodeBsdfMetallic", Base_Color=base, Edge_Tint=(1, 1, 1), Roughness=m.roughness)
-        surface.fresnel_type, surface.distribution = "F82", "MULTI_GGX"
+def scattering(nodes, m):
+    base = nodes.colour(m.base_texture, m.base)
+    if m.metallic == 1 and m.coat == 0:
+        node = nodes.add("ShaderNodeBsdfMetallic", Base_Color=base, Edge_Tint=(1, 1, 1), Roughness=m.roughness)
+        node.fresnel_type, node.distribution = "F82", "MULTI_GGX"
     elif m.specular == 0 and m.transmission == 0 and m.metallic == 0 and m.coat == 0:
-        surface = nodes.add("ShaderNodeBsdfDiffuse", Color=nodes.colour(m.base_texture, m.base), Roughness=0.0)
+        node = nodes.add("ShaderNodeBsdfDiffuse", Color=base, Roughness=0.0)
     else:
-        surface = nodes.add(
+        node = nodes.add(
             "ShaderNodeBsdfPrincipled",
-            Base_Color=nodes.colour(m.base_texture, m.base),
+            Base_Color=base,
             Metallic=m.metallic,
             Roughness=m.roughness,
             IOR=m.ior,
@@ -107,7 +102,20 @@ def material(m, images):
             Coat_Weight=m.coat,
             Coat_Roughness=m.coat_roughness,
         )
-        surface.distribution = "MULTI_GGX"
+        node.distribution = "MULTI_GGX"
+    return node
+
+
+def material(m, images):
+    made = bpy.data.materials.new("material")
+    nodes = Nodes(made, images)
+    surface = scattering(nodes, m)
+    if m.emissive.max() > 0:
+        glow = nodes.colour(m.emissive_texture, m.emissive.tolist())
+        both = nodes.add("ShaderNodeAddShader")
+        nodes.set(both.inputs[0], surface.outputs[0])
+        nodes.set(both.inputs[1], nodes.add("ShaderNodeEmission", Color=glow, Strength=1.0).outputs[0])
+        surface = both
     output = nodes.add("ShaderNodeOutputMaterial")
     nodes.set(output.inputs["Surface"], surface.outputs[0])
     density = float(m.absorption.max())
@@ -180,7 +188,8 @@ def world(text):
 
 def camera(place, angle):
     data = bpy.data.cameras.new("camera")
-    data.sensor_fit, data.angle_y, data.clip_start = "VERTICAL", angle, 0.01
+    data.sensor_fit, data.angle_y = "VERTICAL", angle
+    data.clip_start, data.clip_end = 0.01, 1e6
     bpy.context.scene.camera = put("camera", data, place)
 
 
