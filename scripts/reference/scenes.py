@@ -147,7 +147,7 @@ def metals(file, _folder):
 def lamps(file, _folder):
     rng = np.random.default_rng(1)
     wall = file.material("wall", (0.6, 0.6, 0.6), **MATTE)
-    metal = file.material("metal", (0.9, 0.88, 0.85), 1, 0.35)
+    metal = file.material("metal", (0.9, 0.88, 0.85), 1, 0.5)
     file.mesh(quad((-2, 0, 2), (2, 0, 2), (2, 0, -1.5), (-2, 0, -1.5)), metal)
     file.mesh(quad((-2, 0, 2), (-2, 0, -1.5), (-2, 2.4, -1.5), (-2, 2.4, 2)), wall)
     file.mesh(quad((2, 0, -1.5), (2, 0, 2), (2, 2.4, 2), (2, 2.4, -1.5)), wall)
@@ -157,10 +157,10 @@ def lamps(file, _folder):
     panel = file.material("panel", BLACK, emissive=(1.2, 1.2, 1.2), glow=file.texture(png(stripes.astype(np.uint8))), **MATTE)
     file.mesh(quad((-2, 0, -1.5), (2, 0, -1.5), (2, 2.4, -1.5), (-2, 2.4, -1.5)), panel)
     for number in range(6):
-        power = 10 ** rng.uniform(0.5, 1.7) * rng.uniform(0.2, 1, 3)
+        power = 10 ** rng.uniform(0.3, 1.3) * rng.uniform(0.2, 1, 3)
         lamp = file.material(f"lamp {number}", BLACK, emissive=[float(c) for c in power], **MATTE)
         places = rng.uniform((-1.7, 0.2, -1.2), (1.7, 2.2, 1), (10, 3))
-        file.mesh(join([ball(p, rng.uniform(0.015, 0.05), 1) for p in places]), lamp)
+        file.mesh(join([ball(p, rng.uniform(0.03, 0.07), 1) for p in places]), lamp)
     file.camera((0, 1.2, 4.6), (0, 1.1, 0), 0.62)
     return "black"
 
