@@ -1,8 +1,8 @@
 // Choosing a point on a light.
 #pragma once
+#include "attributes.cuh"
 #include "surface.cuh"
 #include "texture.cuh"
-#include "traverse.cuh"
 
 struct LightSample {
     Vec direction;
@@ -108,11 +108,10 @@ T_FN bool sample_light(const Scene *scene, Vec p, float choice, float u, float v
         out->density = t_div(light->select * d2, seen);
         if (light->triangle != NO_NODE) {
             const Attributes *at = section<Attributes>(scene, scene->attributes) + light->triangle;
-            float w = 1.0f - b1 - b2;
-            float s = t_fma(at->uv[0], w, t_fma(at->uv[2], b1, at->uv[4] * b2));
-            float t = t_fma(at->uv[1], w, t_fma(at->uv[3], b1, at->uv[5] * b2));
-            const Material *m = section<Material>(scene, scene->materials) + at->material;
-            power = power * sample_texture(scene, m->emissive_texture, s, t);
+            Weights w = {1.0f - b1 - b2, b1, b2};
+            float uv[4];
+            coordinates(scene, at, w, uv);
+            power = emission(scene, section<Material>(scene, scene->materials) + at->material, uv);
         }
         out->radiance = power * t_rcp(out->density);
         return true;

@@ -1,22 +1,13 @@
 // Path tracing of one unit: a range of samples of the pixels of one tile of one frame.
+#include "camera.cuh"
 #include "layout.cuh"
 #include "light.cuh"
+#include "outputs.cuh"
 #include "surface.cuh"
-#include "texture.cuh"
 #include "traverse.cuh"
 
 // Leaves that a thread looks at before it looks at whether its ray is done.
 #define STEPS 6
-
-// Random numbers of one sample: dimension pairs of scrambled Sobol points, keyed by pixel and frame.
-struct Sampler {
-    u32 index, key;
-};
-
-T_FN void next2(Sampler *s, float *x, float *y) {
-    s->key += 0x9E3779B9u;
-    t_sobol2(s->index, t_hash(s->key), x, y);
-}
 
 // Weight of a sample drawn with density `a` that could have been drawn with density `b` (power heuristic).
 T_FN float mis(float a, float b) { return t_div(a * a, t_fma(a, a, b * b)); }
@@ -45,6 +36,7 @@ struct Path {
     Vec origin, direction;
     Vec sum;       // radiance found so far
     Vec through;   // share of light from further on that arrives
+    Vec absorption; // per length, of the body that the path is in
     float density; // with which the direction was chosen; negative for a camera ray
     u32 bounce;
     Sampler random;
@@ -53,87 +45,81 @@ struct Path {
 // A sample of a light that counts if nothing is in between.
 struct Shadow {
     Vec gain;
+    Vec origin;
     Vec direction;
     float distance; // 0: there is none
 };
 
+// Share of light that is left after a way through a body.
+T_FN Vec left_after(Vec absorption, float distance) {
+    return vec(t_exp(-absorption.x * distance), t_exp(-absorption.y * distance), t_exp(-absorption.z * distance));
+}
+
 // Handles the end of a path's segment: adds light that was met, samples a light, picks the next direction. False where
 // the path ends; the sampled light is still to be tested.
-T_FN bool shade(const Scene *scene, const Frame *f, const Ray *hit, Path *path, Shadow *shadow) {
+T_FN bool shade(const Scene *scene, const Frame *f, const Part *part, const Camera *camera, const Ray *hit, Path *path,
+                Shadow *shadow, const Outputs *out) {
     Vec d = path->direction;
     shadow->distance = 0.0f;
     if (hit->hit == NO_NODE) {
         Vec light = path->through * background(scene, d, path->density);
-        path->sum = path->sum + bounded(light, path->bounce, f->clamp);
+        path->sum = path->sum + bounded(light, path->bounce, part->clamp);
         return false;
     }
-    const Float4 *at = (const Float4 *)(section<Attributes>(scene, scene->attributes) + hit->hit);
-    Float4 plane = section<Triangle>(scene, scene->triangles)[hit->hit].row[2];
-    Float4 at2 = at[2], at3 = at[3];
-    const Material *m = section<Material>(scene, scene->materials) + t_bits(at3.w);
-    float wu = t_clamp(hit->u, 0.0f, 1.0f), wv = t_clamp(hit->v, 0.0f, 1.0f), ww = 1.0f - wu - wv;
-    float s = t_fma(at2.y, ww, t_fma(at2.w, wu, at3.y * wv)), t = t_fma(at2.z, ww, t_fma(at3.x, wu, at3.z * wv));
+    if (largest(path->absorption) > 0.0f) path->through = path->through * left_after(path->absorption, hit->limit);
+    Hit point;
+    point.at = mad(d, hit->limit, path->origin);
+    point.out = -d;
+    interpolate(scene, hit->hit, hit->hit_instance, hit->u, hit->v, &point);
+    const Material *m = point.material;
 
-    Vec emissive = vec(m->emissive[0], m->emissive[1], m->emissive[2]);
-    if (largest(emissive) > 0.0f) {
-        if (m->emissive_texture) emissive = emissive * sample_texture(scene, m->emissive_texture, s, t);
+    Vec light = emitted(scene, &point);
+    if (largest(light) > 0.0f) {
         float w = 1.0f;
         if (path->density > 0.0f && m->light_density > 0.0f) {
-            float facing = t_max(t_abs(dot(vec(plane), d)), 1e-6f);
-            w = mis(path->density, t_div(m->light_density * hit->limit * hit->limit, facing));
+            float facing = t_max(t_abs(dot(point.plane, d)), 1e-6f), chosen = m->light_density * scene->light_scale;
+            w = mis(path->density, t_div(chosen * hit->limit * hit->limit, facing));
         }
-        path->sum = path->sum + bounded(path->through * emissive * w, path->bounce, f->clamp);
+        path->sum = path->sum + bounded(path->through * light * w, path->bounce, part->clamp);
     }
-    if (path->bounce == f->max_bounces) return false;
+    bool seen = path->bounce == 0u && (out->wanted & SURFACE);
+    bool ends = path->bounce == f->max_bounces || (m->flags & UNLIT);
+    if (ends && !seen) return false;
 
-    Vec base = vec(m->base[0], m->base[1], m->base[2]);
-    float metallic = m->metallic, roughness = m->roughness;
-    if (m->base_texture) base = base * sample_texture(scene, m->base_texture, s, t);
-    if (m->surface_texture) {
-        Vec r = sample_texture(scene, m->surface_texture, s, t);
-        roughness *= r.y;
-        metallic *= r.z;
-    }
+    Surface surf;
     // Rough enough, after the first surface, that no path meets a small bright spot by chance.
-    if (path->bounce > 0) roughness = t_max(roughness, f->blur);
-    Vec facing = vec(plane);
-    if (dot(facing, d) > 0.0f) facing = -facing;
-    Vec normal = facing;
-    if (m->flags & SMOOTH) {
-        Float4 at0 = at[0], at1 = at[1];
-        normal = mad(vec(at0), ww, mad(vec(at0.w, at1.x, at1.y), wu, vec(at1.z, at1.w, at2.x) * wv));
-        normal = normalize(normal);
-        if (dot(normal, facing) < 0.0f) normal = -normal;
-        // A smooth normal that looks away from the eye would make the surface black.
-        if (!(dot(normal, d) < 0.0f)) normal = facing;
-    }
-    Surface surf = surface(normal, -d, base, metallic, roughness);
-    Vec o = mad(facing, scene->epsilon, mad(d, hit->limit, path->origin));
-    path->origin = o;
+    surface(scene, &point, path->bounce > 0 ? f->blur : 0.0f, &surf);
+    if (seen) add_surface(scene, out, camera, hit, path->random.index, &point, m->flags & UNLIT ? light : albedo(&surf));
+    if (ends) return false;
+    // Where rays start again: off the surface, on the side of the eye or on the other one.
+    Vec near = mad(surf.facing, scene->epsilon, point.at), far = mad(surf.facing, -scene->epsilon, point.at);
 
     float choice, lobe, u, v;
     next2(&path->random, &choice, &lobe);
     if (scene->light_count) {
-        LightSample light;
+        LightSample sample;
         next2(&path->random, &u, &v);
-        if (sample_light(scene, o, choice, u, v, &light) && dot(light.direction, facing) > 0.0f) {
+        if (sample_light(scene, near, choice, u, v, &sample)) {
             float other;
-            Vec gain = path->through * evaluate(&surf, light.direction, &other) * light.radiance;
-            if (light.density > 0.0f) gain = gain * mis(light.density, other);
+            Vec gain = path->through * evaluate(&surf, sample.direction, &other) * sample.radiance;
+            if (sample.density > 0.0f) gain = gain * mis(sample.density, other);
             if (largest(gain) > 0.0f) {
-                shadow->gain = bounded(gain, path->bounce, f->clamp);
-                shadow->direction = light.direction;
-                shadow->distance = t_fma(light.distance, -1e-4f, light.distance);
+                shadow->gain = bounded(gain, path->bounce, part->clamp);
+                shadow->origin = dot(sample.direction, surf.facing) > 0.0f ? near : far;
+                shadow->direction = sample.direction;
+                shadow->distance = t_fma(sample.distance, -1e-4f, sample.distance);
             }
         }
     }
 
     next2(&path->random, &u, &v);
-    d = scatter(&surf, lobe, u, v);
-    Vec gain = evaluate(&surf, d, &path->density);
-    if (!(path->density > 0.0f) || !(dot(d, facing) > 0.0f)) return false;
-    path->direction = d;
-    path->through = path->through * gain * t_rcp(path->density);
+    Scatter next;
+    if (!scatter(&surf, lobe, u, v, &next)) return false;
+    if (next.through) path->absorption = surf.absorption;
+    path->origin = next.through ? far : near;
+    path->direction = next.direction;
+    path->density = next.density;
+    path->through = path->through * next.weight;
     if (path->bounce > 0) {
         float keep = t_min(largest(path->through), 0.95f);
         if (t_unit(t_hash(path->random.key ^ (path->random.index * 0x85ebca6bu))) >= keep) return false;
@@ -143,28 +129,35 @@ T_FN bool shade(const Scene *scene, const Frame *f, const Ray *hit, Path *path, 
     return true;
 }
 
-// One thread a pixel. `sums` takes tile * tile pixels of three u64 each; pixels outside of the frame stay zero.
-T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
-    u32 tile = f->tile, tiles = f->tiles_x * f->tiles_y;
-    u32 per_frame = tiles * f->ranges;
-    u32 number = unit / per_frame, rest = unit - number * per_frame;
-    u32 range = rest / tiles, place = rest - range * tiles;
-    u32 tile_y = place / f->tiles_x, tile_x = place - tile_y * f->tiles_x;
+// The part of the job that a unit belongs to.
+T_FN const Part *part_of(const Frame *f, u32 unit) {
+    const Part *parts = section<Part>(f, f->parts);
+    u32 low = 0, high = f->part_count;
+    while (high - low > 1u) {
+        u32 middle = (low + high) >> 1;
+        bool below = parts[middle].first_unit <= unit;
+        low = below ? middle : low;
+        high = below ? high : middle;
+    }
+    return parts + low;
+}
+
+// One thread a pixel. Pixels outside of the frame stay zero.
+T_KERNEL render(const Frame *f, const Scene *poses, u8 *output, u32 unit) {
+    const Part *part = part_of(f, unit);
+    u32 rest = unit - part->first_unit, range = rest / part->tiles, number = rest - range * part->tiles;
+    if (part->list != NO_NODE) number = section<u32>(f, f->lists)[part->list + number];
+    u32 tile = f->tile, tile_y = number / f->tiles_x, tile_x = number - tile_y * f->tiles_x;
     // A block covers a square of 8 x 8 pixels.
     u32 squares = tile >> 3, square_y = blockIdx.x / squares, square_x = blockIdx.x - square_y * squares;
     u32 in_x = square_x * 8u + (threadIdx.x & 7u), in_y = square_y * 8u + (threadIdx.x >> 3);
     u32 x = tile_x * tile + in_x, y = tile_y * tile + in_y;
     if (x >= f->width || y >= f->height) return;
 
-    const Camera *camera = (const Camera *)(f + 1) + number;
-    Vec origin = vec(camera->origin[0], camera->origin[1], camera->origin[2]);
-    Vec right = vec(camera->right[0], camera->right[1], camera->right[2]);
-    Vec up = vec(camera->up[0], camera->up[1], camera->up[2]);
-    Vec forward = vec(camera->forward[0], camera->forward[1], camera->forward[2]);
-    float step_x = t_div(2.0f, (float)f->width), step_y = t_div(-2.0f, (float)f->height);
-    Random4 key = t_philox(x, y, number, 0u, f->seed_low, f->seed_high);
-    u32 first = range * f->samples_per_unit, end = first + f->samples_per_unit;
-    end = end > f->samples ? f->samples : end;
+    Random4 key = t_philox(x, y, part->number, 0u, f->seed_low, f->seed_high);
+    u32 first = part->first_sample + range * f->samples_per_unit, end = first + f->samples_per_unit;
+    end = end > part->end_sample ? part->end_sample : end;
+    Outputs out = outputs(output, f->outputs, tile, in_y * tile + in_x);
     u64 red = 0, green = 0, blue = 0;
     // One loop for everything: rays to lights and rays of paths go through the same traversal, a few steps at a time, and a
     // thread whose path has ended starts its next sample at once. So the threads of a warp seldom wait for each other.
@@ -172,6 +165,8 @@ T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
     Path path;
     Ray ray;
     Shadow shadow;
+    const Camera *cameras = section<Camera>(f, f->cameras) + part->camera, *camera = cameras;
+    const Scene *scene = poses;
     bool alive = false;
     shadow.distance = 0.0f;
     ray.ref = NO_NODE;
@@ -182,21 +177,21 @@ T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
                 if (sample == end) break;
                 path.random.index = sample++;
                 path.random.key = key.x;
-                float jitter_x, jitter_y;
-                next2(&path.random, &jitter_x, &jitter_y);
-                float sx = t_fma((float)x + jitter_x, step_x, -1.0f), sy = t_fma((float)y + jitter_y, step_y, 1.0f);
-                Vec aside = mad(right, sx, up * sy);
-                path.origin = camera->parallel ? origin + aside : origin;
-                path.direction = normalize(camera->parallel ? forward : forward + aside);
+                // Samples take the moments of the frame in turn.
+                u32 slice = f->slices > 1u ? path.random.index % f->slices : 0u;
+                camera = cameras + slice;
+                scene = poses + (camera->pose >> 1);
+                aim(f, cameras, slice, x, y, &path.random, &path.origin, &path.direction);
                 path.sum = vec(0.0f, 0.0f, 0.0f);
                 path.through = vec(1.0f, 1.0f, 1.0f);
+                path.absorption = vec(0.0f, 0.0f, 0.0f);
                 path.density = -1.0f;
                 path.bounce = 0;
                 alive = true;
             }
             bool any = shadow.distance > 0.0f;
-            start(&ray, path.origin, any ? shadow.direction : path.direction, any ? shadow.distance : 1e30f, any,
-                  path.random.key ^ path.random.index, stack);
+            start(scene, &ray, any ? shadow.origin : path.origin, any ? shadow.direction : path.direction,
+                  any ? shadow.distance : 1e30f, any, path.random.key ^ path.random.index, stack);
         }
         traverse(scene, &ray, STEPS, stack);
         if (ray.ref != NO_NODE) continue;
@@ -204,16 +199,16 @@ T_KERNEL render(const Frame *f, const Scene *scene, u64 *sums, u32 unit) {
             if (ray.hit == NO_NODE) path.sum = path.sum + shadow.gain;
             shadow.distance = 0.0f;
         } else {
-            alive = shade(scene, f, &ray, &path, &shadow);
+            alive = shade(scene, f, part, camera, &ray, &path, &shadow, &out);
         }
         if (!alive && shadow.distance == 0.0f) {
             red += t_fixed(path.sum.x);
             green += t_fixed(path.sum.y);
             blue += t_fixed(path.sum.z);
+            if (out.wanted & MOMENT) add_moment(&out, path.sum, part->scale);
         }
     }
-    u64 *out = sums + ((u64)in_y * tile + in_x) * 3u;
-    out[0] = red;
-    out[1] = green;
-    out[2] = blue;
+    out.beauty[0] = red;
+    out.beauty[1] = green;
+    out.beauty[2] = blue;
 }

@@ -1,16 +1,72 @@
-// The metallic-roughness surface of glTF 2.0: a diffuse lobe under a GGX lobe.
+// What a ray meets, and how it scatters light: the surface of glTF 2.0 with its extensions.
+//
+// From the top: a coat, sheen, then facets under which light is absorbed, scattered, or let through. Each layer leaves to
+// those below what it does not reflect towards the eye, by tables of energies (energy.cuh): white surfaces keep all light.
+// No lobe is a perfect mirror: roughness has a floor.
 #pragma once
+#include "energy.cuh"
 #include "layout.cuh"
+#include "lobes/ggx.cuh"
+#include "lobes/sheen.cuh"
+#include "texture.cuh"
 
+// Least roughness: alpha of 0.002. That of sheen, below which its fit is steep.
+#define LEAST_ROUGHNESS 0.0447214f
+#define LEAST_SHEEN 0.1f
+// Reflectance of a coat, whose index of refraction is 1.5.
+#define COAT_MIRROR 0.04f
+
+// A point that a ray has met.
+struct Hit {
+    Vec at;
+    Vec out;        // unit, to where the ray came from
+    Vec plane;      // unit normal of the triangle's front
+    Vec normal;     // interpolated, unit, on the same side as `plane`
+    Float4 tangent; // interpolated, w: sign of the bitangent; zero if there is none
+    float uv[4];    // two sets
+    Float4 color;   // of the vertices
+    const Material *material;
+};
+
+// A right-handed frame.
+struct Axes { Vec x, y, z; };
+
+// A point's scattering. What stands after `layers` is only filled in where a bit of `layers` says so.
 struct Surface {
-    Vec normal, tangent, bitangent; // shading frame
-    Vec view;                       // towards the eye
-    Vec diffuse;                    // albedo of the diffuse lobe
-    Vec f0;                         // reflectance at normal incidence
-    float alpha2, alpha;
-    float nv;                       // normal . view
-    float smith;                    // sqrt(alpha2 + (1 - alpha2) nv^2)
-    float specular;                 // probability of sampling the GGX lobe
+    Vec facing;     // the plane's normal on the side of `out`
+    Vec absorption; // per world unit, on the other side
+    Axes axes;      // of the facets
+    Vec view;       // `out` in these
+    Ggx facets;
+    Vec diffuse;    // times cosine: radiance scattered from below the facets at normal incidence
+    float grazing;  // how much less of it there is of grazing light, times Schlick's weight
+    Vec mirror;     // reflectance of a facet at normal incidence
+    Vec rise;       // and how much it rises with Schlick's weight
+    float specular; // probability of sampling facets; the rest is for the diffuse lobe, but for what layers take
+
+    u32 layers; // THIN, REFRACTION, COAT, SHEEN
+    Vec through;    // share of light that passes the facets on its way through
+    float passing;  // probability of sampling what passes, with THIN
+    float eta;      // with REFRACTION: index of refraction on the other side over that on this side
+    float normal, inverse; // reflectance at normal incidence by Fresnel's equations, and 1 / (1 - normal)
+    float passed, drop;    // share that facets let through at normal incidence, and how much less of it at grazing angles
+    Axes coat_axes;
+    Vec coat_view;
+    Ggx coat;
+    float coat_mirror, coat_rise, coat_chance;
+    Vec sheen;
+    float sheen_alpha, sheen_lambda, sheen_chance;
+};
+// Bits of `layers` besides COAT and SHEEN, which are those of materials.
+#define THIN 1u
+#define REFRACTION 2u
+
+// A direction drawn from a surface.
+struct Scatter {
+    Vec direction;
+    Vec weight;    // scattering times cosine over the density
+    float density; // over solid angle
+    bool through;  // whether it leaves on the other side
 };
 
 // An orthonormal frame around `n` (Duff et al., Building an Orthonormal Basis, Revisited).
@@ -21,65 +77,420 @@ T_FN void frame(Vec n, Vec *t, Vec *b) {
     *b = vec(c, t_fma(n.y, n.y * a, sign), -n.y);
 }
 
-// Schlick's (1 - cosine)^5.
-T_FN float schlick(float cosine) {
-    float m = t_max(1.0f - cosine, 0.0f), m2 = m * m;
-    return m2 * m2 * m;
+T_FN Axes axes(Vec normal) {
+    Axes a;
+    a.z = normal;
+    frame(normal, &a.x, &a.y);
+    return a;
 }
 
-T_FN Surface surface(Vec normal, Vec view, Vec base, float metallic, float roughness) {
-    Surface s;
-    s.normal = normal;
-    frame(normal, &s.tangent, &s.bitangent);
-    s.view = view;
-    s.diffuse = base * (1.0f - metallic);
-    s.f0 = mad(base, metallic, vec(1.0f, 1.0f, 1.0f) * t_fma(metallic, -0.04f, 0.04f));
-    s.alpha = t_max(roughness * roughness, 0.002f);
-    s.alpha2 = s.alpha * s.alpha;
-    s.nv = t_max(dot(normal, view), 1e-4f);
-    s.smith = t_sqrt(t_fma(1.0f - s.alpha2, s.nv * s.nv, s.alpha2));
-    float mirror = largest(s.f0), rest = largest(s.diffuse);
-    mirror = t_fma(1.0f - mirror, schlick(s.nv), mirror);
-    s.specular = rest > 0.0f ? t_max(t_div(mirror, mirror + rest), 0.05f) : 1.0f;
-    return s;
+T_FN Vec into(const Axes *a, Vec d) { return vec(dot(a->x, d), dot(a->y, d), dot(a->z, d)); }
+T_FN Vec from(const Axes *a, Vec d) { return mad(a->x, d.x, mad(a->y, d.y, a->z * d.z)); }
+
+T_FN Vec cross(Vec a, Vec b) {
+    return vec(t_fma(a.y, b.z, -(a.z * b.y)), t_fma(a.z, b.x, -(a.x * b.z)), t_fma(a.x, b.y, -(a.y * b.x)));
 }
 
-// Reflectance times cosine towards `light`, and the density with which scatter() picks that direction.
+T_FN Vec base_color(const Scene *scene, const Hit *hit) {
+    const Material *m = hit->material;
+    Vec base = vec(m->base[0], m->base[1], m->base[2]) * vec(hit->color);
+    return m->base_texture ? base * read_texture(scene, m->base_texture, hit->uv) : base;
+}
+
+// Radiance that the point gives by itself.
+T_FN Vec emitted(const Scene *scene, const Hit *hit) {
+    if (hit->material->flags & UNLIT) return base_color(scene, hit);
+    return emission(scene, hit->material, hit->uv);
+}
+
+// The axes of the interpolated normal and the tangent; false where there is no tangent.
+T_FN bool tangent_axes(const Hit *hit, Axes *a) {
+    Vec t = vec(hit->tangent);
+    t = mad(hit->normal, -dot(hit->normal, t), t);
+    float square = dot(t, t);
+    if (!(square > 1e-12f)) return false;
+    a->z = hit->normal;
+    a->x = t * t_rsqrt(square);
+    a->y = cross(a->z, a->x) * hit->tangent.w;
+    return true;
+}
+
+// The normal that a texture of normals gives.
+T_FN Vec bent(const Scene *scene, const Hit *hit, u32 texture, float scale) {
+    Axes a;
+    if (!tangent_axes(hit, &a)) return hit->normal;
+    Vec n = mad(read_texture(scene, texture, hit->uv), 2.0f, vec(-1.0f, -1.0f, -1.0f));
+    n = from(&a, vec(n.x * scale, n.y * scale, n.z));
+    float square = dot(n, n);
+    return square > 1e-12f ? n * t_rsqrt(square) : hit->normal;
+}
+
+// A shading normal on the side of the eye, bent towards it where it looks away: it would make the surface black.
+T_FN Vec seen(const Hit *hit, Vec normal, bool front) {
+    if (!front) normal = -normal;
+    float cosine = dot(normal, hit->out);
+    return cosine < 0.01f ? normalize(mad(hit->out, 0.01f - cosine, normal)) : normal;
+}
+
+// What surface() finds out step by step.
+struct Draft {
+    Vec base;
+    float metallic, roughness;
+    bool front;
+    Vec mirror, metal;    // reflectance of dielectric and metal at normal incidence
+    Vec rise, metal_rise; // and how much they rise with Schlick's weight
+    float specular;       // reflectance of the dielectric at grazing angles
+    Float2 energy;        // of GGX
+};
+
+// The dielectric's reflectance under its specular colour and strength.
+T_FN void dielectric_base(const Scene *scene, const Hit *hit, Draft *d) {
+    const Material *m = hit->material;
+    d->mirror = vec(m->mirror[0], m->mirror[1], m->mirror[2]);
+    d->specular = m->specular;
+    if (m->flags & SPECULAR_TEXTURES) {
+        if (m->specular_color_texture) d->mirror = d->mirror * read_texture(scene, m->specular_color_texture, hit->uv);
+        if (m->specular_texture) d->specular *= read_texture(scene, m->specular_texture, hit->uv).x;
+    }
+    d->mirror = vec(t_min(d->mirror.x, 1.0f), t_min(d->mirror.y, 1.0f), t_min(d->mirror.z, 1.0f)) * d->specular;
+}
+
+// Axes along and across a stretched highlight, its roughness, its energy.
+T_FN void stretch(const Scene *scene, const Hit *hit, Surface *s, Draft *d) {
+    const Material *m = hit->material;
+    float strength = m->anisotropy, x = m->anisotropy_cosine, y = m->anisotropy_sine;
+    if (m->anisotropy_texture) {
+        Vec r = read_texture(scene, m->anisotropy_texture, hit->uv);
+        float u = t_fma(2.0f, r.x, -1.0f), v = t_fma(2.0f, r.y, -1.0f), turned = t_fma(x, u, -(y * v));
+        y = t_fma(y, u, x * v);
+        x = turned;
+        strength *= r.z;
+    }
+    Axes a;
+    if (tangent_axes(hit, &a)) {
+        Vec t = mad(a.x, x, a.y * y);
+        t = mad(s->axes.z, -dot(s->axes.z, t), t);
+        float square = dot(t, t);
+        if (square > 1e-12f) {
+            s->axes.x = t * t_rsqrt(square);
+            s->axes.y = cross(s->axes.z, s->axes.x);
+        }
+    }
+    s->view = into(&s->axes, hit->out);
+    float across = d->roughness * d->roughness;
+    s->facets = ggx(t_fma(1.0f - across, strength * strength, across), across, s->view);
+    d->energy = stretched_energy(scene, m->stretched, s->view, d->roughness);
+}
+
+// Reflectance at normal incidence that under Schlick's rise gives what a film reflects towards the eye.
+T_FN Vec filmed(Vec mirror, float factor, float cosine, float ior, float thickness) {
+    float rise = schlick(cosine), scale = t_rcp(t_max(1.0f - rise, 1e-3f));
+    Vec r = (film(cosine, ior, thickness, mirror) + vec(-rise, -rise, -rise)) * scale;
+    r = vec(t_clamp(r.x, 0.0f, 1.0f), t_clamp(r.y, 0.0f, 1.0f), t_clamp(r.z, 0.0f, 1.0f));
+    return mad(r - mirror, factor, mirror);
+}
+
+T_FN void add_film(const Scene *scene, const Hit *hit, float cosine, Draft *d) {
+    const Material *m = hit->material;
+    float factor = m->film, place = 1.0f;
+    if (m->film_texture) factor *= read_texture(scene, m->film_texture, hit->uv).x;
+    if (m->film_thickness_texture) place = read_texture(scene, m->film_thickness_texture, hit->uv).y;
+    float thickness = t_fma(place, m->film_thick - m->film_thin, m->film_thin);
+    d->mirror = filmed(d->mirror, factor, cosine, m->film_ior, thickness);
+    if (d->metallic > 0.0f) d->metal = filmed(d->metal, factor, cosine, m->film_ior, thickness);
+}
+
+// Light on its way through the surface. Takes from the diffuse lobe; `left` is the share that facets do not reflect.
+T_FN void transmit(const Scene *scene, const Hit *hit, const Draft *d, float *left, Surface *s) {
+    const Material *m = hit->material;
+    float share = m->transmission;
+    if (m->transmission_texture) share *= read_texture(scene, m->transmission_texture, hit->uv).x;
+    Vec color = d->base * (share * (1.0f - d->metallic));
+    s->diffuse = s->diffuse * (1.0f - share);
+    if (!m->refraction) {
+        s->layers |= THIN;
+        s->through = color * t_div(*left, d->energy.x);
+        return;
+    }
+    // Facets reflect by Fresnel's equations. Both ways get the same share of what facets pass on to each other.
+    Float2 energy = refracting_energy(scene, m->refraction, s->view.z, d->roughness, d->front);
+    float scale = t_rcp(energy.y), dielectric = scale * (1.0f - d->metallic), mirror = largest(d->mirror);
+    s->layers |= REFRACTION;
+    s->through = color * scale;
+    s->mirror = mad(d->mirror, dielectric, d->metal * d->metallic);
+    s->rise = mad(d->rise, dielectric, d->metal_rise * d->metallic);
+    s->eta = d->front ? m->ior : t_rcp(m->ior);
+    s->normal = normal_reflectance(m->ior);
+    s->inverse = t_rcp(1.0f - s->normal);
+    s->passed = 1.0f - mirror;
+    s->drop = d->specular - mirror;
+    *left = 1.0f - energy.x * scale;
+}
+
+// Sheen over all that is below. Returns the share of light that it leaves.
+T_FN float add_sheen(const Scene *scene, const Hit *hit, float blur, Surface *s) {
+    const Material *m = hit->material;
+    float roughness = m->sheen_roughness;
+    s->sheen = vec(m->sheen[0], m->sheen[1], m->sheen[2]);
+    if (m->sheen_texture) s->sheen = s->sheen * read_texture(scene, m->sheen_texture, hit->uv);
+    if (m->sheen_roughness_texture) roughness *= read_texture(scene, m->sheen_roughness_texture, hit->uv).x;
+    roughness = t_max(t_max(roughness, blur), LEAST_SHEEN);
+    float energy = sheen_energy(scene, s->view.z, roughness);
+    // The fit gives back more than it gets at some angles.
+    if (energy > 1.0f) s->sheen = s->sheen * t_rcp(energy);
+    energy = t_min(energy, 1.0f) * largest(s->sheen);
+    s->layers |= SHEEN;
+    s->sheen_alpha = roughness * roughness;
+    s->sheen_lambda = sheen_lambda(s->view.z, s->sheen_alpha);
+    s->sheen_chance = energy;
+    return 1.0f - energy;
+}
+
+// A coat over all that is below. Returns the share of light that it leaves.
+T_FN float add_coat(const Scene *scene, const Hit *hit, bool front, float blur, Surface *s) {
+    const Material *m = hit->material;
+    float factor = m->coat, roughness = m->coat_roughness;
+    if (m->coat_texture) factor *= read_texture(scene, m->coat_texture, hit->uv).x;
+    if (m->coat_roughness_texture) roughness *= read_texture(scene, m->coat_roughness_texture, hit->uv).y;
+    roughness = t_max(t_max(roughness, blur), LEAST_ROUGHNESS);
+    Vec normal = hit->normal;
+    if (m->coat_normal_texture) normal = bent(scene, hit, m->coat_normal_texture, m->coat_normal_scale);
+    s->coat_axes = axes(seen(hit, normal, front));
+    s->coat_view = into(&s->coat_axes, hit->out);
+    s->coat_view.z = t_max(s->coat_view.z, 1e-4f);
+    float alpha = roughness * roughness;
+    s->coat = ggx(alpha, alpha, s->coat_view);
+    Float2 energy = glossy_energy(scene, s->coat_view.z, roughness);
+    factor *= t_fma(COAT_MIRROR, t_rcp(energy.x) - 1.0f, 1.0f);
+    s->coat_mirror = COAT_MIRROR * factor;
+    s->coat_rise = (1.0f - COAT_MIRROR) * factor;
+    s->layers |= COAT;
+    s->coat_chance = t_fma(s->coat_mirror, energy.x, s->coat_rise * energy.y);
+    return 1.0f - s->coat_chance;
+}
+
+// How the point scatters; `blur` is the least roughness.
+T_FN void surface(const Scene *scene, const Hit *hit, float blur, Surface *s) {
+    const Material *m = hit->material;
+    u32 flags = m->flags;
+    Draft d;
+    d.base = base_color(scene, hit);
+    d.base = vec(t_min(d.base.x, 1.0f), t_min(d.base.y, 1.0f), t_min(d.base.z, 1.0f));
+    d.metallic = m->metallic;
+    d.roughness = m->roughness;
+    if (m->surface_texture) {
+        Vec r = read_texture(scene, m->surface_texture, hit->uv);
+        d.roughness *= r.y;
+        d.metallic *= r.z;
+    }
+    d.roughness = t_max(t_max(d.roughness, blur), LEAST_ROUGHNESS);
+    dielectric_base(scene, hit, &d);
+    d.front = dot(hit->plane, hit->out) >= 0.0f;
+    s->facing = d.front ? hit->plane : -hit->plane;
+    s->absorption = d.front ? vec(m->absorption[0], m->absorption[1], m->absorption[2]) : vec(0.0f, 0.0f, 0.0f);
+    Vec normal = flags & NORMAL_MAP ? bent(scene, hit, m->normal_texture, m->normal_scale) : hit->normal;
+    s->axes = axes(seen(hit, normal, d.front));
+    s->layers = 0u;
+
+    if (flags & ANISOTROPY) {
+        stretch(scene, hit, s, &d);
+    } else {
+        s->view = into(&s->axes, hit->out);
+        s->view.z = t_max(s->view.z, 1e-4f);
+        float alpha = d.roughness * d.roughness;
+        s->facets = ggx(alpha, alpha, s->view);
+        d.energy = glossy_energy(scene, s->view.z, d.roughness);
+    }
+    d.metal = d.base;
+    if (flags & FILM) add_film(scene, hit, s->view.z, &d);
+    Vec one = vec(1.0f, 1.0f, 1.0f);
+    d.rise = vec(d.specular, d.specular, d.specular) - d.mirror;
+    // What facets pass on to each other (Turquin 2019), metal and dielectric on their own.
+    float lost = t_rcp(d.energy.x) - 1.0f;
+    Vec boost = mad(d.metal, lost, one);
+    d.metal_rise = (one - d.metal) * boost;
+    d.metal = d.metal * boost;
+    boost = mad(d.mirror, lost, one);
+    Vec mirror = d.mirror * boost, rise = d.rise * boost;
+    float left = 1.0f - largest(mad(mirror, d.energy.x, rise * d.energy.y));
+    s->mirror = mad(d.metal - mirror, d.metallic, mirror);
+    s->rise = mad(d.metal_rise - rise, d.metallic, rise);
+    s->diffuse = d.base * (1.0f - d.metallic);
+    s->through = s->sheen = vec(0.0f, 0.0f, 0.0f);
+    if (flags & TRANSMISSION) transmit(scene, hit, &d, &left, s);
+    s->diffuse = s->diffuse * left;
+    float scattered = largest(s->diffuse);
+    // Of grazing light less comes below the facets: Schlick's weight, scaled so that the sum over all directions is 1.
+    s->grazing = d.specular;
+    s->diffuse = s->diffuse * t_div(T_INV_PI, t_fma(d.specular, -1.0f / 21.0f, 1.0f));
+    float specular = largest(mad(s->mirror, d.energy.x, s->rise * d.energy.y));
+    if (flags & (TRANSMISSION | SHEEN | COAT)) {
+        // What passes a sheet has a chance of its own, what is refracted shares that of reflection.
+        float passing = largest(s->through) * d.energy.x;
+        if (!(s->layers & THIN)) {
+            specular += passing;
+            passing = 0.0f;
+        }
+        float under = 1.0f;
+        s->sheen_chance = s->coat_chance = 0.0f;
+        if (flags & SHEEN) under = add_sheen(scene, hit, blur, s);
+        if (flags & COAT) {
+            float coated = add_coat(scene, hit, d.front, blur, s);
+            under *= coated;
+            s->sheen = s->sheen * coated;
+            s->sheen_chance *= coated;
+        }
+        s->diffuse = s->diffuse * under;
+        s->mirror = s->mirror * under;
+        s->rise = s->rise * under;
+        s->through = s->through * under;
+        specular *= under;
+        scattered *= under;
+        passing *= under;
+        float all = t_rcp(t_max(specular + scattered + passing + s->sheen_chance + s->coat_chance, 1e-6f));
+        s->specular = specular * all;
+        s->passing = passing * all;
+        s->sheen_chance *= all;
+        s->coat_chance *= all;
+    } else {
+        s->specular = specular > 0.0f ? t_div(specular, specular + scattered) : 0.0f;
+    }
+}
+
+// Probability that a refracting facet that is met under a cosine reflects; its reflectance, and what it lets through.
+T_FN float reflects(const Surface *s, float cosine, Vec *reflectance, float *passed) {
+    float rise = (dielectric(cosine, s->eta) - s->normal) * s->inverse;
+    *reflectance = mad(s->rise, rise, s->mirror);
+    // Nothing passes where all is reflected.
+    *passed = rise < 1.0f ? t_max(t_fma(-s->drop, rise, s->passed), 0.0f) : 0.0f;
+    float reflected = largest(*reflectance), other = largest(s->through) * *passed;
+    return t_div(reflected, t_max(reflected + other, 1e-12f));
+}
+
+// Scattering times cosine towards `light`, which is in the frame of the facets; `above` says whether it is on the side of
+// the eye. Adds to the density.
+T_FN Vec weigh(const Surface *s, Vec light, Vec world, bool above, float *density) {
+    Vec sum = vec(0.0f, 0.0f, 0.0f);
+    u32 layers = s->layers;
+    if (above && light.z > 0.0f) {
+        sum = s->diffuse * t_fma(-light.z * s->grazing, schlick(light.z), light.z);
+        float rest = 1.0f - s->specular;
+        if (layers) {
+            if (layers & THIN) rest -= s->passing;
+            if (layers & SHEEN) {
+                rest -= s->sheen_chance;
+                *density += s->sheen_chance * (0.5f * T_INV_PI);
+                sum = mad(s->sheen, sheen(s->view, light, s->sheen_alpha, s->sheen_lambda), sum);
+            }
+            if (layers & COAT) rest -= s->coat_chance;
+            rest = t_max(rest, 0.0f);
+        }
+        *density = t_fma(rest * T_INV_PI, light.z, *density);
+        if (s->specular > 0.0f) {
+            float cosine, chance, facets = reflect(&s->facets, s->view, light, &cosine, &chance);
+            Vec reflectance;
+            if (layers & REFRACTION) {
+                float passed;
+                chance *= reflects(s, cosine, &reflectance, &passed);
+            } else {
+                reflectance = mad(s->rise, schlick(cosine), s->mirror);
+            }
+            *density = t_fma(s->specular, chance, *density);
+            sum = mad(reflectance, facets, sum);
+        }
+    }
+    if (layers && !above && light.z < 0.0f) {
+        float cosine, chance;
+        if (layers & THIN) {
+            // A thin sheet lets light through as it would reflect it.
+            float facets = reflect(&s->facets, s->view, vec(light.x, light.y, -light.z), &cosine, &chance);
+            *density = t_fma(s->passing, chance, *density);
+            sum = s->through * facets;
+        }
+        if (layers & REFRACTION) {
+            float facets = refract(&s->facets, s->view, light, s->eta, &cosine, &chance);
+            Vec reflectance;
+            float passed, keeps = 1.0f - reflects(s, cosine, &reflectance, &passed);
+            *density = t_fma(s->specular * keeps, chance, *density);
+            sum = s->through * (facets * passed);
+        }
+    }
+    if (layers & COAT) {
+        Vec local = into(&s->coat_axes, world);
+        if (above && local.z > 0.0f) {
+            float cosine, chance, facets = reflect(&s->coat, s->coat_view, local, &cosine, &chance);
+            *density = t_fma(s->coat_chance, chance, *density);
+            facets *= t_fma(s->coat_rise, schlick(cosine), s->coat_mirror);
+            sum = sum + vec(facets, facets, facets);
+        }
+    }
+    return sum;
+}
+
+// Scattering times cosine towards `light` on either side, and the density with which scatter() picks that direction.
 T_FN Vec evaluate(const Surface *s, Vec light, float *density) {
-    float nl = dot(s->normal, light);
     *density = 0.0f;
-    if (nl <= 0.0f) return vec(0.0f, 0.0f, 0.0f);
-    Vec h = normalize(s->view + light);
-    float nh = dot(s->normal, h), vh = t_clamp(dot(s->view, h), 0.0f, 1.0f);
-    float q = t_fma(nh * nh, s->alpha2 - 1.0f, 1.0f);
-    float d = t_div(s->alpha2 * T_INV_PI, q * q);
-    float smith_l = t_sqrt(t_fma(1.0f - s->alpha2, nl * nl, s->alpha2));
-    float fresnel = schlick(vh);
-    // Smith's height-correlated masking and shadowing, over 4 nl nv, times nl.
-    float spec = t_div(0.5f * d * nl, t_fma(nl, s->smith, s->nv * smith_l));
-    float under = nl * T_INV_PI * t_fma(fresnel, -0.96f, 0.96f);
-    *density = t_fma(s->specular, t_div(0.5f * d, s->nv + s->smith), (1.0f - s->specular) * nl * T_INV_PI);
-    Vec f = mad(vec(1.0f, 1.0f, 1.0f) - s->f0, fresnel, s->f0);
-    return mad(s->diffuse, under, f * spec);
+    return weigh(s, into(&s->axes, light), light, dot(s->facing, light) > 0.0f, density);
 }
 
-// A direction from one of the lobes.
-T_FN Vec scatter(const Surface *s, float lobe, float u, float v) {
+// A direction from one of the lobes; false where it carries no light.
+T_FN bool scatter(const Surface *s, float lobe, float u, float v, Scatter *out) {
     float sine, cosine;
     t_sincos_near(T_TWO_PI * u, &sine, &cosine);
     Vec local;
     if (lobe < s->specular) {
-        // Visible normals of GGX as a spherical cap (Dupuy and Benyoub 2023), then a mirror reflection.
-        Vec view = vec(dot(s->tangent, s->view), dot(s->bitangent, s->view), s->nv);
-        Vec cap = normalize(vec(view.x * s->alpha, view.y * s->alpha, view.z));
-        float z = t_fma(1.0f - v, 1.0f + cap.z, -cap.z);
-        float r = t_sqrt(t_max(t_fma(-z, z, 1.0f), 0.0f));
-        Vec h = vec(t_fma(r, cosine, cap.x) * s->alpha, t_fma(r, sine, cap.y) * s->alpha, t_max(z + cap.z, 1e-6f));
-        h = normalize(h);
-        local = mad(h, 2.0f * dot(view, h), -view);
+        Vec h = visible_normal(&s->facets, s->view, sine, cosine, v);
+        float vh = dot(s->view, h);
+        local = mad(h, 2.0f * vh, -s->view);
+        if (s->layers & REFRACTION) {
+            Vec reflectance;
+            float passed, inverse = t_rcp(s->eta), square = t_fma(t_fma(vh, vh, -1.0f), inverse * inverse, 1.0f);
+            if (lobe >= s->specular * reflects(s, vh, &reflectance, &passed) && square > 0.0f) {
+                local = mad(h, t_fma(vh, inverse, -t_sqrt(square)), s->view * -inverse);
+            }
+        }
+        out->direction = from(&s->axes, local);
     } else {
         float r = t_sqrt(v);
         local = vec(r * cosine, r * sine, t_sqrt(t_max(1.0f - v, 0.0f)));
+        out->direction = from(&s->axes, local);
+        if (s->layers & (THIN | SHEEN | COAT)) {
+            lobe -= s->specular;
+            if ((s->layers & THIN) && lobe >= 0.0f) {
+                if (lobe < s->passing) {
+                    Vec h = visible_normal(&s->facets, s->view, sine, cosine, v);
+                    local = mad(h, 2.0f * dot(s->view, h), -s->view);
+                    local.z = -local.z;
+                    out->direction = from(&s->axes, local);
+                }
+                lobe -= s->passing;
+            }
+            if ((s->layers & SHEEN) && lobe >= 0.0f) {
+                if (lobe < s->sheen_chance) {
+                    r = t_sqrt(v * (2.0f - v));
+                    local = vec(r * cosine, r * sine, 1.0f - v);
+                    out->direction = from(&s->axes, local);
+                }
+                lobe -= s->sheen_chance;
+            }
+            if ((s->layers & COAT) && lobe >= 0.0f && lobe < s->coat_chance) {
+                Vec h = visible_normal(&s->coat, s->coat_view, sine, cosine, v);
+                out->direction = from(&s->coat_axes, mad(h, 2.0f * dot(s->coat_view, h), -s->coat_view));
+                local = into(&s->axes, out->direction);
+            }
+        }
     }
-    return mad(s->tangent, local.x, mad(s->bitangent, local.y, s->normal * local.z));
+    bool above = dot(s->facing, out->direction) > 0.0f;
+    out->through = !above;
+    out->density = 0.0f;
+    Vec gain = weigh(s, local, out->direction, above, &out->density);
+    if (!(out->density > 0.0f)) return false;
+    out->weight = gain * t_rcp(out->density);
+    return largest(out->weight) > 0.0f;
+}
+
+// Share of light that the point scatters, roughly.
+T_FN Vec albedo(const Surface *s) {
+    Vec sum = mad(s->diffuse, T_PI, s->mirror) + s->through;
+    return vec(t_min(sum.x, 1.0f), t_min(sum.y, 1.0f), t_min(sum.z, 1.0f));
 }

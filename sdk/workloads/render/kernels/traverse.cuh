@@ -1,5 +1,9 @@
 // Rays against the tree of triangles.
+//
+// What a ray meets does not depend on the tree: boxes are wide enough for rounding, and of triangles at equal distances
+// the first one by instance and by number in its mesh counts.
 #pragma once
+#include "attributes.cuh"
 #include "layout.cuh"
 #include "texture.cuh"
 
@@ -11,47 +15,79 @@
 
 T_FN float reciprocal(float d) { return t_rcp(t_abs(d) < 1e-18f ? (d < 0.0f ? -1e-18f : 1e-18f) : d); }
 
-// Whether the alpha test lets a ray pass at this point of a triangle.
-T_FN bool passes(const Scene *scene, u32 index, float u, float v, u32 key) {
+// Whether the alpha test lets a ray pass at this point of a triangle of an instance or of the world. `key` is the ray's.
+T_FN bool passes(const Scene *scene, u32 index, u32 instance, float u, float v, u32 key) {
     const Attributes *at = section<Attributes>(scene, scene->attributes) + index;
     const Material *m = section<Material>(scene, scene->materials) + at->material;
-    float alpha = m->alpha;
-    if (m->alpha_texture) {
-        float w = 1.0f - u - v;
-        float s = t_fma(at->uv[0], w, t_fma(at->uv[2], u, at->uv[4] * v));
-        float t = t_fma(at->uv[1], w, t_fma(at->uv[3], u, at->uv[5] * v));
-        alpha *= sample_texture(scene, m->alpha_texture, s, t).x;
-    }
-    float cutoff = m->cutoff > 1.0f ? t_unit(t_hash(key ^ (index * 0x9E3779B9u))) : m->cutoff;
-    return alpha < cutoff;
+    Weights w = {1.0f - u - v, u, v};
+    float uv[4];
+    coordinates(scene, at, w, uv);
+    if (instance != NO_NODE) key ^= t_hash(section<Instance>(scene, scene->instances)[instance].order | 1u);
+    float cutoff = m->cutoff > 1.0f ? t_unit(t_hash(key ^ (at->order * 0x9E3779B9u))) : m->cutoff;
+    return opacity(scene, m, uv, vertex_opacity(scene, at, w)) < cutoff;
 }
 
 // A ray on its way through the tree.
 struct Ray {
-    Vec origin, direction, inverse, shift;
+    Vec origin, direction;
     float limit;      // distance of the nearest hit so far
     float u, v;       // barycentrics of that hit
     u32 hit;          // its triangle, or NO_NODE
+    u32 hit_instance; // and the instance that it belongs to, or NO_NODE
+    u32 instance;     // the instance that the ray is in, or NO_NODE
     u32 ref;          // what to look at next; NO_NODE when done
     u32 top;          // entries on the stack
     u32 key;          // decides the alpha test of translucent surfaces
     bool any;         // whether any hit will do
 };
 
-T_FN void start(Ray *ray, Vec o, Vec d, float limit, bool any, u32 key, Uint2 *stack) {
+T_FN void start(const Scene *scene, Ray *ray, Vec o, Vec d, float limit, bool any, u32 key, Uint2 *stack) {
     ray->origin = o;
     ray->direction = d;
-    ray->inverse = vec(reciprocal(d.x), reciprocal(d.y), reciprocal(d.z));
-    ray->shift = vec(-o.x * ray->inverse.x, -o.y * ray->inverse.y, -o.z * ray->inverse.z);
     ray->limit = limit;
     ray->hit = NO_NODE;
-    ray->ref = 0;
+    ray->hit_instance = NO_NODE;
+    ray->instance = NO_NODE;
+    ray->ref = scene->root;
     ray->key = key;
     ray->any = any;
     // Below the last entry lies one that every pop accepts.
     stack[0].x = NO_NODE;
     stack[0].y = 0;
     ray->top = 1;
+}
+
+// A ray in the space of a mesh or of the world, as nodes need it.
+struct Line {
+    Vec o, d, inverse, shift;
+    // A node's near planes by the direction's signs, as indices of Float4.
+    u32 near_x, near_y, near_z;
+};
+
+// The ray in the space that it is in. Distances along it are the same in all spaces.
+T_FN void place(const Scene *scene, const Ray *ray, u32 instance, Line *line) {
+    line->o = ray->origin;
+    line->d = ray->direction;
+    if (instance != NO_NODE) {
+        const Float4 *rows = section<Instance>(scene, scene->instances)[instance].inverse;
+        Float4 x = rows[0], y = rows[1], z = rows[2];
+        line->o = vec(dot(vec(x), ray->origin) + x.w, dot(vec(y), ray->origin) + y.w, dot(vec(z), ray->origin) + z.w);
+        line->d = vec(dot(vec(x), ray->direction), dot(vec(y), ray->direction), dot(vec(z), ray->direction));
+    }
+    Vec inv = vec(reciprocal(line->d.x), reciprocal(line->d.y), reciprocal(line->d.z));
+    line->inverse = inv;
+    line->shift = vec(-line->o.x * inv.x, -line->o.y * inv.y, -line->o.z * inv.z);
+    line->near_x = inv.x < 0.0f ? 1u : 0u;
+    line->near_y = inv.y < 0.0f ? 3u : 2u;
+    line->near_z = inv.z < 0.0f ? 5u : 4u;
+}
+
+// Whether a triangle comes before the one that the ray has met at the same distance.
+T_FN bool comes_first(const Scene *scene, const Ray *ray, u32 index, u32 instance) {
+    // The world comes before all instances: NO_NODE + 1 is 0.
+    if (instance != ray->hit_instance) return instance + 1u < ray->hit_instance + 1u;
+    const Attributes *at = section<Attributes>(scene, scene->attributes);
+    return ray->hit != NO_NODE && at[index].order < at[ray->hit].order;
 }
 
 // The next entry of the stack that is nearer than `limit`.
@@ -69,17 +105,18 @@ T_FN u32 pop(const Uint2 *stack, u32 *top, float limit) {
 T_FN void traverse(const Scene *scene, Ray *ray, u32 steps, Uint2 *stack) {
     const Node *nodes = section<Node>(scene, scene->nodes);
     const Triangle *triangles = section<Triangle>(scene, scene->triangles);
-    Vec o = ray->origin, d = ray->direction, inv = ray->inverse, shift = ray->shift;
-    // A node's near and far planes by the direction's signs, as indices of Float4.
-    u32 near_x = inv.x < 0.0f ? 1u : 0u, near_y = inv.y < 0.0f ? 3u : 2u, near_z = inv.z < 0.0f ? 5u : 4u;
-    u32 top = ray->top, ref = ray->ref;
+    Line line;
+    u32 top = ray->top, ref = ray->ref, instance = ray->instance;
     float limit = ray->limit;
+    place(scene, ray, instance, &line);
     do {
         // A few nodes, so that most threads have a leaf when leaves are looked at.
         for (u32 n = 0; n < NODES && !(ref & LEAF); n++) {
             const Float4 *node = (const Float4 *)(nodes + ref);
-            Float4 nx = node[near_x], fx = node[near_x ^ 1u], ny = node[near_y], fy = node[near_y ^ 1u];
-            Float4 nz = node[near_z], fz = node[near_z ^ 1u];
+            Float4 nx = node[line.near_x], fx = node[line.near_x ^ 1u];
+            Float4 ny = node[line.near_y], fy = node[line.near_y ^ 1u];
+            Float4 nz = node[line.near_z], fz = node[line.near_z ^ 1u];
+            Vec inv = line.inverse, shift = line.shift;
             Uint4 child = ((const Uint4 *)node)[6];
             u32 next = NO_NODE;
             float best = 0.0f;
@@ -107,26 +144,40 @@ T_FN void traverse(const Scene *scene, Ray *ray, u32 steps, Uint2 *stack) {
             if (next == NO_NODE) next = pop(stack, &top, limit);
             ref = next;
         }
-        if (ref != NO_NODE && (ref & LEAF)) {
+        if (ref >= INSTANCE && (IS_INSTANCE(ref) || ref == RETURN)) {
+            if (ref == RETURN) {
+                instance = NO_NODE;
+                ref = pop(stack, &top, limit);
+            } else {
+                // Every pop accepts the way back.
+                stack[top].x = RETURN;
+                stack[top++].y = 0;
+                instance = LEAF_FIRST(ref);
+                ref = section<Instance>(scene, scene->instances)[instance].root;
+            }
+            place(scene, ray, instance, &line);
+        } else if (ref != NO_NODE && (ref & LEAF)) {
             u32 index = LEAF_FIRST(ref), end = index + LEAF_COUNT(ref);
             do {
                 const Triangle *tri = triangles + index;
                 Float4 plane = tri->row[2];
-                float height = t_fma(plane.x, o.x, t_fma(plane.y, o.y, t_fma(plane.z, o.z, plane.w)));
-                float t = t_div(-height, dot(vec(plane), d));
+                float height = t_fma(plane.x, line.o.x, t_fma(plane.y, line.o.y, t_fma(plane.z, line.o.z, plane.w)));
+                float t = t_div(-height, dot(vec(plane), line.d));
                 // Parallel rays give an infinity or NaN, which fails one of the comparisons.
-                if (t > 0.0f && t < limit) {
-                    Vec p = mad(d, t, o);
+                if (t > 0.0f && t <= limit) {
+                    Vec p = mad(line.d, t, line.o);
                     Float4 row = tri->row[0];
                     float u = t_fma(row.x, p.x, t_fma(row.y, p.y, t_fma(row.z, p.z, row.w)));
                     row = tri->row[1];
                     float v = t_fma(row.x, p.x, t_fma(row.y, p.y, t_fma(row.z, p.z, row.w)));
                     if (t_min(u, v) >= -EDGE && u + v <= 1.0f + EDGE &&
-                        (!(ref & MASKED) || !passes(scene, index, u, v, ray->key))) {
+                        (t < limit || comes_first(scene, ray, index, instance)) &&
+                        (!(ref & MASKED) || !passes(scene, index, instance, u, v, ray->key))) {
                         limit = t;
                         ray->u = u;
                         ray->v = v;
                         ray->hit = index;
+                        ray->hit_instance = instance;
                     }
                 }
             } while (++index < end);
@@ -138,4 +189,5 @@ T_FN void traverse(const Scene *scene, Ray *ray, u32 steps, Uint2 *stack) {
     ray->ref = ref;
     ray->top = top;
     ray->limit = limit;
+    ray->instance = instance;
 }

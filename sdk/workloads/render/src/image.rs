@@ -97,12 +97,12 @@ impl Image {
     }
 }
 
-fn encode_failed(format: &str, error: &dyn std::fmt::Display) -> RenderError {
+pub(crate) fn encode_failed(format: &str, error: &dyn std::fmt::Display) -> RenderError {
     RenderError::Image { name: format.into(), reason: format!("cannot encode: {error}") }
 }
 
 /// Writes a file under a temporary name beside its place and then moves it there.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |source| RenderError::File { action: "write", path: path.into(), source };
     let mut name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?.to_os_string();
     name.push(format!(".{}.part", std::process::id()));

@@ -2,7 +2,10 @@
 //!
 //! The client reads a [`Scene`], chooses [`Settings`], and [`prepare`]s a job: a specification and the blobs it names.
 //! A unit of the job is a range of samples of one tile of one frame; its output is a fixed-point sum for each pixel, so
-//! that [`Merge`] can add up units in any order and always gets the same bits. The result is an [`Image`].
+//! that [`Merge`] can add up units in any order and always gets the same bits. The result is an [`Image`], or [`Layers`].
+//!
+//! For more than one job of the same scene there is [`Shot`]: it is packed once and makes a job for any [`Work`], which is
+//! any samples of any tiles of any frames. [`Merge::next_round`] decides which, from what was added so far.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -13,11 +16,9 @@
 //! let mut merge = Merge::new(&job.spec)?;
 //! # let outputs: Vec<(u64, Vec<u8>)> = Vec::new();
 //! for (unit, output) in outputs {
-//!     merge.add(unit, &output)?;
+//!     merge.add(&job.picture, unit, &output)?;
 //! }
-//! if let Some(image) = merge.image(0) {
-//!     image.save(Path::new("scene.png"), job.picture.exposure)?;
-//! }
+//! merge.image(0).save(Path::new("scene.png"), job.picture.exposure)?;
 //! # Ok::<(), tessera_render::RenderError>(())
 //! ```
 //!
@@ -29,33 +30,44 @@
 
 mod bvh;
 mod camera;
+mod energy;
 mod environment;
 mod error;
 mod image;
 mod job;
-#[allow(missing_docs, reason = "fields are documented in kernels/layout.cuh")]
+mod layers;
+#[allow(missing_docs, reason = "fields are documented in kernels/layout.cuh and kernels/material.cuh")]
 mod layout;
 mod lights;
 mod load;
 mod math;
 mod merge;
 mod pack;
+mod picture;
+mod poses;
+mod probe;
 mod scene;
 mod settings;
+mod shot;
 mod sky;
+mod work;
 
 pub use crate::{
     bvh::{Bvh, Hit},
     environment::{Environment, Sun},
     error::{RenderError, Result},
     image::Image,
-    job::{FRONT_END, MODULE, Picture, PreparedJob, UnitPlace, prepare},
+    job::{MODULE, PreparedJob, prepare, prepare_frames},
+    layers::Layers,
     math::{Transform, Vec3, vec3},
-    merge::Merge,
+    merge::{Merge, Rounds},
+    picture::{FRONT_END, Film, FrameInfo, Picture, UnitPlace},
     scene::{
         Alpha, Anisotropy, Camera, Clearcoat, Encoding, Instance, Iridescence, Material, NormalMap, Projection,
         PunctualLight, Scene, Sheen, Texture, TextureUse, Triangle, Volume, Wrap,
     },
-    settings::{CameraChoice, EnvironmentChoice, Exposure, Settings},
+    settings::{Aovs, CameraChoice, EnvironmentChoice, Exposure, Lens, Settings},
+    shot::Shot,
     sky::Sky,
+    work::{Part, Tiles, Work},
 };

@@ -4,17 +4,17 @@ use crate::{
     environment::Environment,
     layout::{self, Alias, NONE},
     math::Vec3,
-    scene::{PunctualLight, Scene},
+    scene::{Material, PunctualLight, Scene, Triangle},
 };
 
-/// The lights of a scene in the kernel's layout.
+/// The lights of a pose in the kernel's layout.
 pub struct Lights {
     /// Light records.
     pub records: Vec<layout::Light>,
     /// Alias table over them.
     pub alias: Vec<Alias>,
-    /// Density over area of samples on each material.
-    pub material_density: Vec<f32>,
+    /// What makes [`material_densities`] the density of light samples over area.
+    pub scale: f32,
     /// Probability that a sample goes to the sky.
     pub sky_select: f32,
     /// Density of samples inside the sun's disc.
@@ -23,41 +23,61 @@ pub struct Lights {
     pub typical_radiance: f32,
 }
 
+/// Mean radiance of each material's emission as luminance, textures at their mean. Unlit surfaces show their base colour
+/// instead.
+fn radiances(scene: &Scene) -> Vec<f64> {
+    let radiance = |m: &Material| {
+        let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t.texture as usize].mean());
+        if m.unlit { 0.0 } else { f64::from((m.emissive * mean).luminance()) }
+    };
+    scene.materials.iter().map(radiance).collect()
+}
+
+/// For each material, what its points of unit area weigh among all lights.
+pub fn material_densities(scene: &Scene) -> Vec<f32> {
+    radiances(scene).iter().map(|brightness| (brightness * std::f64::consts::PI) as f32).collect()
+}
+
 impl Lights {
-    /// Collects the lights. `order` lists the scene's triangles in the order of the tree; `radius` is half of the
-    /// scene's diagonal.
+    /// Collects the lights. `place` says where the kernel finds a triangle: of the world, or of a mesh. `radius` is half
+    /// of the scene's diagonal.
     #[must_use]
-    pub fn collect(scene: &Scene, environment: &Environment, order: &[u32], radius: f32) -> Self {
+    pub fn collect(
+        scene: &Scene,
+        environment: &Environment,
+        radius: f32,
+        place: impl Fn(Option<u32>, usize) -> u32,
+    ) -> Self {
         let mut found: Vec<(layout::Light, f64)> = Vec::new();
         let cross_section = std::f64::consts::PI * f64::from(radius) * f64::from(radius);
-        // Radiance of each material, textures at their mean.
-        let radiance: Vec<f64> = scene
-            .materials
-            .iter()
-            .map(|m| {
-                let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t.texture as usize].mean());
-                f64::from((m.emissive * mean).luminance())
-            })
-            .collect();
-        for (place, index) in order.iter().enumerate() {
-            let triangle = &scene.triangles[*index as usize];
-            let material = &scene.materials[triangle.material as usize];
+        let radiance = radiances(scene);
+        let mut emitter = |triangle: &Triangle, corners: [Vec3; 3], mesh: Option<u32>, index: usize| {
             let brightness = radiance[triangle.material as usize];
             if brightness <= 0.0 {
-                continue;
+                return;
             }
-            let [a, b, c] = triangle.positions;
+            let material = &scene.materials[triangle.material as usize];
+            let [a, b, c] = corners;
             let light = layout::Light {
                 a: a.to_array(),
                 kind: layout::LIGHT_TRIANGLE,
                 b: (b - a).to_array(),
                 p: 0.0,
                 c: (c - a).to_array(),
-                triangle: if material.emissive_texture.is_some() { place as u32 } else { NONE },
+                triangle: if material.emissive_texture.is_some() { place(mesh, index) } else { NONE },
                 power: material.emissive.to_array(),
                 select: 1.0,
             };
-            found.push((light, brightness * f64::from(triangle.area()) * std::f64::consts::PI));
+            let area = (b - a).cross(c - a).length() * 0.5;
+            found.push((light, brightness * f64::from(area) * std::f64::consts::PI));
+        };
+        for (index, triangle) in scene.triangles.iter().enumerate() {
+            emitter(triangle, triangle.positions, None, index);
+        }
+        for instance in &scene.instances {
+            for (index, triangle) in scene.meshes[instance.mesh as usize].iter().enumerate() {
+                emitter(triangle, triangle.positions.map(|p| instance.place.point(p)), Some(instance.mesh), index);
+            }
         }
         found.extend(scene.lights.iter().map(|light| punctual(light, cross_section)));
         let mut sun_solid_angle = 0f32;
@@ -85,7 +105,7 @@ impl Lights {
         let mut lights = Self {
             records: Vec::with_capacity(found.len()),
             alias: alias_table(&found.iter().map(|(_, power)| *power).collect::<Vec<_>>()),
-            material_density: vec![0.0; scene.materials.len()],
+            scale: if total > 0.0 { (1.0 / total) as f32 } else { 0.0 },
             sky_select: 0.0,
             sun_density: 0.0,
             typical_radiance: 0.0,
@@ -102,11 +122,6 @@ impl Lights {
                 _ => {}
             }
             lights.records.push(light);
-        }
-        for (density, brightness) in lights.material_density.iter_mut().zip(&radiance) {
-            if total > 0.0 {
-                *density = (brightness * std::f64::consts::PI / total) as f32;
-            }
         }
         lights
     }

@@ -174,6 +174,24 @@ impl Transform {
         a.cross(b).dot(c) < 0.0
     }
 
+    /// The map back; `None` if there is none.
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
+        let wide = |v: Vec3| [f64::from(v.x), f64::from(v.y), f64::from(v.z)];
+        let cross = |a: [f64; 3], b: [f64; 3]| {
+            [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+        };
+        let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+        let [a, b, c, o] = self.columns.map(wide);
+        let rows = [cross(b, c), cross(c, a), cross(a, b)];
+        let scale = 1.0 / dot(rows[0], a);
+        let rows = rows.map(|row| row.map(|v| v * scale));
+        let column = |k: usize| vec3(rows[0][k] as f32, rows[1][k] as f32, rows[2][k] as f32);
+        let origin = rows.map(|row| -dot(row, o) as f32);
+        let inverse = Self { columns: [column(0), column(1), column(2), origin.into()] };
+        inverse.columns.iter().all(|c| c.is_finite()).then_some(inverse)
+    }
+
     /// First `inner`, then `self`.
     #[must_use]
     pub fn after(&self, inner: &Self) -> Self {

@@ -1,117 +1,143 @@
-//! A scene as one buffer for the kernel.
+//! A scene in its poses as one buffer for the kernel.
 
-use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
+mod attributes;
+mod geometry;
+mod materials;
 
+use bytemuck::{Pod, bytes_of, cast_slice};
+use tessera_protocol::hash::{Digest, sha256};
+
+pub use self::geometry::{Geometry, Placed};
+use self::materials::Materials;
 use crate::{
-    bvh::Bvh,
-    environment::Environment,
+    environment::{Environment, Sun},
     error::{RenderError, Result},
-    layout::{self, SMOOTH, SkyCell},
-    lights::{Lights, alias_table},
-    scene::{Alpha, Material, Scene, TextureUse, Triangle, Wrap},
+    layout::{self, SkyCell},
+    lights::{Lights, alias_table, material_densities},
+    math::Vec3,
+    scene::Scene,
 };
 
 /// Most cells along a side of the table by which the sky is sampled.
 const SKY_CELLS: u32 = 128;
 
-impl Scene {
-    /// Builds the tree over the scene's triangles.
+/// What differs between poses.
+pub struct Pose {
+    /// Where rays start.
+    pub root: u32,
+    /// Its lights.
+    pub lights: Lights,
+    /// Smallest and largest coordinates.
+    pub bounds: (Vec3, Vec3),
+}
+
+/// What all poses share besides geometry, in the kernel's layout.
+pub struct Shared {
+    materials: Materials,
+    sky: Vec<u32>,
+    sky_size: u32,
+    cells: (u32, Vec<SkyCell>),
+    sun: Option<Sun>,
+}
+
+impl Shared {
+    /// Packs materials and environment.
     ///
     /// # Errors
-    /// If there are too many.
-    pub fn tree(&self) -> Result<Bvh> {
-        Bvh::build(&self.triangles, |t| self.is_masked(t))
+    /// If textures are too large.
+    pub fn pack(scene: &Scene, environment: &Environment) -> Result<Self> {
+        Ok(Self {
+            materials: Materials::pack(scene, &material_densities(scene))?,
+            sky: environment.pack(),
+            sky_size: environment.size,
+            cells: sky_cells(environment),
+            sun: environment.sun,
+        })
     }
 
-    fn is_masked(&self, triangle: &Triangle) -> bool {
-        self.materials[triangle.material as usize].alpha != Alpha::Opaque
+    /// Names everything in it that decides about samples.
+    pub fn digest(&self) -> Digest {
+        let sun = self.sun.map_or([0.0; 7], |s| {
+            let (d, e) = (s.towards, s.irradiance);
+            [d.x, d.y, d.z, e.x, e.y, e.z, s.radius]
+        });
+        sha256(&[
+            cast_slice(&self.materials.records),
+            cast_slice(&self.materials.textures),
+            cast_slice(&self.materials.texels),
+            cast_slice(&self.sky),
+            cast_slice(&self.cells.1),
+            bytes_of(&sun),
+        ])
     }
 }
 
-/// A scene in the kernel's layout.
-pub struct Packed {
-    /// The scene buffer.
-    pub bytes: Vec<u8>,
-    /// Roughly how bright a white surface of the scene is.
-    pub typical_radiance: f32,
-}
-
-/// Packs the scene under its environment.
+/// The scene buffer.
 ///
 /// # Errors
 /// If it is too large for the kernel.
-pub fn pack(scene: &Scene, tree: &Bvh, environment: &Environment) -> Result<Packed> {
-    let (low, high) = scene.bounds();
-    let diagonal = (high - low).length();
-    let lights = Lights::collect(scene, environment, &tree.order, (diagonal * 0.5).max(1e-3));
-    let sun = environment.sun.filter(|_| lights.sun_density > 0.0);
-    let solid = |radius: f32| std::f32::consts::TAU * (1.0 - radius.cos());
-    let mut out = Sections { bytes: vec![0; size_of::<layout::Header>()] };
-    let mut texels: Vec<u32> = Vec::new();
-    let mut textures = Vec::with_capacity(scene.textures.len());
-    for texture in &scene.textures {
-        let first = u32::try_from(texels.len()).map_err(|_| too_large("textures"))?;
-        let wrap = texture.wrap.map(|w| match w {
-            Wrap::Repeat => 0,
-            Wrap::Clamp => 1,
-            Wrap::Mirror => 2,
-        });
-        textures.push(layout::Texture {
-            first,
-            width: texture.width,
-            height: texture.height,
-            wrap: wrap[0] | wrap[1] << 2,
-        });
-        texels.extend_from_slice(&texture.texels);
-    }
-    let attributes: Vec<_> = tree.order.iter().map(|i| attributes(&scene.triangles[*i as usize])).collect();
-    let smooth = smooth_materials(scene);
-    let materials: Vec<_> = scene
-        .materials
-        .iter()
-        .zip(smooth.iter().zip(&lights.material_density))
-        .map(|(m, (smooth, density))| material(m, *smooth, *density))
-        .collect();
-    let cells = sky_cells(environment, lights.sky_select);
-    let farthest = low.max(-low).max(high.max(-high)).largest();
-    let header = layout::Header {
-        nodes: out.add(&tree.nodes)?,
-        triangles: out.add(&tree.triangles)?,
-        attributes: out.add(&attributes)?,
-        materials: out.add(&materials)?,
-        textures: out.add(&textures)?,
-        texels: out.add(&texels)?,
-        lights: out.add(&lights.records)?,
-        alias: out.add(&lights.alias)?,
-        light_count: lights.records.len() as u32,
-        sky: out.add(&environment.pack())?,
-        sky_size: environment.size,
-        sky_cells: if cells.1.is_empty() { 0 } else { out.add(&cells.1)? },
-        cells_side: cells.0,
-        sky_select: lights.sky_select,
-        epsilon: (2e-5 * diagonal + 4e-6 * farthest).max(1e-7),
-        sun_density: lights.sun_density,
-        sun_axis: sun.map_or([0.0; 3], |s| s.towards.to_array()),
-        sun_cosine: sun.map_or(2.0, |s| s.radius.cos()),
-        sun_radiance: sun.map_or([0.0; 3], |s| (s.irradiance * (1.0 / solid(s.radius))).to_array()),
-        pad: 0,
+pub fn pack(shared: &Shared, geometry: &Geometry, poses: &[Pose]) -> Result<Vec<u8>> {
+    let mut out = Sections { bytes: vec![0; size_of::<layout::Pose>() * poses.len()] };
+    let common = layout::Pose {
+        nodes: out.add(&geometry.nodes)?,
+        triangles: out.add(&geometry.triangles)?,
+        attributes: out.add(&geometry.attributes)?,
+        extras: out.add(&geometry.extras)?,
+        instances: out.add(&geometry.instances)?,
+        materials: out.add(&shared.materials.records)?,
+        textures: out.add(&shared.materials.textures)?,
+        texels: out.add(&shared.materials.texels)?,
+        energy: out.add(&shared.materials.energies.bytes)?,
+        sky: out.add(&shared.sky)?,
+        sky_size: shared.sky_size,
+        sky_cells: out.add(&shared.cells.1)?,
+        cells_side: shared.cells.0,
+        ..layout::Pose::default()
     };
-    out.bytes[..size_of::<layout::Header>()].copy_from_slice(bytes_of(&header));
-    Ok(Packed { bytes: out.bytes, typical_radiance: lights.typical_radiance })
+    let solid = |radius: f32| std::f32::consts::TAU * (1.0 - radius.cos());
+    for (i, pose) in poses.iter().enumerate() {
+        let (low, high) = pose.bounds;
+        let farthest = low.max(-low).max(high.max(-high)).largest();
+        let sun = shared.sun.filter(|_| pose.lights.sun_density > 0.0);
+        let mut header = layout::Pose {
+            lights: out.add(&pose.lights.records)?,
+            alias: out.add(&pose.lights.alias)?,
+            light_count: pose.lights.records.len() as u32,
+            root: pose.root,
+            sky_select: pose.lights.sky_select,
+            epsilon: (2e-5 * (high - low).length() + 4e-6 * farthest).max(1e-7),
+            sun_density: pose.lights.sun_density,
+            light_scale: pose.lights.scale,
+            sun_axis: sun.map_or([0.0; 3], |s| s.towards.to_array()),
+            sun_cosine: sun.map_or(2.0, |s| s.radius.cos()),
+            sun_radiance: sun.map_or([0.0; 3], |s| (s.irradiance * (1.0 / solid(s.radius))).to_array()),
+            ..common
+        };
+        let at = i * size_of::<layout::Pose>();
+        header.start_from((at / 16) as u32);
+        if pose.lights.sky_select <= 0.0 {
+            header.sky_cells = 0;
+        }
+        out.bytes[at..at + size_of::<layout::Pose>()].copy_from_slice(bytes_of(&header));
+    }
+    Ok(out.bytes)
 }
 
-fn too_large(what: &str) -> RenderError {
+pub fn too_large(what: &str) -> RenderError {
     RenderError::TooLarge(format!("the {what} exceed what the kernel can address"))
 }
 
 /// Sections one after the other, each starting at a multiple of 16 bytes.
-struct Sections {
-    bytes: Vec<u8>,
+pub struct Sections {
+    pub bytes: Vec<u8>,
 }
 
 impl Sections {
     /// Appends a section and returns its place in units of 16 bytes. An empty one still takes 16 bytes.
-    fn add<T: Pod>(&mut self, items: &[T]) -> Result<u32> {
+    ///
+    /// # Errors
+    /// If the buffer becomes too large.
+    pub fn add<T: Pod>(&mut self, items: &[T]) -> Result<u32> {
         let place = u32::try_from(self.bytes.len() / 16).map_err(|_| too_large("buffers"))?;
         self.bytes.extend_from_slice(cast_slice(items));
         let filled = self.bytes.len().next_multiple_of(16).max((place as usize + 1) * 16);
@@ -120,49 +146,9 @@ impl Sections {
     }
 }
 
-/// Per material, whether any of its triangles has corner normals that differ from the plane's.
-fn smooth_materials(scene: &Scene) -> Vec<bool> {
-    let mut smooth = vec![false; scene.materials.len()];
-    for triangle in &scene.triangles {
-        let flat = triangle.cross().unit().unwrap_or_default();
-        smooth[triangle.material as usize] |= triangle.normals.iter().any(|n| n.dot(flat).abs() < 0.9999);
-    }
-    smooth
-}
-
-fn attributes(triangle: &Triangle) -> layout::Attributes {
-    layout::Attributes {
-        normals: triangle.normals.map(|n| n.to_array()),
-        uvs: triangle.uvs[0],
-        material: triangle.material,
-    }
-}
-
-fn material(m: &Material, smooth: bool, light_density: f32) -> layout::Material {
-    let reference = |t: Option<TextureUse>| t.map_or(0, |t| t.texture + 1);
-    layout::Material {
-        base: m.base.to_array(),
-        alpha: m.opacity,
-        emissive: m.emissive.to_array(),
-        cutoff: match m.alpha {
-            Alpha::Opaque => 0.0,
-            Alpha::Mask(cutoff) => cutoff.min(1.0),
-            Alpha::Blend => 2.0,
-        },
-        metallic: m.metallic.min(1.0),
-        roughness: m.roughness.min(1.0),
-        light_density,
-        base_texture: reference(m.base_texture),
-        alpha_texture: reference(m.opacity_texture),
-        surface_texture: reference(m.surface_texture),
-        emissive_texture: reference(m.emissive_texture),
-        flags: if smooth { SMOOTH } else { 0 },
-    }
-}
-
 /// The table by which the sky is sampled: its side and its cells; nothing for a sky that is not.
-fn sky_cells(environment: &Environment, select: f32) -> (u32, Vec<SkyCell>) {
-    if select <= 0.0 {
+fn sky_cells(environment: &Environment) -> (u32, Vec<SkyCell>) {
+    if !environment.peaked {
         return (0, Vec::new());
     }
     let side = environment.size.min(SKY_CELLS);
@@ -185,20 +171,4 @@ fn sky_cells(environment: &Environment, select: f32) -> (u32, Vec<SkyCell>) {
         })
         .collect();
     (side, cells)
-}
-
-const _: () = assert!(size_of::<layout::Frame>() == 64 && size_of::<layout::Header>() == 96);
-
-/// The frame buffer: the frame's numbers, then one camera per frame.
-#[must_use]
-pub fn pack_frame(frame: &layout::Frame, cameras: &[layout::Camera]) -> Vec<u8> {
-    let mut bytes = bytes_of(frame).to_vec();
-    bytes.extend_from_slice(cast_slice(cameras));
-    bytes
-}
-
-/// A frame record of zeros, to be filled in.
-#[must_use]
-pub fn empty_frame() -> layout::Frame {
-    layout::Frame::zeroed()
 }

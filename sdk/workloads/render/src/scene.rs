@@ -11,7 +11,10 @@ pub use self::{
     material::{Alpha, Anisotropy, Clearcoat, Iridescence, Material, NormalMap, Sheen, Volume},
     texture::{Encoding, Texture, TextureUse, Wrap},
 };
-use crate::math::{Transform, Vec3};
+use crate::{
+    bvh::Bounds,
+    math::{Transform, Vec3},
+};
 
 /// What a picture is made of.
 #[derive(Clone, Debug, Default)]
@@ -97,9 +100,23 @@ impl Scene {
     /// Smallest and largest coordinates; both zero for a scene without triangles.
     #[must_use]
     pub fn bounds(&self) -> (Vec3, Vec3) {
-        let mut points = self.triangles.iter().flat_map(|t| t.positions);
-        let Some(first) = points.next() else { return (Vec3::default(), Vec3::default()) };
-        points.fold((first, first), |(low, high), p| (low.min(p), high.max(p)))
+        let around = |triangles: &[Triangle]| triangles.iter().fold(Bounds::EMPTY, |b, t| b.with(Bounds::of(t)));
+        let meshes: Vec<Bounds> = self.meshes.iter().map(|mesh| around(mesh)).collect();
+        let placed = self.instances.iter().map(|instance| meshes[instance.mesh as usize].placed(&instance.place));
+        let all = placed.fold(around(&self.triangles), Bounds::with);
+        if all.is_empty() { (Vec3::default(), Vec3::default()) } else { (all.low, all.high) }
+    }
+
+    /// Whether there is nothing to see.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let shown = |instance: &Instance| !self.meshes[instance.mesh as usize].is_empty();
+        self.triangles.is_empty() && !self.instances.iter().any(shown)
+    }
+
+    /// Whether a triangle needs an alpha test.
+    pub(crate) fn is_masked(&self, triangle: &Triangle) -> bool {
+        self.materials[triangle.material as usize].alpha != Alpha::Opaque
     }
 
     /// Whether anything in the scene gives light.
@@ -109,6 +126,7 @@ impl Scene {
             || self
                 .triangles
                 .iter()
+                .chain(self.meshes.iter().flatten())
                 .any(|t| self.materials.get(t.material as usize).is_some_and(|m| m.emissive.largest() > 0.0))
     }
 }

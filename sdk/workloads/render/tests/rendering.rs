@@ -2,51 +2,11 @@
 
 mod support;
 
-use support::Cpu;
+use support::{Cpu, bits, diffuse, plate as square, small as settings, stage as scene};
 use tessera_render::{
-    Camera, CameraChoice, Environment, EnvironmentChoice, Exposure, Image, Material, Merge, Scene, Settings, Triangle,
+    Camera, CameraChoice, Environment, EnvironmentChoice, Exposure, Image, Material, Merge, Picture, Scene, Settings,
     Vec3, prepare, vec3,
 };
-
-/// A square of side 2 `half` around `centre`, spanned by `u` and `v`.
-fn square(centre: Vec3, u: Vec3, v: Vec3, material: u32) -> [Triangle; 2] {
-    let corner = |a: f32, b: f32| centre + u * a + v * b;
-    let (a, b, c, d) = (corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0));
-    [[a, b, c], [a, c, d]].map(|positions| Triangle::flat(positions, material))
-}
-
-fn diffuse(base: f32) -> Material {
-    Material { base: Vec3::splat(base), metallic: 0.0, ..Material::default() }
-}
-
-/// A floor, a tilted metal plate, and a lamp.
-fn scene() -> Scene {
-    let mut scene = Scene { materials: vec![diffuse(0.7), diffuse(0.2), diffuse(0.0)], ..Scene::default() };
-    scene.materials[1].metallic = 1.0;
-    scene.materials[1].roughness = 0.3;
-    scene.materials[2].emissive = vec3(9.0, 8.0, 7.0);
-    scene.triangles.extend(square(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0));
-    scene.triangles.extend(square(vec3(0.5, 0.6, -0.5), vec3(0.5, 0.1, 0.0), vec3(0.0, 0.5, -0.1), 1));
-    scene.triangles.extend(square(vec3(0.0, 2.5, 0.0), vec3(0.4, 0.0, 0.0), vec3(0.0, 0.0, 0.4), 2));
-    scene
-}
-
-fn settings() -> Settings {
-    Settings {
-        width: 21,
-        height: 13,
-        samples: 6,
-        samples_per_unit: 6,
-        tile: 8,
-        camera: CameraChoice::Given(Camera::look_at(vec3(0.0, 1.2, 4.0), vec3(0.0, 0.6, 0.0), 0.8).unwrap()),
-        environment: EnvironmentChoice::Given(Environment::uniform(vec3(0.2, 0.3, 0.5))),
-        ..Settings::default()
-    }
-}
-
-fn bits(image: &Image) -> Vec<u32> {
-    image.pixels.iter().flatten().map(|v| v.to_bits()).collect()
-}
 
 #[test]
 fn any_tiling_and_any_sample_ranges_give_the_same_bits() {
@@ -71,15 +31,15 @@ fn order_does_not_matter_and_units_count_once() {
     let mut forward = Merge::new(&job.spec).unwrap();
     let mut backward = Merge::new(&job.spec).unwrap();
     for unit in 0..job.spec.units {
-        assert_eq!(forward.progress(), (unit, job.spec.units));
-        assert!(!forward.is_complete(0));
-        assert!(forward.add(unit, &outputs[unit as usize]).unwrap());
-        assert!(!forward.add(unit, &outputs[unit as usize]).unwrap());
+        assert_eq!(forward.progress(&job.picture), (unit, job.spec.units));
+        assert!(!forward.is_complete(&job.picture, 0));
+        assert!(forward.add(&job.picture, unit, &outputs[unit as usize]).unwrap());
+        assert!(!forward.add(&job.picture, unit, &outputs[unit as usize]).unwrap());
         let other = job.spec.units - 1 - unit;
-        assert!(backward.add(other, &outputs[other as usize]).unwrap());
+        assert!(backward.add(&job.picture, other, &outputs[other as usize]).unwrap());
     }
-    assert!(forward.is_complete(0));
-    assert_eq!(bits(&forward.image(0).unwrap()), bits(&backward.image(0).unwrap()));
+    assert!(forward.is_complete(&job.picture, 0));
+    assert_eq!(bits(&forward.image(0)), bits(&backward.image(0)));
 }
 
 #[test]
@@ -87,9 +47,8 @@ fn merging_refuses_what_does_not_fit() {
     let job = prepare(&scene(), &settings()).unwrap();
     let mut merge = Merge::new(&job.spec).unwrap();
     let output = vec![0; job.spec.output_len() as usize];
-    assert!(merge.add(job.spec.units, &output).unwrap_err().to_string().contains("of a job of"));
-    assert!(merge.add(0, &output[1..]).unwrap_err().to_string().contains("expected 1536"));
-    assert!(merge.image(1).is_none());
+    assert!(merge.add(&job.picture, job.spec.units, &output).unwrap_err().to_string().contains("of a job of"));
+    assert!(merge.add(&job.picture, 0, &output[1..]).unwrap_err().to_string().contains("expected 1536"));
     let mut other = job.spec.clone();
     other.front_end.name = "language model".into();
     assert!(Merge::new(&other).err().unwrap().to_string().contains("language model"));
@@ -105,14 +64,14 @@ fn merging_refuses_what_does_not_fit() {
 fn the_specification_alone_is_enough_to_resume() {
     let job = prepare(&scene(), &Settings { exposure: Exposure::Stops(1.5), frames: 3, ..settings() }).unwrap();
     let decoded = tessera_protocol::spec::JobSpec::decode(&job.spec.encode().unwrap()).unwrap();
-    let merge = Merge::new(&decoded).unwrap();
-    assert_eq!(merge.picture(), &job.picture);
-    assert_eq!((merge.picture().frames, merge.picture().exposure), (3, Exposure::Stops(1.5)));
+    let picture = Picture::from_spec(&decoded).unwrap();
+    assert_eq!(picture, job.picture);
+    assert_eq!((picture.frames.len(), picture.exposure), (3, Exposure::Stops(1.5)));
     // Units cover each pixel of each frame once, edge tiles cut.
-    let places: Vec<_> = (0..decoded.units).map(|unit| merge.picture().unit(unit).unwrap()).collect();
+    let places: Vec<_> = (0..decoded.units).map(|unit| picture.unit(unit).unwrap()).collect();
     let area = |frame| places.iter().filter(|p| p.frame == frame).map(|p| p.width * p.height).sum::<u32>();
     assert_eq!([area(0), area(1), area(2)], [21 * 13; 3]);
-    assert!(merge.picture().unit(decoded.units).is_none());
+    assert!(picture.unit(decoded.units).is_none());
 }
 
 /// The middle pixel's light, averaged over a small picture.

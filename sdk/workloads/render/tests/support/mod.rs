@@ -4,7 +4,52 @@
 use std::path::Path;
 
 use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
-use tessera_render::{Image, Merge, PreparedJob, RenderError, Scene};
+use tessera_render::{
+    Camera, CameraChoice, Environment, EnvironmentChoice, Image, Material, Merge, PreparedJob, RenderError, Scene,
+    Settings, Triangle, Vec3, vec3,
+};
+
+/// A square around `centre`, spanned by `u` and `v`, which reach from the centre to its sides.
+pub fn plate(centre: Vec3, u: Vec3, v: Vec3, material: u32) -> [Triangle; 2] {
+    let corner = |a: f32, b: f32| centre + u * a + v * b;
+    let (a, b, c, d) = (corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0));
+    [[a, b, c], [a, c, d]].map(|positions| Triangle::flat(positions, material))
+}
+
+pub fn diffuse(base: f32) -> Material {
+    Material { base: Vec3::splat(base), metallic: 0.0, ..Material::default() }
+}
+
+/// A floor, a tilted metal plate, and a lamp.
+pub fn stage() -> Scene {
+    let mut scene = Scene { materials: vec![diffuse(0.7), diffuse(0.2), diffuse(0.0)], ..Scene::default() };
+    scene.materials[1].metallic = 1.0;
+    scene.materials[1].roughness = 0.3;
+    scene.materials[2].emissive = vec3(9.0, 8.0, 7.0);
+    scene.triangles.extend(plate(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0));
+    scene.triangles.extend(plate(vec3(0.5, 0.6, -0.5), vec3(0.5, 0.1, 0.0), vec3(0.0, 0.5, -0.1), 1));
+    scene.triangles.extend(plate(vec3(0.0, 2.5, 0.0), vec3(0.4, 0.0, 0.0), vec3(0.0, 0.0, 0.4), 2));
+    scene.triangles.iter_mut().for_each(|triangle| triangle.object = triangle.material + 10);
+    scene
+}
+
+/// A small picture of the stage.
+pub fn small() -> Settings {
+    Settings {
+        width: 21,
+        height: 13,
+        samples: 6,
+        samples_per_unit: 6,
+        tile: 8,
+        camera: CameraChoice::Given(Camera::look_at(vec3(0.0, 1.2, 4.0), vec3(0.0, 0.6, 0.0), 0.8).unwrap()),
+        environment: EnvironmentChoice::Given(Environment::uniform(vec3(0.2, 0.3, 0.5))),
+        ..Settings::default()
+    }
+}
+
+pub fn bits(image: &Image) -> Vec<u32> {
+    image.pixels.iter().flatten().map(|v| v.to_bits()).collect()
+}
 
 /// A `.glb` file out of its JSON and binary parts.
 pub fn glb(json: &str, data: &[u8]) -> Vec<u8> {
@@ -92,13 +137,18 @@ impl Cpu {
         output
     }
 
-    /// All units of a job, merged.
+    /// Adds all units of a job.
+    pub fn add(&self, job: &PreparedJob, merge: &mut Merge) {
+        for unit in 0..job.spec.units {
+            assert!(merge.add(&job.picture, unit, &self.unit(job, unit)).unwrap());
+        }
+    }
+
+    /// All units of a job, merged; its first frame.
     pub fn render(job: &PreparedJob) -> Image {
         let cpu = Self::new(job);
         let mut merge = Merge::new(&job.spec).unwrap();
-        for unit in 0..job.spec.units {
-            assert!(merge.add(unit, &cpu.unit(job, unit)).unwrap());
-        }
-        merge.image(0).unwrap()
+        cpu.add(job, &mut merge);
+        merge.image(job.picture.frames[0].number)
     }
 }
