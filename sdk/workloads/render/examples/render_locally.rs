@@ -10,9 +10,7 @@ use std::{error::Error, path::Path};
 
 use tessera_protocol::spec::{Arg, BufferInit};
 use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
-use tessera_render::{
-    Environment, EnvironmentChoice, Image, Merge, PreparedJob, RenderError, Scene, Settings, prepare, vec3,
-};
+use tessera_render::{Environment, EnvironmentChoice, Image, Merge, PreparedJob, Scene, Settings, prepare, vec3};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
@@ -105,7 +103,7 @@ fn render(job: &PreparedJob) -> Result<Image, Box<dyn Error>> {
             Machine.launch(&mut memory, kernel, &shape, Limits::default())?;
         }
         memory.read(result, &mut output)?;
-        merge.add(unit, &output)?;
+        merge.add(&job.picture, unit, &output)?;
     }
-    merge.image(0).ok_or_else(|| RenderError::Merge("the job has no frame".into()).into())
+    Ok(merge.image(0))
 }
