@@ -160,7 +160,9 @@ def lamps(file, _folder):
         power = 10 ** rng.uniform(0.3, 1.3) * rng.uniform(0.2, 1, 3)
         lamp = file.material(f"lamp {number}", BLACK, emissive=[float(c) for c in power], **MATTE)
         places = rng.uniform((-1.7, 0.2, -1.2), (1.7, 2.2, 1), (10, 3))
-        file.mesh(join([ball(p, rng.uniform(0.03, 0.07), 1) for p in places]), lamp)
+        # Without normals: Mitsuba's lamps give no light where the interpolated normal looks away.
+        balls = [(points, None, None, faces) for points, _, _, faces in (ball(p, rng.uniform(0.03, 0.07), 1) for p in places)]
+        file.mesh(join(balls), lamp)
     file.camera((0, 1.2, 4.6), (0, 1.1, 0), 0.62)
     return "black"
 
