@@ -11,7 +11,9 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::tokens;
 use tessera_protocol::spec::JobSpec;
-use tessera_render::{CameraChoice, EnvironmentChoice, Exposure, Merge, Picture as Pictures, PreparedJob, Scene, Settings};
+use tessera_render::{
+    CameraChoice, EnvironmentChoice, Exposure, Merge, Picture as Pictures, PreparedJob, Scene, Settings,
+};
 use tessera_sdk::{JobTerms, Posted, StoreClient, Tessera};
 
 use crate::{

@@ -102,19 +102,20 @@ impl Lights {
         found.retain(|(_, power)| *power > 0.0 && power.is_finite());
 
         let total: f64 = found.iter().map(|(_, power)| power).sum();
+        let typical = total / (4.0 * cross_section * std::f64::consts::PI);
+        let scale = share_out(&mut found);
         let mut lights = Self {
             records: Vec::with_capacity(found.len()),
             alias: alias_table(&found.iter().map(|(_, power)| *power).collect::<Vec<_>>()),
-            scale: if total > 0.0 { (1.0 / total) as f32 } else { 0.0 },
+            scale: scale as f32,
             sky_select: 0.0,
             sun_density: 0.0,
             typical_radiance: 0.0,
         };
         // All power spread over a sphere around the scene, and a diffuse reflection; the sky counts once.
-        let spread = total / (4.0 * cross_section * std::f64::consts::PI);
-        lights.typical_radiance = (spread + if environment.peaked { 0.0 } else { mean }) as f32;
-        for (mut light, power) in found {
-            let select = (power / total) as f32;
+        lights.typical_radiance = (typical + if environment.peaked { 0.0 } else { mean }) as f32;
+        for (mut light, select) in found {
+            let select = select as f32;
             light.select = select;
             match light.kind {
                 layout::LIGHT_SKY => lights.sky_select = select,
@@ -125,6 +126,23 @@ impl Lights {
         }
         lights
     }
+}
+
+/// Turns powers into probabilities of choosing each light; returns those of emissive triangles per unit of power.
+///
+/// Power says little of what arrives where the camera looks: a spot lights a small part of a scene, and the whole of that. So
+/// half of the samples go by power and half to each light alike, where all emissive triangles together count as one light.
+fn share_out(lights: &mut [(layout::Light, f64)]) -> f64 {
+    let is_triangle = |light: &layout::Light| light.kind == layout::LIGHT_TRIANGLE;
+    let total: f64 = lights.iter().map(|(_, power)| power).sum();
+    let triangles: f64 = lights.iter().filter(|(light, _)| is_triangle(light)).map(|(_, power)| power).sum();
+    let alone = lights.iter().filter(|(light, _)| !is_triangle(light)).count();
+    let even = 0.5 / (alone + usize::from(triangles > 0.0)).max(1) as f64;
+    let scale = if triangles > 0.0 { 0.5 / total + even / triangles } else { 0.0 };
+    for (light, power) in lights {
+        *power = if is_triangle(light) { *power * scale } else { 0.5 * *power / total + even };
+    }
+    scale
 }
 
 fn empty() -> layout::Light {
