@@ -14,6 +14,8 @@ use crate::{
 const MAX_SIZE: u32 = 2_048;
 /// Most pixels of an environment image.
 const MAX_PIXELS: u64 = 1 << 28;
+/// Most pixels a byte of the file: runs of the format's compression are up to 127 pixels, two bytes for each channel.
+const MAX_PIXELS_A_BYTE: u64 = 16;
 
 /// Light that comes from far away, by direction.
 #[derive(Clone, Debug)]
@@ -88,6 +90,9 @@ impl Environment {
         let (width, height) = (meta.width, meta.height);
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_PIXELS {
             return Err(failed(format!("{width} x {height} pixels, expected 1 to {MAX_PIXELS}")));
+        }
+        if u64::from(width) * u64::from(height) > MAX_PIXELS_A_BYTE * bytes.len() as u64 {
+            return Err(failed(format!("{} bytes cannot hold {width} x {height} pixels", bytes.len())));
         }
         let image = image::DynamicImage::from_decoder(decoder).map_err(|e| failed(e.to_string()))?.into_rgb32f();
         let clean = |v: f32| if v.is_finite() { v.max(0.0) } else { 0.0 };

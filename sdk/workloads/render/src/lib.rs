@@ -61,6 +61,7 @@ pub use crate::{
     image::Image,
     job::{MODULE, PreparedJob, prepare, prepare_frames},
     layers::Layers,
+    load::{Animation, SceneFile},
     math::{Transform, Vec3, vec3},
     merge::{Merge, Rounds},
     picture::{FRONT_END, Film, FrameInfo, Picture, UnitPlace},

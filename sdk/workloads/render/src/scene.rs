@@ -97,7 +97,8 @@ impl Triangle {
 }
 
 impl Scene {
-    /// Smallest and largest coordinates; both zero for a scene without triangles.
+    /// Smallest and largest coordinates; both zero for a scene without triangles. Instances count with the boxes around
+    /// their meshes.
     #[must_use]
     pub fn bounds(&self) -> (Vec3, Vec3) {
         let around = |triangles: &[Triangle]| triangles.iter().fold(Bounds::EMPTY, |b, t| b.with(Bounds::of(t)));

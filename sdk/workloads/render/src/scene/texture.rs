@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::math::Vec3;
 
 /// How texture coordinates outside of 0..1 are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Wrap {
     /// The texture repeats.
     #[default]

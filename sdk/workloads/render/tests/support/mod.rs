@@ -1,6 +1,8 @@
 //! Small scenes in memory, and a way to run jobs on the CPU.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod file;
+
 use std::{path::Path, sync::LazyLock};
 
 use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
