@@ -36,9 +36,8 @@ T_FN Vec texel(u32 bits, bool linear) {
     return linear ? t : t * t;
 }
 
-// The value at (u, v) of the texels of a texture whose record starts with `width`, `height`, `flags`. A function of its own,
-// not repeated wherever a texture is read.
-static __device__ __noinline__ Vec blend(const u32 *texels, u32 width, u32 height, u32 flags, float u, float v) {
+// The value at (u, v) of the texels of a texture whose record starts with `width`, `height`, `flags`.
+T_FN Vec blend(const u32 *texels, u32 width, u32 height, u32 flags, float u, float v) {
     u32 wrap_u = flags & 3u, wrap_v = (flags >> 2) & 3u;
     bool linear = (flags & TEXTURE_LINEAR) != 0u;
     float scale = linear ? 1.0f / 1023.0f : 1.0f / (1023.0f * 1023.0f);

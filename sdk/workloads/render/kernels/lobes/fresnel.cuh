@@ -52,7 +52,7 @@ T_FN float film_base(float f0, float ior, float cosine, float *sign) {
 
 // Reflectance of a thin film on a base of reflectance `f0` (Belcour and Barla, A Practical Extension to Microfacet Theory
 // for the Modeling of Varying Iridescence, 2017, as KHR_materials_iridescence has it). `thickness` in nanometres.
-static __device__ __noinline__ Vec film(float cosine, float ior, float thickness, Vec f0) {
+T_FN Vec film(float cosine, float ior, float thickness, Vec f0) {
     // A film that vanishes is air.
     float t = t_clamp(thickness * (1.0f / 0.03f), 0.0f, 1.0f);
     ior = t_fma(ior - 1.0f, t * t * t_fma(-2.0f, t, 3.0f), 1.0f);

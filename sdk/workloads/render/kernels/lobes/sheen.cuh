@@ -12,7 +12,7 @@ T_FN float sheen_curve(float x, float alpha) {
 }
 
 // Smith's Lambda.
-static __device__ __noinline__ float sheen_lambda(float cosine, float alpha) {
+T_FN float sheen_lambda(float cosine, float alpha) {
     bool low = cosine < 0.5f;
     float curve = sheen_curve(low ? cosine : 1.0f - cosine, alpha);
     return t_exp(low ? curve : t_fma(2.0f, sheen_curve(0.5f, alpha), -curve));
