@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use tessera_protocol::spec::{Arg, BufferInit};
-use tessera_ptx::{Access, Interpreter, Launch, Limits, Machine, Memory, Module};
+use tessera_ptx::{Access, Checks, Interpreter, Launch, Limits, Machine, Memory, Module};
 
 use crate::Program;
 
@@ -15,6 +15,8 @@ pub enum Engine {
     Compiled,
     /// Operation by operation.
     Interpreter,
+    /// The same, looking for races and for what nobody wrote.
+    Checked,
 }
 
 /// A program whose module was read and checked.
@@ -96,6 +98,10 @@ impl<'a> Loaded<'a> {
             let done = match engine {
                 Engine::Compiled => Machine.launch(&mut memory, kernel, &shape, Limits::default()),
                 Engine::Interpreter => Interpreter::new().launch(&mut memory, kernel, &shape, Limits::default()),
+                Engine::Checked => {
+                    let interpreter = Interpreter::new().with_checks(Checks::ALL);
+                    interpreter.launch(&mut memory, kernel, &shape, Limits::default())
+                }
             };
             let stats = done.unwrap_or_else(|fault| panic!("{name}, unit {unit}: {fault}"));
             run.gas += stats.gas;

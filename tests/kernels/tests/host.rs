@@ -4,15 +4,14 @@
 //! What `scripts/build-kernels` committed is what the machine runs; what `scripts/build-host-kernels` compiles is the
 //! text it was made from.
 
+mod picture;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
 use tessera_kernel_tests::host::{Build, Compiler, compilers};
 use tessera_kernel_tests::machine::{Engine, Loaded};
 use tessera_kernel_tests::{Program, difference};
-use tessera_render::{
-    Camera, CameraChoice, Environment, EnvironmentChoice, Material, Scene, Settings, Triangle, Vec3, prepare, vec3,
-};
 
 /// Threads of the host that share the blocks of a launch.
 const THREADS: usize = 2;
@@ -95,31 +94,7 @@ fn palette() {
 
 #[test]
 fn render() {
-    let diffuse = |base: f32| Material { base: Vec3::splat(base), metallic: 0.0, ..Material::default() };
-    let mut scene = Scene { materials: vec![diffuse(0.7), diffuse(0.2), diffuse(0.0)], ..Scene::default() };
-    scene.materials[1].metallic = 1.0;
-    scene.materials[1].roughness = 0.3;
-    scene.materials[2].emissive = vec3(9.0, 8.0, 7.0);
-    let mut square = |centre: Vec3, u: Vec3, v: Vec3, material: u32| {
-        let [a, b, c, d] = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)].map(|(x, y)| centre + u * x + v * y);
-        scene.triangles.extend([[a, b, c], [a, c, d]].map(|positions| Triangle::flat(positions, material)));
-    };
-    square(vec3(0.0, 0.0, 0.0), vec3(3.0, 0.0, 0.0), vec3(0.0, 0.0, -3.0), 0);
-    square(vec3(0.5, 0.6, -0.5), vec3(0.5, 0.1, 0.0), vec3(0.0, 0.5, -0.1), 1);
-    square(vec3(0.0, 2.5, 0.0), vec3(0.4, 0.0, 0.0), vec3(0.0, 0.0, 0.4), 2);
-    let camera =
-        Camera::look_at(vec3(0.0, 1.2, 4.0), vec3(0.0, 0.6, 0.0), 0.8).expect("a camera that looks at something");
-    let settings = Settings {
-        width: 45,
-        height: 30,
-        samples: 8,
-        samples_per_unit: 4,
-        tile: 16,
-        camera: CameraChoice::Given(camera),
-        environment: EnvironmentChoice::Given(Environment::uniform(vec3(0.2, 0.3, 0.5))),
-        ..Settings::default()
-    };
-    let program = Program::render(&prepare(&scene, &settings).expect("a valid job"));
+    let program = Program::render(&picture::job());
     compare(&program, 0..program.units);
 }
 

@@ -1,8 +1,8 @@
-//! The kernels of this repository, as NVRTC compiled them, run clean with all checks, and with the same bits and gas.
+//! The kernels of the library's examples, as NVRTC compiled them, run clean with all checks, and with the same bits and gas.
 
 mod common;
 
-use common::world::{Buffer, Step, World, scene};
+use common::world::{Buffer, Step, World};
 
 macro_rules! example {
     ($name:literal, $file:literal) => {
@@ -92,20 +92,6 @@ fn reaction() {
             react(cells, other),
             react(other, cells),
         ],
-    }
-    .runs_clean();
-}
-
-/// Its paths carry variables that only a state of another variable says to be set.
-#[test]
-fn render() {
-    let (frame, scene) = scene();
-    let args = vec![Buffer::At(0, 0), Buffer::At(1, 0), Buffer::At(2, 0), Buffer::Word(0)];
-    World {
-        text: include_str!("../../../sdk/workloads/render/kernels/render.ptx"),
-        inputs: vec![frame, scene],
-        lens: vec![16 * 16 * 24],
-        steps: vec![Step { kernel: "render", grid: [4, 1, 1], block: [64, 1, 1], args }],
     }
     .runs_clean();
 }
