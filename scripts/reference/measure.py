@@ -98,7 +98,7 @@ class Measure:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
-            sys.exit(f"compare-renderers: render_locally failed on {reference.name}")
+            sys.exit(f"compare-renderers: render-locally failed on {reference.name}")
         return usage.ru_utime + usage.ru_stime
 
 

@@ -51,21 +51,34 @@ pub struct Row {
     pub differences: Vec<Difference>,
 }
 
+impl Row {
+    /// Adds what came of other stories.
+    pub fn add(&mut self, other: Self) {
+        self.stories += other.stories;
+        self.seats += other.seats;
+        self.sent += other.sent;
+        self.compute_units += other.compute_units;
+        self.differences.extend(other.differences);
+    }
+}
+
 /// Plays all `stories`, and says what came of them.
 #[must_use]
 pub fn run(stories: &[Story]) -> BTreeMap<Strategy, Row> {
     let (stage, mut rows) = (stage(), BTreeMap::<Strategy, Row>::new());
     for story in stories {
         let replayed = play(&stage, story);
-        let row = rows.entry(story.strategy).or_default();
-        row.stories += 1;
-        row.seats += story.seats.len() as u64;
-        row.sent += replayed.sent;
-        row.compute_units += replayed.compute_units;
-        row.differences.extend(replayed.difference.map(|difference| {
+        let difference = replayed.difference.map(|difference| {
             let Story { strategy, replicas, seed, lease, .. } = story;
             format!("{}, {replicas} replicas, seed {seed}, lease {lease}: {difference}", strategy.name())
-        }));
+        });
+        rows.entry(story.strategy).or_default().add(Row {
+            stories: 1,
+            seats: story.seats.len() as u64,
+            sent: replayed.sent,
+            compute_units: replayed.compute_units,
+            differences: difference.into_iter().collect(),
+        });
     }
     rows
 }

@@ -36,13 +36,9 @@ fn main() -> ExitCode {
     let rows = run(&tessera_simulate::sample(seed, stories as usize));
     println!("strategy      stories    seats  instructions  differences  compute units");
     let mut all = Row::default();
-    for (strategy, row) in &rows {
-        line(strategy.name(), row);
-        all.stories += row.stories;
-        all.seats += row.seats;
-        all.sent += row.sent;
-        all.compute_units += row.compute_units;
-        all.differences.extend_from_slice(&row.differences);
+    for (strategy, row) in rows {
+        line(strategy.name(), &row);
+        all.add(row);
     }
     line("all", &all);
     all.differences.iter().for_each(|difference| println!("{difference}"));

@@ -10,7 +10,7 @@ use tessera_protocol::commitment::Reveal;
 use tessera_sdk::{Account, Error, Receipt, Seat, Tessera, accounts, ix};
 use tokio::time::{Instant, sleep};
 
-use crate::network::Network;
+use crate::{network::Network, process::until};
 
 /// How long anything on the chain may take on a machine that is busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -99,15 +99,11 @@ impl Attacker {
 
     /// The seat of `provider` in a lease, once it is there and `is` as wanted.
     pub async fn seat(&self, job: &Pubkey, lease: u32, provider: &Pubkey, is: impl Fn(&Seat) -> bool) -> Seat {
-        let end = Instant::now() + PATIENCE;
-        loop {
+        until(format_args!("the seat of {provider} in lease {lease}"), PATIENCE, async || {
             let found = self.tessera.lease(job, lease).await.unwrap();
             let mut seats = found.into_iter().flat_map(|lease| lease.seats);
-            if let Some(seat) = seats.find(|seat| seat.provider == *provider && is(seat)) {
-                return seat;
-            }
-            assert!(Instant::now() < end, "lease {lease}: {provider} did not get so far within {PATIENCE:?}");
-            sleep(Duration::from_millis(200)).await;
-        }
+            seats.find(|seat| seat.provider == *provider && is(seat))
+        })
+        .await
     }
 }

@@ -4,12 +4,13 @@ use solana_pubkey::Pubkey;
 use tessera_sdk::{Account, Event, Kind, Recorded, Tessera, accounts};
 
 use crate::{
+    attacker::PATIENCE,
     demands::{Withheld, answers_earn_the_bond},
     history::{count, settlements},
     jobs::LEASES,
     network::{Ledger, Network},
     pictures,
-    process::Process,
+    process::{Process, until},
 };
 
 /// With these parameters chance calls no audits, so that each test knows who is asked.
@@ -131,12 +132,8 @@ async fn stake_that_leases_lock_stays() {
     let (network, _honest) = network(2, 1..=1, &[]);
     let tessera = network.connect().await;
     let rendering = network.render("picture", &pictures::scene(), 2);
-    let locks = async || tessera.provider(&network.provider(1)).await.unwrap().unwrap().locked > 0;
-    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
-    while !locks().await {
-        assert!(tokio::time::Instant::now() < end, "nothing was claimed");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    let locks = async || (tessera.provider(&network.provider(1)).await.unwrap().unwrap().locked > 0).then_some(());
+    until("a claim", PATIENCE, locks).await;
     let (done, said) = network.request_unstake(1, "1000");
     assert!(!done && said.contains("StakeLocked"), "{said}");
     let (done, said) = network.request_unstake(1, "500");

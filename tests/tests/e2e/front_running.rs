@@ -1,12 +1,9 @@
 //! A stranger sends the settlement of a lease before the provider does that has earned it.
 
-use std::time::Duration;
-
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_sdk::{Event, Job, Lease, Ledger, SeatState, ix, pda, token};
-use tokio::time::{Instant, sleep};
 
 use crate::{
     attacker::{Attacker, PATIENCE},
@@ -14,7 +11,7 @@ use crate::{
     jobs::{LEASES, PAY, Rendering},
     network::Network,
     pictures,
-    process::Process,
+    process::{Process, until},
 };
 
 /// Outputs are opened so long before they are paid: time to notice it, and to be first.
@@ -42,11 +39,8 @@ impl Race {
         let leases = self.opened(stranger, &job).await;
         worker.signal("STOP");
         let payable = leases.iter().map(|lease| lease.seats[0].payable_at).max().unwrap();
-        let end = Instant::now() + PATIENCE;
-        while tessera.clock().await.unwrap().time < payable {
-            assert!(Instant::now() < end, "the time for demands does not end");
-            sleep(Duration::from_millis(200)).await;
-        }
+        let over = async || (tessera.clock().await.unwrap().time >= payable).then_some(());
+        until("the end of the time for demands", PATIENCE, over).await;
 
         let (own, mint) = (stranger.operator.pubkey(), network.mint(tessera).await);
         stranger.send(&[token::create_ata(&own, &own, &mint)]).await;
@@ -89,16 +83,12 @@ impl Race {
 
     /// All leases of the job, once they are opened and nothing of them is paid.
     async fn opened(&self, stranger: &Attacker, job: &Job) -> Vec<Lease> {
-        let end = Instant::now() + PATIENCE;
-        loop {
+        until("the key of every lease", PATIENCE, async || {
             let leases = stranger.tessera.job_leases(&job.address).await.unwrap();
             let is_open = |lease: &&Lease| lease.seats.iter().any(|seat| seat.state == SeatState::Opened);
-            if leases.iter().filter(is_open).count() == LEASES {
-                return leases;
-            }
-            assert!(Instant::now() < end, "not all leases were opened within {PATIENCE:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
+            (leases.iter().filter(is_open).count() == LEASES).then_some(leases)
+        })
+        .await
     }
 
     fn settlement(&self, job: &Pubkey, lease: &Lease) -> Instruction {

@@ -8,11 +8,10 @@ use std::{
 
 use solana_pubkey::Pubkey;
 use tessera_sdk::{Job, JobFilter, Tessera};
-use tokio::time::{Instant, sleep};
 
 use crate::{
     network::{Network, TOKEN},
-    process::Process,
+    process::{Process, until},
 };
 
 /// How long a small picture may take on a machine that is busy with other things.
@@ -61,15 +60,11 @@ impl Network {
 
     /// Waits until an open job is there that `is` the one.
     pub async fn posted(&self, tessera: &Tessera, is: impl Fn(&Job) -> bool) -> Job {
-        let end = Instant::now() + PICTURE;
-        loop {
+        until("the job", PICTURE, async || {
             let jobs = tessera.jobs(&self.market(), JobFilter::Open).await.unwrap();
-            if let Some(job) = jobs.into_iter().find(&is) {
-                return job;
-            }
-            assert!(Instant::now() < end, "the job was not posted within {PICTURE:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
+            jobs.into_iter().find(&is)
+        })
+        .await
     }
 }
 

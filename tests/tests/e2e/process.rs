@@ -1,6 +1,7 @@
 //! Processes that a test starts and stops.
 
 use std::{
+    fmt::Display,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -92,6 +93,18 @@ pub fn wait_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) 
     while !done() {
         assert!(Instant::now() < end, "{what} did not come within {patience:?}");
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Waits until `look` finds something, or fails.
+pub async fn until<T>(what: impl Display, patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + patience;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -1,12 +1,15 @@
 //! A module that no machine can compute: who finds that out is paid for it, and nobody loses anything.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, process::Stdio};
 
 use tessera_protocol::verdict::VOID_ROOT;
 use tessera_sdk::{Event, JobFilter};
-use tokio::time::{Instant, sleep};
 
-use crate::{faults::network, history::settlements, process::PATIENCE};
+use crate::{
+    faults::network,
+    history::settlements,
+    process::{PATIENCE, until},
+};
 
 /// Every unit writes its number into 64 words; the last one writes them a mebibyte beyond its buffer.
 const MODULE: &str = r"
@@ -68,15 +71,11 @@ async fn a_module_that_leaves_its_buffers_is_paid_for_as_void() {
 
     // The other lease goes on all the same, and both replicas of both are paid.
     let market = network.market();
-    let end = Instant::now() + PATIENCE;
-    let job = loop {
+    let job = until("the pay of all replicas", PATIENCE, async || {
         let job = tessera.jobs(&market, JobFilter::All).await.unwrap().pop().unwrap();
-        if job.is_complete() && job.owed == 0 {
-            break job;
-        }
-        assert!(Instant::now() < end, "{} of {} leases settled", job.settled_leases, job.leases);
-        sleep(Duration::from_millis(200)).await;
-    };
+        (job.is_complete() && job.owed == 0).then_some(job)
+    })
+    .await;
     let mut close = network.tessera();
     let closed = close.args(["job", "close", &job.address.to_string()]).stdin(Stdio::null()).output().unwrap();
     assert!(closed.status.success(), "{}", String::from_utf8_lossy(&closed.stderr));

@@ -71,7 +71,13 @@ fn work(dir: &Path, module: &str) -> Work {
 }
 
 fn runner(unit: Duration, child_unit_seconds: &str) -> Runner {
-    let arguments = ["execute", "--backend", "cpu", "--unit-seconds", child_unit_seconds].map(str::to_owned).to_vec();
+    runner_with(unit, child_unit_seconds, &[])
+}
+
+/// The same with further arguments.
+fn runner_with(unit: Duration, child_unit_seconds: &str, more: &[&str]) -> Runner {
+    let arguments = [&["execute", "--backend", "cpu", "--unit-seconds", child_unit_seconds], more].concat();
+    let arguments = arguments.into_iter().map(str::to_owned).collect();
     let command = ChildCommand { program: env!("CARGO_BIN_EXE_tessera-worker").into(), arguments };
     Runner::new(command, Limits { start: Duration::from_secs(60), unit, memory: 4 << 30 })
 }
@@ -93,10 +99,7 @@ fn runner_on_a_gpu(dir: &Path) -> Runner {
 
 /// A runner whose child looks for everything that makes a unit void.
 fn runner_with_checks() -> Runner {
-    let arguments = ["execute", "--backend", "cpu", "--unit-seconds", "60", "--checks"].map(str::to_owned).to_vec();
-    let command = ChildCommand { program: env!("CARGO_BIN_EXE_tessera-worker").into(), arguments };
-    let limits = Limits { start: Duration::from_secs(60), unit: Duration::from_secs(60), memory: 4 << 30 };
-    Runner::new(command, limits)
+    runner_with(Duration::from_secs(60), "60", &["--checks"])
 }
 
 fn expected(unit: u32) -> Vec<u8> {

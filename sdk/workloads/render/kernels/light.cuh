@@ -100,7 +100,7 @@ T_FN bool sample_light(const Scene *scene, Vec p, float choice, float u, float v
         float d2 = dot(to, to), distance = t_sqrt(d2);
         out->direction = to * t_rcp(distance);
         out->distance = distance;
-        Vec n = vec(t_fma(b.y, c.z, -(b.z * c.y)), t_fma(b.z, c.x, -(b.x * c.z)), t_fma(b.x, c.y, -(b.y * c.x)));
+        Vec n = cross(b, c);
         float twice = t_sqrt(dot(n, n));
         // cosine * area of the triangle
         float seen = t_abs(dot(n, out->direction)) * 0.5f;

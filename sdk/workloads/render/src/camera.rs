@@ -1,6 +1,7 @@
 //! Finding a camera for a scene, and moving it from frame to frame.
 
 use crate::{
+    bvh::Bounds,
     error::{RenderError, Result},
     layout,
     math::{Vec3, vec3},
@@ -59,13 +60,13 @@ fn framing(scene: &Scene, aspect: f32) -> Result<Camera> {
 fn fit(scene: &Scene, view: Vec3, aspect: f32) -> Option<Camera> {
     let (low, high) = scene.bounds();
     let centre = (low + high) * 0.5;
+    let around = Bounds { low, high };
     let view = view.unit()?;
     let trial = Camera::look_at(centre + view, centre, FRAMING_ANGLE)?;
     let tangent = (FRAMING_ANGLE * 0.5).tan() * 0.95;
     let mut distance = 0f32;
-    for i in 0..8 {
-        let pick = |bit: u32, a: f32, b: f32| if i >> bit & 1 == 0 { a } else { b };
-        let corner = vec3(pick(0, low.x, high.x), pick(1, low.y, high.y), pick(2, low.z, high.z)) - centre;
+    for corner in around.corners() {
+        let corner = corner - centre;
         let (x, y) = (corner.dot(trial.right).abs(), corner.dot(trial.up).abs());
         distance = distance.max(corner.dot(view) + (y / tangent).max(x / (tangent * aspect)));
     }

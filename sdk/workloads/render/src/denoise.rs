@@ -5,12 +5,13 @@ use bytes::Bytes;
 use rayon::prelude::*;
 use tessera_protocol::{
     cid::Cid,
-    spec::{Arg, Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
+    spec::{Arg, Buffer, BufferInit, FrontEnd, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
 };
 
 use crate::{
     error::{RenderError, Result},
     image::Image,
+    job::blobs,
     layers::Layers,
 };
 
@@ -97,11 +98,7 @@ pub fn prepare_denoise(pictures: &[Layers]) -> Result<DenoiseJob> {
         let pixels: Vec<Pixel> = (0..count).into_par_iter().map(|i| pixel(layers, i)).collect();
         input.extend_from_slice(cast_slice(&pixels));
     }
-    let blobs: Vec<(Cid, Bytes)> = [Bytes::from_static(DENOISE_MODULE.as_bytes()), input.into()]
-        .into_iter()
-        .map(|bytes| (Cid::of(&bytes), bytes))
-        .collect();
-    let inputs = vec![Input { name: "pictures".into(), cid: blobs[1].0, len: blobs[1].1.len() as u64 }];
+    let (blobs, inputs) = blobs(DENOISE_MODULE, [("pictures", input.into())]);
     let light = Buffer { len: count as u64 * 16, init: BufferInit::Zero };
     let spec = JobSpec {
         version: SPEC_VERSION,

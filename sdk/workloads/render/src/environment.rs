@@ -41,6 +41,20 @@ pub struct Sun {
     pub irradiance: Vec3,
 }
 
+impl Sun {
+    /// The solid angle of its disc.
+    #[must_use]
+    pub fn solid_angle(&self) -> f32 {
+        std::f32::consts::TAU * (1.0 - self.radius.cos())
+    }
+
+    /// Radiance of its disc.
+    #[must_use]
+    pub fn radiance(&self) -> Vec3 {
+        self.irradiance * (1.0 / self.solid_angle())
+    }
+}
+
 impl Environment {
     /// No light at all.
     #[must_use]

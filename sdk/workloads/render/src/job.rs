@@ -36,6 +36,21 @@ pub struct PreparedJob {
     pub picture: Picture,
 }
 
+/// What a job reads: its blobs, the module first, and its inputs, which are the others.
+pub(crate) fn blobs<const N: usize>(
+    module: &'static str,
+    inputs: [(&str, Bytes); N],
+) -> (Vec<(Cid, Bytes)>, Vec<Input>) {
+    let module = Bytes::from_static(module.as_bytes());
+    let mut blobs = vec![(Cid::of(&module), module)];
+    let inputs = inputs.map(|(name, bytes)| {
+        let input = Input { name: name.into(), cid: Cid::of(&bytes), len: bytes.len() as u64 };
+        blobs.push((input.cid, bytes));
+        input
+    });
+    (blobs, inputs.into())
+}
+
 /// Makes the job that renders all of `scene` with `settings`.
 ///
 /// # Errors
@@ -67,12 +82,7 @@ impl Shot {
             self.frames.values().map(|frame| frame.info).filter(|info| numbers.contains(&info.number)).collect();
         let picture = Picture::new(settings, frames, work)?;
         let frame_bytes = self.frame_buffer(&picture)?;
-        let blobs: Vec<(Cid, Bytes)> = [Bytes::from_static(MODULE.as_bytes()), frame_bytes.into(), self.scene.clone()]
-            .into_iter()
-            .map(|bytes| (Cid::of(&bytes), bytes))
-            .collect();
-        let input = |name: &str, i: usize| Input { name: name.into(), cid: blobs[i].0, len: blobs[i].1.len() as u64 };
-        let inputs = vec![input("frame", 1), input("scene", 2)];
+        let (blobs, inputs) = blobs(MODULE, [("frame", frame_bytes.into()), ("scene", self.scene.clone())]);
         let tile = picture.film.tile;
         let spec = JobSpec {
             version: SPEC_VERSION,

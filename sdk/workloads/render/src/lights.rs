@@ -23,19 +23,32 @@ pub struct Lights {
     pub typical_radiance: f32,
 }
 
-/// Mean radiance of each material's emission as luminance, textures at their mean. Unlit surfaces show their base colour
-/// instead.
-fn radiances(scene: &Scene) -> Vec<f64> {
-    let radiance = |m: &Material| {
-        let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t.texture as usize].mean());
-        if m.unlit { 0.0 } else { f64::from((m.emissive * mean).luminance()) }
-    };
-    scene.materials.iter().map(radiance).collect()
+/// How bright what gives light is in all poses of a scene.
+pub struct Brightness {
+    /// Mean radiance of each material's emission as luminance, textures at their mean. Unlit surfaces show their base colour
+    /// instead.
+    materials: Vec<f64>,
+    /// Mean radiance of the sky as luminance.
+    sky: f64,
 }
 
-/// For each material, what its points of unit area weigh among all lights.
-pub fn material_densities(scene: &Scene) -> Vec<f32> {
-    radiances(scene).iter().map(|brightness| (brightness * std::f64::consts::PI) as f32).collect()
+impl Brightness {
+    pub fn of(scene: &Scene, environment: &Environment) -> Self {
+        let radiance = |m: &Material| {
+            let mean = m.emissive_texture.map_or(Vec3::splat(1.0), |t| scene.textures[t.texture as usize].mean());
+            if m.unlit { 0.0 } else { f64::from((m.emissive * mean).luminance()) }
+        };
+        let texels = environment.texels.len().max(1) as f64;
+        Self {
+            materials: scene.materials.iter().map(radiance).collect(),
+            sky: environment.texels.iter().map(|t| f64::from(t.luminance())).sum::<f64>() / texels,
+        }
+    }
+
+    /// For each material, what its points of unit area weigh among all lights.
+    pub fn material_densities(&self) -> Vec<f32> {
+        self.materials.iter().map(|brightness| (brightness * std::f64::consts::PI) as f32).collect()
+    }
 }
 
 impl Lights {
@@ -45,15 +58,15 @@ impl Lights {
     pub fn collect(
         scene: &Scene,
         environment: &Environment,
+        brightness: &Brightness,
         radius: f32,
         place: impl Fn(Option<u32>, usize) -> u32,
     ) -> Self {
         let mut found: Vec<(layout::Light, f64)> = Vec::new();
         let cross_section = std::f64::consts::PI * f64::from(radius) * f64::from(radius);
-        let radiance = radiances(scene);
         let mut emitter = |triangle: &Triangle, corners: [Vec3; 3], mesh: Option<u32>, index: usize| {
-            let brightness = radiance[triangle.material as usize];
-            if brightness <= 0.0 {
+            let radiance = brightness.materials[triangle.material as usize];
+            if radiance <= 0.0 {
                 return;
             }
             let material = &scene.materials[triangle.material as usize];
@@ -69,7 +82,7 @@ impl Lights {
                 select: 1.0,
             };
             let area = (b - a).cross(c - a).length() * 0.5;
-            found.push((light, brightness * f64::from(area) * std::f64::consts::PI));
+            found.push((light, radiance * f64::from(area) * std::f64::consts::PI));
         };
         for (index, triangle) in scene.triangles.iter().enumerate() {
             emitter(triangle, triangle.positions, None, index);
@@ -80,24 +93,19 @@ impl Lights {
             }
         }
         found.extend(scene.lights.iter().map(|light| punctual(light, cross_section)));
-        let mut sun_solid_angle = 0f32;
         if let Some(sun) = environment.sun {
-            let cosine = sun.radius.cos();
-            sun_solid_angle = std::f32::consts::TAU * (1.0 - cosine);
             let light = layout::Light {
                 a: sun.towards.to_array(),
                 kind: layout::LIGHT_SUN,
-                p: cosine,
-                power: (sun.irradiance * (1.0 / sun_solid_angle)).to_array(),
+                p: sun.radius.cos(),
+                power: sun.radiance().to_array(),
                 ..empty()
             };
             found.push((light, f64::from(sun.irradiance.luminance()) * cross_section));
         }
-        let texels = environment.texels.len().max(1) as f64;
-        let mean = environment.texels.iter().map(|t| f64::from(t.luminance())).sum::<f64>() / texels;
         if environment.peaked {
             let light = layout::Light { kind: layout::LIGHT_SKY, ..empty() };
-            found.push((light, mean * 4.0 * cross_section));
+            found.push((light, brightness.sky * 4.0 * cross_section));
         }
         found.retain(|(_, power)| *power > 0.0 && power.is_finite());
 
@@ -113,13 +121,15 @@ impl Lights {
             typical_radiance: 0.0,
         };
         // All power spread over a sphere around the scene, and a diffuse reflection; the sky counts once.
-        lights.typical_radiance = (typical + if environment.peaked { 0.0 } else { mean }) as f32;
+        lights.typical_radiance = (typical + if environment.peaked { 0.0 } else { brightness.sky }) as f32;
         for (mut light, select) in found {
             let select = select as f32;
             light.select = select;
             match light.kind {
                 layout::LIGHT_SKY => lights.sky_select = select,
-                layout::LIGHT_SUN => lights.sun_density = select / sun_solid_angle,
+                layout::LIGHT_SUN => {
+                    lights.sun_density = environment.sun.map_or(0.0, |sun| select / sun.solid_angle());
+                }
                 _ => {}
             }
             lights.records.push(light);

@@ -144,8 +144,8 @@ impl Transform {
 
     /// From a column-major 4 x 4 matrix whose last row is 0 0 0 1.
     #[must_use]
-    pub fn from_columns(m: [[f32; 4]; 4]) -> Self {
-        Self { columns: m.map(|c| vec3(c[0], c[1], c[2])) }
+    pub fn from_columns(m: &[f32; 16]) -> Self {
+        Self { columns: [0, 4, 8, 12].map(|column| vec3(m[column], m[column + 1], m[column + 2])) }
     }
 
     /// Image of a direction.

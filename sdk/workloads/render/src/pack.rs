@@ -10,11 +10,11 @@ use tessera_protocol::hash::{Digest, sha256};
 pub use self::geometry::{Geometry, Placed};
 use self::materials::Materials;
 use crate::{
+    bvh::Bounds,
     environment::{Environment, Sun},
     error::{RenderError, Result},
     layout::{self, SkyCell},
-    lights::{Lights, alias_table, material_densities},
-    math::Vec3,
+    lights::{Brightness, Lights, alias_table},
     scene::Scene,
 };
 
@@ -27,8 +27,8 @@ pub struct Pose {
     pub root: u32,
     /// Its lights.
     pub lights: Lights,
-    /// Smallest and largest coordinates.
-    pub bounds: (Vec3, Vec3),
+    /// The box around all of it.
+    pub bounds: Bounds,
 }
 
 /// What all poses share besides geometry, in the kernel's layout.
@@ -45,9 +45,9 @@ impl Shared {
     ///
     /// # Errors
     /// If textures are too large.
-    pub fn pack(scene: &Scene, environment: &Environment) -> Result<Self> {
+    pub fn pack(scene: &Scene, environment: &Environment, brightness: &Brightness) -> Result<Self> {
         Ok(Self {
-            materials: Materials::pack(scene, &material_densities(scene))?,
+            materials: Materials::pack(scene, &brightness.material_densities())?,
             sky: environment.pack(),
             sky_size: environment.size,
             cells: sky_cells(environment),
@@ -94,10 +94,7 @@ pub fn pack(shared: &Shared, geometry: &Geometry, poses: &[Pose]) -> Result<Vec<
         cells_side: shared.cells.0,
         ..layout::Pose::default()
     };
-    let solid = |radius: f32| std::f32::consts::TAU * (1.0 - radius.cos());
     for (i, pose) in poses.iter().enumerate() {
-        let (low, high) = pose.bounds;
-        let farthest = low.max(-low).max(high.max(-high)).largest();
         let sun = shared.sun.filter(|_| pose.lights.sun_density > 0.0);
         let mut header = layout::Pose {
             lights: out.add(&pose.lights.records)?,
@@ -105,12 +102,12 @@ pub fn pack(shared: &Shared, geometry: &Geometry, poses: &[Pose]) -> Result<Vec<
             light_count: pose.lights.records.len() as u32,
             root: pose.root,
             sky_select: pose.lights.sky_select,
-            epsilon: (2e-5 * (high - low).length() + 4e-6 * farthest).max(1e-7),
+            epsilon: (2e-5 * pose.bounds.diagonal() + 4e-6 * pose.bounds.reach()).max(1e-7),
             sun_density: pose.lights.sun_density,
             light_scale: pose.lights.scale,
             sun_axis: sun.map_or([0.0; 3], |s| s.towards.to_array()),
             sun_cosine: sun.map_or(2.0, |s| s.radius.cos()),
-            sun_radiance: sun.map_or([0.0; 3], |s| (s.irradiance * (1.0 / solid(s.radius))).to_array()),
+            sun_radiance: sun.map_or([0.0; 3], |s| s.radiance().to_array()),
             ..common
         };
         let at = i * size_of::<layout::Pose>();

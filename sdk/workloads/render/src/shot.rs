@@ -7,11 +7,12 @@ use bytes::Bytes;
 use tessera_protocol::hash::{Digest, sha256};
 
 use crate::{
+    bvh::Bounds,
     camera::{self, Focused},
     error::{RenderError, Result},
     job::MODULE,
     layout::{self, FIXED_MAX},
-    lights::Lights,
+    lights::{Brightness, Lights},
     pack::{self, Geometry, Placed, Pose, Shared},
     picture::FrameInfo,
     poses::{Content, Resting, same_materials},
@@ -139,6 +140,7 @@ impl Shot {
 struct Packer<'a> {
     base: &'a Scene,
     environment: crate::Environment,
+    brightness: Brightness,
     shared: Shared,
     aspect: f32,
 }
@@ -157,8 +159,9 @@ impl<'a> Packer<'a> {
             return Err(RenderError::Setting("the scene has no triangles".into()));
         }
         let environment = settings.environment.resolve(base)?;
-        let shared = Shared::pack(base, &environment)?;
-        Ok(Self { base, environment, shared, aspect: settings.width as f32 / settings.height as f32 })
+        let brightness = Brightness::of(base, &environment);
+        let shared = Shared::pack(base, &environment, &brightness)?;
+        Ok(Self { base, environment, brightness, shared, aspect: settings.width as f32 / settings.height as f32 })
     }
 
     /// Packs the poses. `again` makes one of them once more, or `None` for the base.
@@ -174,8 +177,9 @@ impl<'a> Packer<'a> {
             let [rest, moved] = resting.divide(&found.content);
             let masked = |triangle: &Triangle| scene.is_masked(triangle);
             let alone = scene.instances.is_empty() && moved.is_empty();
-            let bounds = scene.bounds();
-            let reach = [bounds.0, bounds.1].iter().fold(0f32, |most, p| most.max(p.max(-*p).largest()));
+            let (low, high) = scene.bounds();
+            let bounds = Bounds { low, high };
+            let reach = bounds.reach();
             let mut tree = |numbers: &[u32], alone: bool| {
                 let triangles: Vec<Triangle> = numbers.iter().map(|i| scene.triangles[*i as usize]).collect();
                 geometry.add_tree(&triangles, |i| numbers[i], alone, reach, masked)
@@ -201,8 +205,8 @@ impl<'a> Packer<'a> {
                     Err(_) => world[1].slot(moved.partition_point(|i| (*i as usize) < index)),
                 },
             };
-            let radius = ((bounds.1 - bounds.0).length() * 0.5).max(1e-3);
-            let lights = Lights::collect(scene, &self.environment, radius, slot);
+            let radius = (bounds.diagonal() * 0.5).max(1e-3);
+            let lights = Lights::collect(scene, &self.environment, &self.brightness, radius, slot);
             poses.push(Pose { root, lights, bounds });
         }
         let radiance = poses.iter().map(|pose| pose.lights.typical_radiance).collect();
@@ -212,9 +216,8 @@ impl<'a> Packer<'a> {
 }
 
 /// How large coordinates are in the space of a mesh where it stands in a scene of these bounds.
-fn mesh_reach(scene: &Scene, mesh: &[Triangle], (low, high): (crate::Vec3, crate::Vec3)) -> f32 {
+fn mesh_reach(scene: &Scene, mesh: &[Triangle], world: Bounds) -> f32 {
     let of_mesh = |instance: &&Instance| std::ptr::eq(scene.meshes[instance.mesh as usize].as_slice(), mesh);
-    let world = crate::bvh::Bounds { low, high };
     let backs = scene.instances.iter().filter(of_mesh).filter_map(|instance| instance.place.inverse());
     backs.map(|back| world.placed(&back).reach()).fold(0.0, f32::max)
 }

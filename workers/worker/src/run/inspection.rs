@@ -53,8 +53,8 @@ pub struct Own {
 enum Flaw {
     /// The store does not have them.
     Missing,
-    /// This chunk is another than what was agreed on.
-    Wrong(u64),
+    /// A chunk is another than what was agreed on.
+    Wrong,
 }
 
 impl Inspector {
@@ -141,10 +141,10 @@ async fn read(file: &Path, chunk: u64) -> std::io::Result<Vec<u8>> {
 /// Compares a chunk of the outputs of a seat, as the store has it, with `own`.
 async fn compare(store: &StoreClient, seat: &Seat, chunk: u64, own: &[u8]) -> Result<Option<Flaw>, StoreError> {
     match store.part(&Cid(seat.sealed), place(chunk)).await {
-        Ok(sealed) => Ok((open(&seat.key, chunk, sealed.into()) != own).then_some(Flaw::Wrong(chunk))),
+        Ok(sealed) => Ok((open(&seat.key, chunk, sealed.into()) != own).then_some(Flaw::Wrong)),
         Err(StoreError::NotFound { .. }) => Ok(Some(Flaw::Missing)),
         // The blob is shorter than outputs of this lease are.
-        Err(StoreError::Refused { status, .. }) if status.as_u16() == 416 => Ok(Some(Flaw::Wrong(chunk))),
+        Err(StoreError::Refused { status, .. }) if status.as_u16() == 416 => Ok(Some(Flaw::Wrong)),
         Err(e) => Err(e),
     }
 }

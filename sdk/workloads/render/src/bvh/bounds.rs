@@ -50,6 +50,19 @@ impl Bounds {
         ((self.low + self.high) * 0.5).to_array()
     }
 
+    /// How far its corners are apart at most.
+    pub fn diagonal(&self) -> f32 {
+        (self.high - self.low).length()
+    }
+
+    pub fn corners(&self) -> [Vec3; 8] {
+        let (low, high) = (self.low, self.high);
+        std::array::from_fn(|i| {
+            let pick = |bit: u32, a: f32, b: f32| if i >> bit & 1 == 0 { a } else { b };
+            vec3(pick(0, low.x, high.x), pick(1, low.y, high.y), pick(2, low.z, high.z))
+        })
+    }
+
     /// Greatest distance of a coordinate from zero.
     pub fn reach(&self) -> f32 {
         if self.is_empty() { 0.0 } else { self.low.max(-self.low).max(self.high.max(-self.high)).largest() }
@@ -73,12 +86,7 @@ impl Bounds {
         if self.is_empty() {
             return *self;
         }
-        let corner = |i: u32| {
-            let pick = |bit: u32, a: f32, b: f32| if i >> bit & 1 == 0 { a } else { b };
-            let (low, high) = (self.low, self.high);
-            place.point(vec3(pick(0, low.x, high.x), pick(1, low.y, high.y), pick(2, low.z, high.z)))
-        };
-        (0..8).fold(Self::EMPTY, |bounds, i| bounds.with_point(corner(i)))
+        self.corners().into_iter().fold(Self::EMPTY, |bounds, corner| bounds.with_point(place.point(corner)))
     }
 }
 

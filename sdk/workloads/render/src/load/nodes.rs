@@ -144,9 +144,7 @@ fn descend(root: &json::Root, tops: impl DoubleEndedIterator<Item = usize>) -> V
 fn node(source: &Source<'_>, index: usize, node: &json::Node, meshes: &[Mesh]) -> Result<Node> {
     let extensions = node.extensions.as_ref();
     let local = match &node.matrix {
-        Some(m) => Local::Matrix(Transform {
-            columns: [0, 4, 8, 12].map(|column| vec3(m[column], m[column + 1], m[column + 2])),
-        }),
+        Some(m) => Local::Matrix(Transform::from_columns(m)),
         None => Local::Parts {
             translation: node.translation.unwrap_or_default(),
             rotation: node.rotation.unwrap_or_default().0,
@@ -207,10 +205,7 @@ fn skin(source: &Source<'_>, index: usize, skin: &json::Skin) -> Result<Skin> {
     if inverses.as_deref().is_some_and(|inverses| inverses.len() < skin.joints.len()) {
         return Err(source.broken(format!("skin {index} has more joints than inverse bind matrices")));
     }
-    let inverse = |i: usize| {
-        let columns = |m: &[f32; 16]| [0, 4, 8, 12].map(|column| vec3(m[column], m[column + 1], m[column + 2]));
-        inverses.as_ref().map_or(Transform::IDENTITY, |m| Transform { columns: columns(&m[i]) })
-    };
+    let inverse = |i: usize| inverses.as_ref().map_or(Transform::IDENTITY, |m| Transform::from_columns(&m[i]));
     let joints = skin.joints.iter().enumerate().map(|(i, joint)| (joint.value(), inverse(i))).collect();
     Ok(Skin { joints })
 }

@@ -63,24 +63,31 @@ impl Materials {
         let (mut refracting, mut stretched) = (HashMap::new(), HashMap::new());
         for (record, material) in self.records.iter_mut().zip(&scene.materials) {
             if record.flags & layout::TRANSMISSION != 0 && refracts(material) {
-                record.refraction = match refracting.entry(material.ior.to_bits()) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => *new.insert(out.add(&energy::refracting(f64::from(material.ior)))?),
-                };
+                record.refraction = once(out, &mut refracting, material.ior, energy::refracting)?;
             }
             if record.flags & layout::ANISOTROPY != 0 {
                 // A texture of strengths has one table, for its mean.
                 let texture = material.anisotropy.and_then(|a| a.texture);
                 let mean = texture.map_or(1.0, |t| scene.textures[t.texture as usize].mean().z);
                 let strength = record.anisotropy * mean;
-                record.stretched = match stretched.entry(strength.to_bits()) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => *new.insert(out.add(&energy::anisotropic(f64::from(strength)))?),
-                };
+                record.stretched = once(out, &mut stretched, strength, energy::anisotropic)?;
             }
         }
         Ok(())
     }
+}
+
+/// The place of the table of a number, which is added where it is not `known`.
+fn once(
+    out: &mut Sections,
+    known: &mut HashMap<u32, u32>,
+    number: f32,
+    table: fn(f64) -> Vec<[f32; 2]>,
+) -> Result<u32> {
+    Ok(match known.entry(number.to_bits()) {
+        Entry::Occupied(known) => *known.get(),
+        Entry::Vacant(new) => *new.insert(out.add(&table(f64::from(number)))?),
+    })
 }
 
 /// Records of textures as they are used, each once.

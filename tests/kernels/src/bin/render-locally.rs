@@ -1,6 +1,6 @@
 //! Renders a scene on this machine's CPU, without a network, into a linear EXR file: for comparing and measuring.
 //!
-//! `cargo run -p tessera-render --example render_locally -- SCENE.glb OUT.exr [--width 128] [--height 96]`
+//! `cargo run -p tessera-kernel-tests --bin render-locally -- SCENE.glb OUT.exr [--width 128] [--height 96]`
 //! `[--samples 64] [--bounces 6] [--seed 0] [--clamp FACTOR] [--blur 0] [--environment black|R,G,B|FILE.hdr]`
 //!
 //! Nothing is traded for less noise unless it is asked for: no clamp and no blur. The kernel runs as on a worker without
@@ -8,13 +8,15 @@
 
 use std::{error::Error, path::Path};
 
-use tessera_protocol::spec::{Arg, BufferInit};
-use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
+use tessera_kernel_tests::{
+    Program,
+    machine::{Engine, Loaded},
+};
 use tessera_render::{Environment, EnvironmentChoice, Image, Merge, PreparedJob, Scene, Settings, prepare, vec3};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
-    let usage = "usage: render_locally SCENE.glb OUT.exr [--OPTION VALUE]...";
+    let usage = "usage: render-locally SCENE.glb OUT.exr [--OPTION VALUE]...";
     let (scene, out) = (words.next().ok_or(usage)?, words.next().ok_or(usage)?);
     let mut settings = Settings {
         width: 128,
@@ -64,46 +66,13 @@ fn environment(text: &str) -> Result<EnvironmentChoice, Box<dyn Error>> {
 
 /// All units of a job of one frame.
 fn render(job: &PreparedJob) -> Result<Image, Box<dyn Error>> {
-    let module = Module::parse(std::str::from_utf8(&job.blobs[0].1)?)?;
-    let mut memory = Memory::new(&module);
-    let mut addresses = Vec::new();
-    for buffer in &job.spec.plan.buffers {
-        let input = match buffer.init {
-            BufferInit::Input(n) => Some(&job.blobs[1 + usize::from(n)].1),
-            _ => None,
-        };
-        let access = if input.is_some() { Access::Read } else { Access::ReadWrite };
-        let address = memory.alloc(buffer.len, access)?;
-        if let Some(bytes) = input {
-            memory.write(address, bytes)?;
-        }
-        addresses.push(address);
-    }
-    let result = addresses[usize::from(job.spec.plan.output)];
-    let mut output = vec![0; usize::try_from(job.spec.output_len())?];
+    let program = Program::render(job);
+    let loaded = Loaded::new(&program);
     let mut merge = Merge::new(&job.spec)?;
-    for unit in 0..job.spec.units {
-        memory.fill(result, output.len(), 0)?;
-        for launch in &job.spec.plan.launches {
-            let kernel = module.kernel(&launch.kernel).ok_or("the module lacks its kernel")?;
-            let arguments: Vec<Vec<u8>> = launch
-                .args
-                .iter()
-                .map(|argument| match argument {
-                    Arg::Buffer { index, offset } => {
-                        Ok((addresses[usize::from(*index)] + offset).to_le_bytes().to_vec())
-                    }
-                    Arg::Unit32 => Ok(u32::try_from(unit)?.to_le_bytes().to_vec()),
-                    other => Err(format!("an argument that rendering does not use: {other:?}").into()),
-                })
-                .collect::<Result<_, Box<dyn Error>>>()?;
-            let params = kernel.pack(&arguments.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-            let shape =
-                Launch { grid: launch.grid, block: launch.block, shared_len: launch.shared_len, params: &params };
-            Machine.launch(&mut memory, kernel, &shape, Limits::default())?;
+    for unit in 0..program.units {
+        for output in loaded.run(Engine::Compiled, unit..unit + 1).outputs {
+            merge.add(&job.picture, unit, &output)?;
         }
-        memory.read(result, &mut output)?;
-        merge.add(&job.picture, unit, &output)?;
     }
     Ok(merge.image(0))
 }
