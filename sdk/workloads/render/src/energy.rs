@@ -22,7 +22,7 @@ const REFRACTING: [usize; 2] = [32, 24];
 /// Entries of a table of [`anisotropic`] along the cosine, the direction around the normal, and the roughness.
 const ANISOTROPIC: [usize; 3] = [24, 9, 16];
 
-/// Least alpha of GGX lobes, as in `kernels/surface.cuh`.
+/// Least alpha of GGX lobes, as in `kernels/layers.cuh`.
 const LEAST_ALPHA: f64 = 0.002;
 
 /// The tables that every scene has.

@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_PI_2, PI, TAU};
 /// Points by which a lobe is integrated: a Fibonacci lattice.
 const POINTS: usize = 2584;
 const STEP: usize = 1597;
-/// Least roughness of sheen, as in `kernels/surface.cuh`; an entry of its table.
+/// Least roughness of sheen, as in `kernels/layers.cuh`; an entry of its table.
 const LEAST_SHEEN: f64 = 2.0 / 15.0;
 
 /// Points of the unit square, spread evenly.

@@ -1,4 +1,5 @@
 // Asks surfaces how they scatter, for tests/furnace.rs.
+#include "../../kernels/scatter.cuh"
 #include "../../kernels/surface.cuh"
 
 // A point to look at: its plane is z = 0 with the front upwards, its tangent along x.
@@ -29,8 +30,9 @@ T_KERNEL probe(const Scene *scene, const Probe *probes, Found *found, u32 sample
     hit.color = {1.0f, 1.0f, 1.0f, 1.0f};
     for (int i = 0; i < 4; i++) hit.uv[i] = p.uv[i];
     hit.material = section<Material>(scene, scene->materials) + p.material;
+    Layers layers;
     Surface s;
-    surface(scene, &hit, 0.0f, &s);
+    surface(scene, &hit, 0.0f, &layers, &s);
     Vec scattered = vec(0.0f, 0.0f, 0.0f), evaluated = scattered;
     float through = 0.0f, densities = 0.0f, unlike = 0.0f;
     for (u32 i = 0; i < samples; i++) {
