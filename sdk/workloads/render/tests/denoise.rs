@@ -50,7 +50,7 @@ fn exact(x: usize, y: usize) -> [f32; 3] {
 }
 
 fn albedo(x: usize) -> [f32; 3] {
-    if x < WIDTH / 2 && x / 3 % 2 == 0 { [0.8, 0.4, 0.2] } else { [0.3, 0.5, 0.6] }
+    if x < WIDTH / 2 && (x / 3).is_multiple_of(2) { [0.8, 0.4, 0.2] } else { [0.3, 0.5, 0.6] }
 }
 
 /// The same with noise of a standard error of 20 % of the light.
