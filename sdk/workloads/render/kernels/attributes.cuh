@@ -1,7 +1,7 @@
 // What a triangle's corners say about a point inside of it.
 #pragma once
 #include "layout.cuh"
-#include "surface.cuh"
+#include "hit.cuh"
 
 // Numbers at a triangle's corners, weighted.
 struct Weights { float a, b, c; };

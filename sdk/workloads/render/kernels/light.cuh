@@ -1,7 +1,7 @@
 // Choosing a point on a light.
 #pragma once
 #include "attributes.cuh"
-#include "surface.cuh"
+#include "hit.cuh"
 #include "texture.cuh"
 
 struct LightSample {

@@ -3,6 +3,7 @@
 #include "layout.cuh"
 #include "light.cuh"
 #include "outputs.cuh"
+#include "scatter.cuh"
 #include "surface.cuh"
 #include "traverse.cuh"
 
@@ -50,6 +51,12 @@ struct Shadow {
     float distance; // 0: there is none
 };
 
+// What a thread keeps in memory. One structure: an array that is indexed keeps all of it there.
+struct Kept {
+    Uint2 stack[STACK];
+    Layers layers;
+};
+
 // Share of light that is left after a way through a body.
 T_FN Vec left_after(Vec absorption, float distance) {
     return vec(t_exp(-absorption.x * distance), t_exp(-absorption.y * distance), t_exp(-absorption.z * distance));
@@ -58,7 +65,7 @@ T_FN Vec left_after(Vec absorption, float distance) {
 // Handles the end of a path's segment: adds light that was met, samples a light, picks the next direction. False where
 // the path ends; the sampled light is still to be tested.
 T_FN bool shade(const Scene *scene, const Frame *f, const Part *part, const Camera *camera, const Ray *hit, Path *path,
-                Shadow *shadow, const Outputs *out) {
+                Shadow *shadow, Layers *layers, const Outputs *out) {
     Vec d = path->direction;
     shadow->distance = 0.0f;
     if (hit->hit == NO_NODE) {
@@ -88,7 +95,7 @@ T_FN bool shade(const Scene *scene, const Frame *f, const Part *part, const Came
 
     Surface surf;
     // Rough enough, after the first surface, that no path meets a small bright spot by chance.
-    surface(scene, &point, path->bounce > 0 ? f->blur : 0.0f, &surf);
+    surface(scene, &point, path->bounce > 0 ? f->blur : 0.0f, layers, &surf);
     if (seen) add_surface(scene, out, camera, hit, path->random.index, &point, m->flags & UNLIT ? light : albedo(&surf));
     if (ends) return false;
     // Where rays start again: off the surface, on the side of the eye or on the other one.
@@ -115,7 +122,7 @@ T_FN bool shade(const Scene *scene, const Frame *f, const Part *part, const Came
     next2(&path->random, &u, &v);
     Scatter next;
     if (!scatter(&surf, lobe, u, v, &next)) return false;
-    if (next.through) path->absorption = surf.absorption;
+    if (next.through) path->absorption = layers->absorption;
     path->origin = next.through ? far : near;
     path->direction = next.direction;
     path->density = next.density;
@@ -161,7 +168,8 @@ T_KERNEL render(const Frame *f, const Scene *poses, u8 *output, u32 unit) {
     u64 red = 0, green = 0, blue = 0;
     // One loop for everything: rays to lights and rays of paths go through the same traversal, a few steps at a time, and a
     // thread whose path has ended starts its next sample at once. So the threads of a warp seldom wait for each other.
-    Uint2 stack[STACK];
+    Kept kept;
+    Uint2 *stack = kept.stack;
     Path path;
     Ray ray;
     Shadow shadow;
@@ -199,7 +207,7 @@ T_KERNEL render(const Frame *f, const Scene *poses, u8 *output, u32 unit) {
             if (ray.hit == NO_NODE) path.sum = path.sum + shadow.gain;
             shadow.distance = 0.0f;
         } else {
-            alive = shade(scene, f, part, camera, &ray, &path, &shadow, &out);
+            alive = shade(scene, f, part, camera, &ray, &path, &shadow, &kept.layers, &out);
         }
         if (!alive && shadow.distance == 0.0f) {
             red += t_fixed(path.sum.x);

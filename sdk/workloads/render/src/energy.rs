@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use self::lobes::{Dielectric, View};
+use self::lobes::{Dielectric, Sheen, View};
 
 /// Entries along each side of the table of [`Common::glossy`].
 const SIDE: usize = 32;
@@ -22,7 +22,7 @@ const REFRACTING: [usize; 2] = [32, 24];
 /// Entries of a table of [`anisotropic`] along the cosine, the direction around the normal, and the roughness.
 const ANISOTROPIC: [usize; 3] = [24, 9, 16];
 
-/// Least alpha of GGX lobes, as in `kernels/surface.cuh`.
+/// Least alpha of GGX lobes, as in `kernels/layers.cuh`.
 const LEAST_ALPHA: f64 = 0.002;
 
 /// The tables that every scene has.
@@ -38,12 +38,14 @@ pub struct Common {
 pub fn common() -> &'static Common {
     static TABLES: OnceLock<Common> = OnceLock::new();
     TABLES.get_or_init(|| Common {
-        glossy: table([SIDE, SIDE], |cosine, roughness| {
+        glossy: table([SIDE, SIDE], |roughness| {
             let alpha = alpha(roughness);
-            let [all, weighted] = View::new(cosine, 0.0, [alpha; 2]).reflected(lobes::schlick);
-            [all as f32, weighted as f32]
+            move |cosine| View::new(cosine, 0.0, [alpha; 2]).reflected(lobes::schlick).map(|energy| energy as f32)
         }),
-        sheen: table(SHEEN, |cosine, roughness| lobes::sheen(cosine, roughness) as f32),
+        sheen: table(SHEEN, |roughness| {
+            let sheen = Sheen::new(roughness);
+            move |cosine| sheen.albedo(cosine) as f32
+        }),
     })
 }
 
@@ -52,9 +54,12 @@ pub fn common() -> &'static Common {
 #[must_use]
 pub fn refracting(ior: f64) -> Vec<[f32; 2]> {
     let side = |eta| {
-        table(REFRACTING, |cosine, roughness| {
-            let [reflected, refracted] = View::new(cosine, 0.0, [alpha(roughness); 2]).refracted(Dielectric { eta });
-            [reflected as f32, (reflected + refracted) as f32]
+        table(REFRACTING, |roughness| {
+            let alpha = alpha(roughness);
+            move |cosine| {
+                let [reflected, refracted] = View::new(cosine, 0.0, [alpha; 2]).refracted(Dielectric { eta });
+                [reflected as f32, (reflected + refracted) as f32]
+            }
         })
     };
     [side(ior), side(ior.recip())].concat()
@@ -84,13 +89,18 @@ fn alpha(roughness: f64) -> f64 {
     (roughness * roughness).max(LEAST_ALPHA)
 }
 
-/// Values by cosine, then roughness.
-fn table<T: Send>([cosines, roughnesses]: [usize; 2], value: impl Fn(f64, f64) -> T + Sync) -> Vec<T> {
-    (0..cosines * roughnesses)
+/// Values by cosine, then roughness, of what `column` makes of a roughness.
+fn table<T: Copy + Send, C: Fn(f64) -> T>(
+    [cosines, roughnesses]: [usize; 2],
+    column: impl Fn(f64) -> C + Sync,
+) -> Vec<T> {
+    let columns: Vec<Vec<T>> = (0..roughnesses)
         .into_par_iter()
-        .map(|place| {
-            let root = (place / roughnesses) as f64 / (cosines - 1) as f64;
-            value(root * root, (place % roughnesses) as f64 / (roughnesses - 1) as f64)
+        .map(|i| {
+            let value = column(i as f64 / (roughnesses - 1) as f64);
+            let root = |i: usize| i as f64 / (cosines - 1) as f64;
+            (0..cosines).map(|i| value(root(i) * root(i))).collect()
         })
-        .collect()
+        .collect();
+    (0..cosines).flat_map(|i| columns.iter().map(move |column| column[i])).collect()
 }

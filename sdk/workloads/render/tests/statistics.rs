@@ -5,7 +5,7 @@ mod support;
 use support::{Cpu, bits, diffuse, plate, small, stage};
 use tessera_render::{
     Camera, CameraChoice, Environment, EnvironmentChoice, Image, Instance, Lens, Material, Scene, Settings, Shot,
-    Transform, Triangle, Vec3, Work, prepare, prepare_frames, vec3,
+    Transform, Triangle, Vec3, Volume, Work, prepare, prepare_frames, vec3,
 };
 
 #[test]
@@ -197,4 +197,51 @@ fn instances_look_like_copies() {
     let mean = |image: &Image| image.pixels.iter().map(|p| f64::from(p[1])).sum::<f64>();
     assert!((mean(&a) / mean(&b) - 1.0).abs() < 3e-3, "{} {}", mean(&a), mean(&b));
     assert_ne!(bits(&a), bits(&lit(&stage(), &settings)));
+}
+
+/// A ball of radius 1: an octahedron whose triangles are divided `times` times.
+fn ball(times: u32) -> Vec<Triangle> {
+    let mut faces = Vec::new();
+    for x in [-1.0, 1.0] {
+        for y in [-1.0, 1.0] {
+            for z in [-1.0, 1.0] {
+                let [a, b, c] = [vec3(x, 0.0, 0.0), vec3(0.0, y, 0.0), vec3(0.0, 0.0, z)];
+                faces.push(if x * y * z > 0.0 { [a, b, c] } else { [a, c, b] });
+            }
+        }
+    }
+    for _ in 0..times {
+        faces = faces
+            .iter()
+            .flat_map(|&[a, b, c]| {
+                let [ab, bc, ca] = [a + b, b + c, c + a].map(|p| p.unit().unwrap());
+                [[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]
+            })
+            .collect();
+    }
+    faces.into_iter().map(|corners| Triangle { normals: corners, ..Triangle::flat(corners, 0) }).collect()
+}
+
+#[test]
+fn a_white_glass_ball_cannot_be_seen_in_a_white_world() {
+    let settings = Settings {
+        width: 8,
+        height: 8,
+        samples: 64,
+        samples_per_unit: 64,
+        max_bounces: 40,
+        clamp: None,
+        blur: 0.0,
+        camera: CameraChoice::Given(Camera::look_at(vec3(0.0, 0.0, 5.0), vec3(0.0, 0.0, 0.0), 0.28).unwrap()),
+        environment: EnvironmentChoice::Given(Environment::uniform(Vec3::splat(1.0))),
+        ..small()
+    };
+    for roughness in [0.3, 0.5, 0.8] {
+        let volume = Some(Volume { absorption: Vec3::splat(0.0) });
+        let glass = Material { roughness, transmission: 1.0, ior: 1.5, volume, ..diffuse(1.0) };
+        let scene = Scene { materials: vec![glass], triangles: ball(3), ..Scene::default() };
+        let image = lit(&scene, &settings);
+        let mean = image.pixels.iter().map(|pixel| f64::from(pixel[1])).sum::<f64>() / 64.0;
+        assert!((0.96..1.01).contains(&mean), "roughness {roughness}: {mean}");
+    }
 }

@@ -10,12 +10,9 @@ use support::{
 };
 use tessera_render::{Scene, Triangle, Vec3};
 
-/// Position, normal and texture coordinates.
-type Corner = ([f32; 3], [f32; 3], [f32; 2]);
-
 /// A bumpy ball whose texture coordinates have a seam, are mirrored on one half, and have no area in one row of faces.
 struct Ball {
-    corners: Vec<Corner>,
+    corners: Vec<([f32; 3], [f32; 3], [f32; 2])>,
 }
 
 impl Ball {
@@ -42,10 +39,9 @@ impl Ball {
 
     fn file(&self, material: serde_json::Value) -> File {
         let mut file = File::new(json!([{"mesh": 0}]), 1);
-        let flat = |part: fn(&Corner) -> Vec<f32>| -> Vec<f32> { self.corners.iter().flat_map(part).collect() };
-        let positions = file.floats("VEC3", &flat(|c| c.0.to_vec()));
-        let normals = file.floats("VEC3", &flat(|c| c.1.to_vec()));
-        let uvs = file.floats("VEC2", &flat(|c| c.2.to_vec()));
+        let positions = file.floats("VEC3", &self.corners.iter().flat_map(|c| c.0).collect::<Vec<_>>());
+        let normals = file.floats("VEC3", &self.corners.iter().flat_map(|c| c.1).collect::<Vec<_>>());
+        let uvs = file.floats("VEC2", &self.corners.iter().flat_map(|c| c.2).collect::<Vec<_>>());
         let attributes = json!({"POSITION": positions, "NORMAL": normals, "TEXCOORD_0": uvs});
         file.push("meshes", json!({"primitives": [{"attributes": attributes, "material": 0}]}));
         file.texture("image/png", &pixel([128, 128, 255, 255], image::ImageFormat::Png));

@@ -1,17 +1,32 @@
 //! The kernel's lobes once more, integrated over all directions. Mirrors `kernels/lobes`; change both together.
 
-use std::f64::consts::{FRAC_PI_2, PI, TAU};
+use std::{
+    f64::consts::{FRAC_PI_2, PI, TAU},
+    sync::LazyLock,
+};
 
 /// Points by which a lobe is integrated: a Fibonacci lattice.
-const POINTS: usize = 2584;
-const STEP: usize = 1597;
-/// Least roughness of sheen, as in `kernels/surface.cuh`; an entry of its table.
+const POINTS: usize = 1597;
+const STEP: usize = 987;
+/// Least roughness of sheen, as in `kernels/layers.cuh`; an entry of its table.
 const LEAST_SHEEN: f64 = 2.0 / 15.0;
 
-/// Points of the unit square, spread evenly.
-fn points() -> impl Iterator<Item = (f64, f64)> {
-    (0..POINTS).map(|i| ((i as f64 + 0.5) / POINTS as f64, ((i * STEP) as f64 + 0.5) / POINTS as f64 % 1.0))
+/// A point of the unit square, its first coordinate as an angle.
+struct Point {
+    sine: f64,
+    cosine: f64,
+    v: f64,
 }
+
+/// Points of the unit square, spread evenly.
+static LATTICE: LazyLock<Vec<Point>> = LazyLock::new(|| {
+    (0..POINTS)
+        .map(|i| {
+            let (sine, cosine) = (TAU * (i as f64 + 0.5) / POINTS as f64).sin_cos();
+            Point { sine, cosine, v: ((i * STEP) as f64 + 0.5) / POINTS as f64 % 1.0 }
+        })
+        .collect()
+});
 
 /// Schlick's weight of the reflectance at grazing angles.
 pub fn schlick(cosine: f64) -> f64 {
@@ -41,7 +56,8 @@ impl View {
     /// sqrt(alpha² x² + alpha² y² + z²), of which Smith's masking is made.
     fn smith(&self, d: Vector) -> f64 {
         let [x, y] = self.alpha;
-        (x * d[0]).hypot(y * d[1]).hypot(d[2])
+        let (x, y) = (x * d[0], y * d[1]);
+        (x * x + y * y + d[2] * d[2]).sqrt()
     }
 
     /// Visible normals, each as likely as the next.
@@ -50,10 +66,9 @@ impl View {
         let [x, y, z] = self.direction;
         let length = self.smith(self.direction);
         let cap = [ax * x / length, ay * y / length, z / length];
-        points().map(move |(u, v)| {
+        LATTICE.iter().map(move |&Point { sine, cosine, v }| {
             let height = (1.0 - v) * (1.0 + cap[2]) - cap[2];
             let radius = (1.0 - height * height).max(0.0).sqrt();
-            let (sine, cosine) = (TAU * u).sin_cos();
             let h = [(radius * cosine + cap[0]) * ax, (radius * sine + cap[1]) * ay, height + cap[2]];
             let inverse = dot(h, h).sqrt().max(1e-30).recip();
             h.map(|c| c * inverse)
@@ -126,28 +141,54 @@ impl Dielectric {
     }
 }
 
-/// The albedo of Charlie sheen (Estevez and Kulla, Production Friendly Microfacet Sheen BRDF, 2017).
-pub fn sheen(cosine: f64, roughness: f64) -> f64 {
-    let alpha = roughness.max(LEAST_SHEEN).powi(2);
-    let mix = (1.0 - alpha).powi(2);
-    let fit = [(21.5473, 25.3245), (3.82987, 3.32435), (0.19823, 0.16801), (-1.97760, -1.27393), (-4.32054, -4.85967)];
-    let [a, b, c, d, e] = fit.map(|(rough, smooth)| rough + mix * (smooth - rough));
-    let curve = |x: f64| a / (1.0 + b * x.powf(c)) + d * x + e;
-    let lambda = |x: f64| if x < 0.5 { curve(x).exp() } else { (2.0 * curve(0.5) - curve(1.0 - x)).exp() };
-    let cosine = cosine.max(1e-4);
-    let view = [(1.0 - cosine * cosine).sqrt(), 0.0, cosine];
-    let shadow = 1.0 + lambda(cosine);
-    let sum: f64 = points()
-        .map(|(u, v)| {
+/// Charlie sheen of some roughness (Estevez and Kulla, Production Friendly Microfacet Sheen BRDF, 2017).
+pub struct Sheen {
+    alpha: f64,
+    fit: [f64; 5],
+    /// Directions of light, and Smith's Lambda of each.
+    lights: Vec<(Vector, f64)>,
+}
+
+impl Sheen {
+    pub fn new(roughness: f64) -> Self {
+        let alpha = roughness.max(LEAST_SHEEN).powi(2);
+        let mix = (1.0 - alpha).powi(2);
+        let ends =
+            [(21.5473, 25.3245), (3.82987, 3.32435), (0.19823, 0.16801), (-1.97760, -1.27393), (-4.32054, -4.85967)];
+        let fit = ends.map(|(rough, smooth)| rough + mix * (smooth - rough));
+        let mut sheen = Self { alpha, fit, lights: Vec::new() };
+        let light = |point: &Point| {
             // By the angle to the normal: most light comes at grazing angles.
-            let (radius, z) = (FRAC_PI_2 * v).sin_cos();
-            let (sine, along) = (TAU * u).sin_cos();
-            let light = [radius * along, radius * sine, z];
-            let h = [0, 1, 2].map(|i| view[i] + light[i]);
-            let square = (1.0 - h[2] * h[2] / dot(h, h)).max(0.0);
-            let distribution = (2.0 + 1.0 / alpha) * square.powf(0.5 / alpha) / TAU;
-            distribution / (4.0 * cosine * (shadow + lambda(z))) * radius
-        })
-        .sum();
-    sum / POINTS as f64 * PI * PI
+            let (radius, z) = (FRAC_PI_2 * point.v).sin_cos();
+            ([radius * point.cosine, radius * point.sine, z], sheen.lambda(z))
+        };
+        sheen.lights = LATTICE.iter().map(light).collect();
+        sheen
+    }
+
+    /// Smith's Lambda.
+    fn lambda(&self, x: f64) -> f64 {
+        let [a, b, c, d, e] = self.fit;
+        let curve = |x: f64| a / (1.0 + b * x.powf(c)) + d * x + e;
+        if x < 0.5 { curve(x).exp() } else { (2.0 * curve(0.5) - curve(1.0 - x)).exp() }
+    }
+
+    /// Share of light that is reflected towards a cosine to the normal.
+    pub fn albedo(&self, cosine: f64) -> f64 {
+        let cosine = cosine.max(1e-4);
+        let view = [(1.0 - cosine * cosine).sqrt(), 0.0, cosine];
+        let shadow = 1.0 + self.lambda(cosine);
+        let sum: f64 = self
+            .lights
+            .iter()
+            .map(|(light, lambda)| {
+                let h = [0, 1, 2].map(|i| view[i] + light[i]);
+                let square = (1.0 - h[2] * h[2] / dot(h, h)).max(0.0);
+                let distribution = (2.0 + 1.0 / self.alpha) * square.powf(0.5 / self.alpha) / TAU;
+                let radius = (1.0 - light[2] * light[2]).sqrt();
+                distribution / (4.0 * cosine * (shadow + lambda)) * radius
+            })
+            .sum();
+        sum / POINTS as f64 * PI * PI
+    }
 }

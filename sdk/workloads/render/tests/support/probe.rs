@@ -7,8 +7,9 @@ use tessera_render::{Camera, CameraChoice, Environment, EnvironmentChoice, Mater
 use tessera_render::{Triangle, Vec3, prepare, vec3};
 
 const MODULE: &str = include_str!("../kernels/scatter.ptx");
-/// Threads of a block, and directions that each of them tries.
+/// Threads of a block, and directions that each of them draws.
 const THREADS: u32 = 64;
+const TRIES: u32 = 64;
 
 /// How a surface scatters, seen from one direction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Found {
     pub evaluated: [f64; 3],
     /// Sum of densities over all directions.
     pub density: f64,
-    /// Largest relative difference between what drawing says of a direction and what asking for it says.
+    /// Largest relative difference between what drawing says of a direction and what asking for it says; of some.
     pub unlike: f64,
 }
 
@@ -33,18 +34,18 @@ impl Found {
 }
 
 /// Surfaces of these materials, each seen from directions given by the angle to the normal in degrees (above 90:
-/// from the back) and the angle to the tangent. `tries` directions a thread.
-pub fn probe(materials: &[Material], textures: &[Texture], asked: &[(u32, f32, f32)], tries: u32) -> Vec<Found> {
-    probe_at(materials, textures, asked, [0.5; 4], tries)
+/// from the back) and the angle to the tangent. `even` even directions a thread; 0: those numbers stay 0.
+pub fn probe(materials: &[Material], asked: &[(u32, f32, f32)], even: u32) -> Vec<Found> {
+    probe_at(materials, &[], asked, [0.5; 4], even)
 }
 
-/// As [`probe`], at two sets of texture coordinates.
+/// As [`probe`], with textures, at two sets of texture coordinates.
 pub fn probe_at(
     materials: &[Material],
     textures: &[Texture],
     asked: &[(u32, f32, f32)],
     uv: [f32; 4],
-    tries: u32,
+    even: u32,
 ) -> Vec<Found> {
     let corners = [vec3(-1.0, 0.0, -1.0), vec3(1.0, 0.0, -1.0), vec3(0.0, 0.0, 1.0)];
     let scene = Scene {
@@ -88,22 +89,24 @@ pub fn probe_at(
     let mut output = vec![0; asked.len() * THREADS as usize * 48];
     let (scene, probes, found) = (place(scene), place(&probes), place(&output));
     let addresses = [scene, probes, found].map(u64::to_le_bytes);
-    let params = kernel.pack(&[&addresses[0], &addresses[1], &addresses[2], &tries.to_le_bytes()]).unwrap();
+    let params =
+        kernel.pack(&[&addresses[0], &addresses[1], &addresses[2], &TRIES.to_le_bytes(), &even.to_le_bytes()]).unwrap();
     let launch = Launch { grid: [asked.len() as u32, 1, 1], block: [THREADS, 1, 1], shared_len: 0, params: &params };
     Machine.launch(&mut memory, kernel, &launch, Limits::default()).unwrap();
     memory.read(found, &mut output).unwrap();
     let numbers: Vec<f64> =
         output.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect();
-    let count = f64::from(tries * THREADS);
     numbers
         .chunks_exact(THREADS as usize * 12)
         .map(|block| {
-            let sum = |i: usize| block.iter().skip(i).step_by(12).sum::<f64>() / count;
+            let sum = |i: usize| block.iter().skip(i).step_by(12).sum::<f64>();
+            let drawn = |i| sum(i) / f64::from(TRIES * THREADS);
+            let asked = |i| sum(i) / f64::from(even.max(1) * THREADS);
             Found {
-                scattered: [sum(0), sum(1), sum(2)],
-                through: sum(3),
-                evaluated: [sum(4), sum(5), sum(6)],
-                density: sum(7),
+                scattered: [drawn(0), drawn(1), drawn(2)],
+                through: drawn(3),
+                evaluated: [asked(4), asked(5), asked(6)],
+                density: asked(7),
                 unlike: block.iter().skip(8).step_by(12).copied().fold(0.0, f64::max),
             }
         })
