@@ -3,11 +3,13 @@
 
 mod children;
 mod commands;
+mod folder;
 mod here;
 mod network;
 mod options;
 mod output;
 mod outputs;
+mod posted;
 mod posting;
 mod progress;
 mod views;
