@@ -54,9 +54,9 @@ impl Folder {
     pub fn read<T: DeserializeOwned>(&self, name: &str, what: &str) -> Result<Option<T>> {
         let path = self.path.join(name);
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| {
-                format!("{} is not {what}; take another folder, or remove the file", path.display())
-            }),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .with_context(|| format!("{} is not {what}; take another folder, or remove the file", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }

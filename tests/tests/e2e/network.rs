@@ -24,7 +24,7 @@ const PICTURE: Duration = Duration::from_secs(420);
 const STAKE: &str = "1000";
 /// Sides of the small picture: 64 × 48 pixels in tiles of 16 are 12 units.
 pub const PICTURE_ARGS: &[&str] =
-    &["--width", "64", "--height", "48", "--tile", "16", "--samples", "2", "--units-per-lease", "3", "--price", "0.01"];
+    &["--size", "64x48", "--tile", "16", "--samples", "2", "--units-per-lease", "3", "--price", "0.01", "--try", "0"];
 /// Leases of the small picture.
 pub const LEASES: usize = 4;
 
@@ -219,7 +219,10 @@ impl Network {
     pub fn render_with(&self, name: &str, scene: &Path, replicas: u8, by: &[u16], options: &[&str]) -> Rendering {
         let stem = self.path(name);
         let mut command = self.tessera();
-        command.args(["--json", "render", "--scene"]).arg(scene).arg("--out").arg(&stem).args(PICTURE_ARGS);
+        command.args(["--json", "render"]).arg(scene).args(PICTURE_ARGS);
+        for extension in ["png", "exr"] {
+            command.arg("--out").arg(stem.with_extension(extension));
+        }
         command.args(["--replicas", &replicas.to_string(), "--lease-seconds", "60"]).args(options);
         if !by.is_empty() {
             let addresses: Vec<String> = by.iter().map(|n| self.provider(*n).to_string()).collect();
@@ -258,7 +261,7 @@ impl Rendering {
         assert!(status.success(), "rendering failed: {}", self.process.log());
         let text = fs::read_to_string(&self.out).unwrap();
         let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-        (result["job"].as_str().unwrap().parse().unwrap(), self.stem.clone())
+        (result["jobs"][0].as_str().unwrap().parse().unwrap(), self.stem.clone())
     }
 }
 

@@ -119,12 +119,7 @@ pub struct Tried {
 }
 
 /// Runs units of a job on this machine's processor, which counts gas. Returns the device's name too.
-pub async fn try_units(
-    spec: &JobSpec,
-    module: &str,
-    inputs: &[Bytes],
-    units: &[u64],
-) -> Result<(Vec<Tried>, String)> {
+pub async fn try_units(spec: &JobSpec, module: &str, inputs: &[Bytes], units: &[u64]) -> Result<(Vec<Tried>, String)> {
     let here = Here::start(spec, module, inputs, On::Cpu).await?;
     units_on(here, "trying", units).await
 }
