@@ -120,7 +120,7 @@ async fn frames_survive_whoever_is_stopped() {
     let command = |options: &[&str]| {
         let mut command = network.tessera();
         command.args(["--json", "render"]).arg(&scene).args(["--frames", "0-23", "--size", "32x24", "--tile", "16"]);
-        command.args(["--exposure", "0", "--price", "0.01", "--units-per-lease", "8", "--lease-seconds", "60"]);
+        command.args(["--exposure", "0", "--price", "0.01", "--units-per-lease", "8", "--lease-seconds", "20"]);
         // Two jobs of six leases of two frames.
         command.args(["--frames-per-job", "12", "--yes"]).arg("--mp4").arg(&movie);
         command.arg("--out").arg(network.path("frames/%03d.exr")).args(options);
@@ -151,11 +151,12 @@ async fn frames_survive_whoever_is_stopped() {
     let victim = workers.pop().unwrap();
     victim.signal("KILL");
     drop(victim);
-    wait_for("half of the frames", PATIENCE, || {
-        if count() < 12 {
+    // What it had leased is done by the others, or by itself when it is back.
+    wait_for("more frames", PATIENCE, || {
+        if count() < 8 {
             goes_on.assert_running();
         }
-        count() >= 12
+        count() >= 8
     });
     workers.push(network.run_worker(3));
     assert!(goes_on.wait(PATIENCE).success(), "{}", goes_on.log());

@@ -10,15 +10,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use muxide::api::{MuxerBuilder, VideoCodec};
 use openh264::{
     OpenH264API,
-    encoder::{BitRate, Encoder, EncoderConfig, FrameRate, FrameType, RateControlMode, UsageType, VuiConfig},
+    encoder::{Encoder, EncoderConfig, FrameRate, FrameType, RateControlMode, UsageType, VuiConfig},
     formats::{RgbSliceU8, YUVBuffer},
 };
 use tessera_render::{Exposure, Shown};
-
-/// Bits of a pixel of a frame: what looks good at the rates that movies have.
-const BITS_PER_PIXEL: f32 = 0.25;
-/// Least and most bits of a second.
-const BITS: (f32, f32) = (500_000.0, 100_000_000.0);
 
 /// Least side and most pixels that H.264 and its encoder take.
 const LEAST_SIDE: u32 = 16;
@@ -37,11 +32,10 @@ pub fn write(path: &Path, frames: &[PathBuf], fps: f32, exposure: Exposure) -> R
     let Some(first) = frames.first() else { bail!("a movie needs frames") };
     let size = |picture: &Shown| (picture.width & !1, picture.height & !1);
     let (width, height) = size(&Shown::open(first, exposure)?);
-    let bits = (width as f32 * height as f32 * fps * BITS_PER_PIXEL).clamp(BITS.0, BITS.1);
     let config = EncoderConfig::new()
-        .bitrate(BitRate::from_bps(bits as u32))
         .max_frame_rate(FrameRate::from_hz(fps))
-        .rate_control_mode(RateControlMode::Quality)
+        // The same quality for every frame, and none is left out.
+        .rate_control_mode(RateControlMode::Off)
         .skip_frames(false)
         .usage_type(UsageType::CameraVideoRealTime)
         // What the conversion below gives.

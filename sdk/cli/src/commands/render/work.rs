@@ -8,7 +8,10 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::{base_units, tokens};
-use tessera_protocol::{cid::Cid, spec::{JobSpec, MAX_SPEC_LEN}};
+use tessera_protocol::{
+    cid::Cid,
+    spec::{JobSpec, MAX_SPEC_LEN},
+};
 use tessera_render::{Rounds, Shot, Work};
 use tessera_sdk::{Error, StoreClient, Tessera};
 
