@@ -3,11 +3,13 @@
 
 mod children;
 mod commands;
+mod folder;
 mod here;
 mod network;
 mod options;
 mod output;
 mod outputs;
+mod posted;
 mod posting;
 mod progress;
 mod views;
@@ -170,7 +172,7 @@ mod tests {
             &format!("tessera job demand {job} 3"),
             &format!("tessera job demand {job} 3 --provider {job} --chunk 17 --yes --no-wait"),
             "tessera run plan.toml --out dir --challenge-seconds 600",
-            "tessera render --scene a.glb --out a --challenge-seconds 600",
+            "tessera render a.glb --out a.png --challenge-seconds 600",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -178,9 +180,28 @@ mod tests {
     }
 
     #[test]
-    fn a_later_scene_replaces_an_earlier_one() {
-        let cli = Cli::parse_from(["tessera", "demo", "--scene", "a.glb", "--scene", "b.glb"]);
-        let Command::Demo(args) = cli.command else { panic!("another command") };
-        assert_eq!(args.picture.scene.as_deref(), Some(std::path::Path::new("b.glb")));
+    fn animations_are_rendered_with_one_command() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        for line in [
+            "tessera render a.glb",
+            "tessera render a.glb --frames 1-48 --fps 24 --animation Run --camera Main --size 1920x1080 --samples 512 --noise 0.01 --rounds 4 --shutter 0.5 --lens 0.1 --focus 3 --aovs --max-price 5 --price 0.01 --out frames/%04d.exr --mp4 a.mp4 --yes",
+            "tessera render a.glb --turntable --frames 0-23 --out a/%d.png --out b/%d.exr --frames-per-job 4 --try 0 --restart",
+            "tessera demo b.glb --size 64x48",
+            "tessera demo",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        for (line, word) in [
+            ("tessera render", "SCENE"),
+            ("tessera render a.glb --size 1920", "1920x1080"),
+            ("tessera render a.glb --frames 9-1", "backwards"),
+            ("tessera render a.glb --turntable", "--frames"),
+            ("tessera render a.glb --turntable --frames 1-2 --animation Run", "cannot be used with"),
+            ("tessera render a.glb --focus 1", "--lens"),
+            ("tessera render a.glb --rounds 3", "--noise"),
+        ] {
+            let error = parse(line).map(drop).unwrap_err().to_string();
+            assert!(error.contains(word), "{line} should speak of {word}: {error}");
+        }
     }
 }

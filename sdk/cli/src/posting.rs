@@ -11,7 +11,7 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_migrate::amount::{base_units, tokens};
 use tessera_protocol::{constants::MAX_LEASES, payout::Escrow, routing::Requirements};
-use tessera_sdk::{JobTerms, Tessera};
+use tessera_sdk::{Account, JobTerms, Tessera, accounts};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
@@ -80,6 +80,16 @@ pub struct Terms {
     deny: Vec<Pubkey>,
 }
 
+/// A market, and what one replica of one unit is to be paid there.
+pub struct Quote {
+    /// The market.
+    pub market: Account<accounts::Market>,
+    /// Digits after the point of its mint.
+    pub decimals: u8,
+    /// In base units.
+    pub price: u64,
+}
+
 /// An offer for a job of known size in a market.
 pub struct Deal {
     /// The market's address.
@@ -123,15 +133,28 @@ impl Offer {
         self.store.as_deref().context("which store? give --store URL or set TESSERA_STORE")
     }
 
-    /// The offer for a job of `units` in the market of the options.
-    pub async fn deal(&self, options: &Options, tessera: &Tessera, units: u64) -> Result<Deal> {
-        let (store, price) = (self.store()?, self.price.as_deref().context("at what price? give --price TOKENS")?);
+    /// The market of the options and what is offered in it.
+    pub async fn quote(&self, options: &Options, tessera: &Tessera) -> Result<Quote> {
+        let price = self.price.as_deref().context("at what price? give --price TOKENS")?;
+        // What else can be missing is asked for at once.
+        self.store()?;
         let market = options.market(tessera).await?;
         let decimals = tessera.mint(&market.mint).await?.decimals;
-        let terms = self.terms.of(units, base_units(price, decimals)?, decimals, store)?;
-        let escrow = terms.escrow(units, &market).and_then(|escrow| Some((escrow, escrow.total()?)));
+        Ok(Quote { market, decimals, price: base_units(price, decimals)? })
+    }
+
+    /// The offer for a job of `units`.
+    pub fn at(&self, quote: &Quote, units: u64) -> Result<Deal> {
+        let Quote { market, decimals, price } = quote;
+        let terms = self.terms.of(units, *price, *decimals, self.store()?)?;
+        let escrow = terms.escrow(units, market).and_then(|escrow| Some((escrow, escrow.total()?)));
         let (escrow, deposit) = escrow.context(TOO_MUCH)?;
-        Ok(Deal { market: market.address, decimals, terms, escrow, deposit })
+        Ok(Deal { market: market.address, decimals: *decimals, terms, escrow, deposit })
+    }
+
+    /// The offer for a job of `units` in the market of the options.
+    pub async fn deal(&self, options: &Options, tessera: &Tessera, units: u64) -> Result<Deal> {
+        self.at(&self.quote(options, tessera).await?, units)
     }
 }
 

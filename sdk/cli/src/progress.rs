@@ -18,6 +18,7 @@ pub struct Progress {
     done: u64,
     started: Instant,
     line: Instant,
+    note: String,
 }
 
 impl Progress {
@@ -33,13 +34,14 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, what, total, done: 0, started: now, line: now }
+        Self { bar, what, total, done: 0, started: now, line: now, note: String::new() }
     }
 
-    /// Says what happens now, beside the bar.
-    pub fn note(&self, text: String) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(text);
+    /// Says what happens now, beside the bar or behind the next line.
+    pub fn note(&mut self, text: String) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None => self.note = text,
         }
     }
 
@@ -50,7 +52,8 @@ impl Progress {
             Some(bar) => bar.set_position(self.done),
             None if self.line.elapsed() >= LINE_EVERY || self.done == self.total => {
                 self.line = Instant::now();
-                eprintln!("{}", line(self.what, self.done, self.total, self.started.elapsed()));
+                let beside = if self.note.is_empty() { String::new() } else { format!("; {}", self.note) };
+                eprintln!("{}{beside}", line(self.what, self.done, self.total, self.started.elapsed()));
             }
             None => {}
         }

@@ -18,7 +18,7 @@ use crate::{
 const PICTURE: Duration = Duration::from_secs(420);
 /// The small picture: 64 × 48 pixels in tiles of 16 are 12 units.
 const PICTURE_ARGS: &[&str] =
-    &["--width", "64", "--height", "48", "--tile", "16", "--samples", "2", "--units-per-lease", "3"];
+    &["--size", "64x48", "--tile", "16", "--samples", "2", "--units-per-lease", "3", "--try", "0"];
 /// Leases of the small picture.
 pub const LEASES: usize = 4;
 /// Units of each of them.
@@ -43,7 +43,10 @@ impl Network {
     pub fn render_with(&self, name: &str, scene: &Path, replicas: u8, by: &[u16], options: &[&str]) -> Rendering {
         let stem = self.path(name);
         let mut command = self.tessera();
-        command.args(["--json", "render", "--scene"]).arg(scene).arg("--out").arg(&stem).args(PICTURE_ARGS);
+        command.args(["--json", "render"]).arg(scene).args(PICTURE_ARGS);
+        for extension in ["png", "exr"] {
+            command.arg("--out").arg(stem.with_extension(extension));
+        }
         command.args(["--replicas", &replicas.to_string()]).args(options);
         for (name, value) in TERMS.iter().filter(|(name, _)| !options.contains(name)) {
             command.args([name, value]);
@@ -87,6 +90,6 @@ impl Rendering {
         assert!(status.success(), "rendering failed: {}", self.process.log());
         let text = fs::read_to_string(&self.out).unwrap();
         let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-        (result["job"].as_str().unwrap().parse().unwrap(), self.stem.clone())
+        (result["jobs"][0].as_str().unwrap().parse().unwrap(), self.stem.clone())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! With `TESSERA_TEST_NODE=RPC_URL,WS_URL` the same tests run against a node that is already there.
 
+mod animation;
 mod attacker;
 mod attacks;
 mod collusion;

@@ -8,27 +8,15 @@ use std::{
 
 use bytes::Bytes;
 use tessera_executor::{Backend, Program, open};
-use tessera_render::{Exposure, Merge, Scene, Settings, prepare};
+use tessera_render::{Exposure, Merge, PreparedJob, Scene, Settings, prepare};
 
 /// The scene of the demo.
 pub fn scene() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenes/mosaic.glb")
 }
 
-/// Checks that the pictures at `stem` are, byte for byte, what this process computes from the scene by itself.
-pub fn assert_as_computed_here(stem: &Path) {
-    let settings = Settings {
-        width: 64,
-        height: 48,
-        samples: 2,
-        samples_per_unit: 2,
-        tile: 16,
-        seed: 0,
-        max_bounces: 4,
-        frames: 1,
-        ..Settings::default()
-    };
-    let job = prepare(&Scene::load(&scene()).unwrap(), &settings).unwrap();
+/// The units of a job, as this process computes them by itself.
+pub fn computed_here(job: &PreparedJob) -> Merge {
     let blob = |cid| job.blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone();
     let module = String::from_utf8(blob(job.spec.module).to_vec()).unwrap();
     let inputs: Vec<Bytes> = job.spec.inputs.iter().map(|input| blob(input.cid)).collect();
@@ -47,6 +35,23 @@ pub fn assert_as_computed_here(stem: &Path) {
             Ok(())
         })
         .unwrap();
+    merge
+}
+
+/// Checks that the pictures at `stem` are, byte for byte, what this process computes from the scene by itself.
+pub fn assert_as_computed_here(stem: &Path) {
+    let settings = Settings {
+        width: 64,
+        height: 48,
+        samples: 2,
+        samples_per_unit: 2,
+        tile: 16,
+        seed: 0,
+        max_bounces: 4,
+        frames: 1,
+        ..Settings::default()
+    };
+    let merge = computed_here(&prepare(&Scene::load(&scene()).unwrap(), &settings).unwrap());
     let image = merge.image(0);
     assert_eq!(
         fs::read(stem.with_extension("exr")).unwrap(),

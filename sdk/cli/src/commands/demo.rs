@@ -4,6 +4,7 @@ mod accounting;
 mod workers;
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -16,9 +17,10 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tempfile::TempDir;
 use tessera_migrate::amount::base_units;
+use tessera_render::Work;
 use tessera_sdk::StoreClient;
 
-use super::render::{self, Picture, Size};
+use super::render::{self, Picture, Roll, Size};
 use crate::{
     network::{self, DECIMALS, Network, Node, Plan, SOL, TOKEN},
     options::Options,
@@ -36,8 +38,11 @@ const LEASE_SECONDS: u32 = 120;
 #[derive(clap::Args, Debug)]
 #[command(args_override_self = true)]
 pub struct Args {
+    /// The scene: a .gltf or .glb file [default: that of this checkout]
+    #[arg(value_name = "SCENE")]
+    scene: Option<PathBuf>,
     #[command(flatten)]
-    pub picture: Picture,
+    picture: Picture,
     #[command(flatten)]
     terms: Terms,
     /// Providers, with one worker each
@@ -126,9 +131,19 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
 async fn show(plan: &Plan, args: &Args) -> Result<Report> {
     let say = |text: String| eprintln!("demo: {text}");
     let (mut stages, mut since) = (Stages(vec![]), Instant::now());
-    let stem = args.picture.stem()?;
     // First what can fail without anything running.
-    let prepared = args.picture.prepare(SIZE).await?;
+    let scene = args.scene.clone().or_else(default_scene).context("which scene? give a .gltf or .glb file")?;
+    let reel = render::open(&scene, &args.picture, args.picture.settings(SIZE, false)?).await?;
+    let target = render::target(&scene, &args.picture, &reel, true)?;
+    target.create()?;
+    let settings = reel.settings();
+    let prepared = tokio::task::block_in_place(|| {
+        reel.pack(reel.frames())?
+            .job(&Work::whole(reel.frames().iter().copied(), settings.samples))
+            .map_err(anyhow::Error::from)
+    })?;
+    let roll = Roll::new(target.clone(), settings.clone(), true, BTreeSet::new());
+    let files = reel.frames().iter().flat_map(|frame| target.paths(*frame)).collect();
     say(format!("scene read: {} units, {} blobs", prepared.spec.units, prepared.blobs.len()));
     stages.done("read the scene", &mut since);
 
@@ -139,7 +154,7 @@ async fn show(plan: &Plan, args: &Args) -> Result<Report> {
     stages.done("providers and workers", &mut since);
 
     let report = tokio::select! {
-        report = work(args, &network, &providers, prepared, stem, &mut stages, &say) => report,
+        report = work(args, &network, &providers, prepared, (roll, files), &mut stages, &say) => report,
         error = services.failed() => Err(error),
         error = workers.failed() => Err(error),
     };
@@ -161,7 +176,7 @@ async fn work(
     network: &Network,
     providers: &[Pubkey],
     prepared: tessera_render::PreparedJob,
-    stem: PathBuf,
+    (mut roll, files): (Roll, Vec<PathBuf>),
     stages: &mut Stages,
     say: &(impl Fn(String) + Sync),
 ) -> Result<Report> {
@@ -174,7 +189,9 @@ async fn work(
     terms.lease_seconds = args.terms.lease_seconds.unwrap_or(LEASE_SECONDS);
     network.fund(&wallet.pubkey(), 100 * SOL, 1_000_000 * TOKEN).await?;
     let before = Holdings::read(tessera, market, &wallet.pubkey(), providers).await?;
-    let (spec, posted) = render::post(tessera, &wallet, &market.address, prepared, terms).await?;
+    let blobs = prepared.blobs.into_iter().map(|(_, bytes)| bytes).collect();
+    let posted = tessera.post_job(&wallet, &market.address, &prepared.spec, blobs, terms).await;
+    let posted = posted.context("cannot post the job")?;
     let job = tessera.job(&posted.job).await?.context("the job was posted, but the node does not show it")?;
     say(format!(
         "job {} posted: {} units in {} leases, {} replicas each",
@@ -183,7 +200,10 @@ async fn work(
     stages.done("upload and post", &mut since);
 
     let store = StoreClient::new(&network.store_url)?;
-    let files = render::collect(tessera, &posted.job, &spec, &store, &stem).await?;
+    let status = |roll: &Roll, frame: u32, _| format!("frame {frame}, {} finished", roll.done().len());
+    let collected = roll.collect(tessera, &posted.job, &prepared.spec, &store, status, |_| Ok(())).await;
+    collected.context("cannot collect the outputs")?;
+    roll.end().await;
     stages.done("render and collect", &mut since);
 
     posting::close(tessera, &wallet, &posted.job).await?;
@@ -204,6 +224,13 @@ async fn work(
         compute_units,
         seconds: Stages(vec![]),
     })
+}
+
+/// The scene of this checkout, if this binary was built in one.
+fn default_scene() -> Option<PathBuf> {
+    let this = std::env::current_exe().ok()?;
+    let scene = this.parent()?.parent()?.parent()?.join("scenes").join("mosaic.glb");
+    scene.is_file().then_some(scene)
 }
 
 fn text(report: &Report) -> String {

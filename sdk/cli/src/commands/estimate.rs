@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
 use serde::Serialize;
 use tessera_kernels::{Plan, PreparedJob};
 use tessera_migrate::amount::{base_units, tokens};
 use tessera_protocol::{
     audit::AuditParams,
     payout::{self, Escrow},
+    spec::JobSpec,
 };
 use tessera_sdk::{JobFilter, types::MarketParams};
 
@@ -117,12 +119,12 @@ pub struct Tried {
 }
 
 /// Runs units of a job on this machine's processor, which counts gas. Returns the device's name too.
-pub async fn try_units(job: &PreparedJob, units: &[u64]) -> Result<(Vec<Tried>, String)> {
-    units_on(On::Cpu, "trying", job, units).await
+pub async fn try_units(spec: &JobSpec, module: &str, inputs: &[Bytes], units: &[u64]) -> Result<(Vec<Tried>, String)> {
+    let here = Here::start(spec, module, inputs, On::Cpu).await?;
+    units_on(here, "trying", units).await
 }
 
-async fn units_on(on: On, doing: &'static str, job: &PreparedJob, units: &[u64]) -> Result<(Vec<Tried>, String)> {
-    let here = Here::start(&job.spec, &job.module, &job.inputs, on).await?;
+async fn units_on(here: Here, doing: &'static str, units: &[u64]) -> Result<(Vec<Tried>, String)> {
     let mut progress = Progress::new(doing, units.len() as u64);
     let mut tried = Vec::with_capacity(units.len());
     for unit in units {
@@ -191,9 +193,10 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let price = args.price.as_deref().map(|price| base_units(price, decimals)).transpose()?;
     if args.checks {
         // Providers would not agree on a unit that fails here.
-        units_on(On::Checked, "checking", &job, &units).await?;
+        let here = Here::start(&job.spec, &job.module, &job.inputs, On::Checked).await?;
+        units_on(here, "checking", &units).await?;
     }
-    let (tried, device) = try_units(&job, &units).await?;
+    let (tried, device) = try_units(&job.spec, &job.module, &job.inputs, &units).await?;
 
     let gas = || tried.iter().map(|unit| unit.gas);
     let sum: u128 = gas().map(u128::from).sum();

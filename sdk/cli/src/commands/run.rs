@@ -9,14 +9,15 @@ use solana_signer::Signer;
 use tessera_kernels::PreparedJob;
 use tessera_migrate::amount::tokens;
 use tessera_protocol::{cid::Cid, commitment::result_root};
-use tessera_sdk::{JobFilter, StoreClient, Tessera, pda};
+use tessera_sdk::{StoreClient, Tessera};
 
 use super::estimate::{Planned, spread, try_units};
 use crate::{
     commands::asked_to_stop,
     options::Options,
     output::{line, print},
-    outputs::{Note, Outputs},
+    outputs::Outputs,
+    posted,
     posting::{Offer, close, confirm, tend},
     progress::Progress,
 };
@@ -76,7 +77,7 @@ async fn work(options: &Options, args: &Args) -> Result<()> {
         }
     }
     let units = prepared.spec.units;
-    let (dir, last) = (outputs.dir(), Outputs::name(units - 1));
+    let (dir, last) = (outputs.folder().path(), Outputs::name(units - 1));
     let result = serde_json::json!({ "job": job.to_string(), "outputs": dir, "units": units, "collected": collected });
     print(options.json, &result, |_| {
         format!("{units} outputs in {}: {} to {last}, of which {collected} are new", dir.display(), Outputs::name(0))
@@ -90,33 +91,20 @@ async fn begun(
     prepared: &mut PreparedJob,
     outputs: &Outputs,
 ) -> Result<Option<(Pubkey, StoreClient)>> {
-    let Some(note) = outputs.note()? else { return Ok(None) };
+    let Some(note) = posted::note(outputs.folder())? else { return Ok(None) };
     let mut spec = prepared.spec.clone();
     if spec.unit_gas == 0 {
         spec.unit_gas = note.unit_gas;
     }
-    let cid = Cid::of(&spec.encode()?);
-    if cid.to_string() != note.spec {
+    if Cid::of(&spec.encode()?).to_string() != note.spec {
         bail!(
             "{} holds the outputs of another job: plan, module or inputs have changed since; give another --out, or remove the folder",
-            outputs.dir().display()
+            outputs.folder().path().display()
         );
     }
-    let address = |text: &str| text.parse::<Pubkey>().with_context(|| format!("job.json: {text:?} is no address"));
-    let job = match &note.job {
-        Some(job) => Some(address(job)?),
-        // This program was stopped between posting and writing that down.
-        None if note.wallet == wallet.pubkey().to_string() => {
-            let jobs = tessera.jobs(&address(&note.market)?, JobFilter::Wallet(wallet.pubkey())).await?;
-            let found = jobs.into_iter().find(|job| job.number >= note.number && job.spec == cid.0);
-            found.map(|job| job.address)
-        }
-        None => None,
-    };
-    let Some(job) = job else { return Ok(None) };
-    prepared.spec = spec;
     let store = StoreClient::new(&note.store)?;
-    outputs.keep(&Note { job: Some(job.to_string()), ..note })?;
+    let Some(job) = posted::find(tessera, &wallet.pubkey(), outputs.folder(), note).await? else { return Ok(None) };
+    prepared.spec = spec;
     Ok(Some((job, store)))
 }
 
@@ -134,7 +122,7 @@ async fn post(
     let store = StoreClient::new(args.offer.store()?)?;
     let asked = if prepared.spec.unit_gas == 0 { args.sample } else { 0 };
     // Also where nothing is tried, this finds what providers would refuse.
-    let (tried, _) = try_units(prepared, &spread(asked, units)).await?;
+    let (tried, _) = try_units(&prepared.spec, &prepared.module, &prepared.inputs, &spread(asked, units)).await?;
     if let Some(most) = tried.iter().map(|unit| unit.gas).max() {
         prepared.spec.unit_gas = most.saturating_mul(GAS_MARGIN).max(1);
     }
@@ -145,24 +133,10 @@ async fn post(
     if !args.yes {
         confirm("post the job?").await?;
     }
-    let client = tessera.client(&pda::client(&deal.market, &wallet.pubkey())).await?;
-    let mut note = Note {
-        job: None,
-        market: deal.market.to_string(),
-        wallet: wallet.pubkey().to_string(),
-        number: client.map_or(0, |client| client.next_job),
-        spec: Cid::of(&prepared.spec.encode()?).to_string(),
-        unit_gas: prepared.spec.unit_gas,
-        store: args.offer.store()?.to_owned(),
-    };
-    // Before the money moves, so that it never moves twice.
-    outputs.keep(&note)?;
-    let posted = tessera.post_job(wallet, &deal.market, &prepared.spec, prepared.blobs(), deal.terms).await;
-    let posted = posted.context("cannot post the job")?;
-    note.job = Some(posted.job.to_string());
-    outputs.keep(&note)?;
+    let decimals = deal.decimals;
+    let posted = posted::post(tessera, wallet, deal, &prepared.spec, prepared.blobs(), outputs.folder()).await?;
     if !options.json {
-        let deposited = tokens(posted.deposited, deal.decimals);
+        let deposited = tokens(posted.deposited, decimals);
         line(&format!("job {}: {deposited} tokens in escrow from {}", posted.job, wallet.pubkey()))?;
     }
     Ok((posted.job, store))

@@ -20,6 +20,7 @@ use crate::{
     options::Options,
     output::print,
     outputs::Outputs,
+    posted,
     progress::Progress,
 };
 
@@ -84,7 +85,7 @@ struct Verifier<'a> {
 pub async fn run(options: &Options, args: Args) -> Result<()> {
     let tessera = options.connect().await?;
     let files = args.outputs.as_deref().map(Outputs::open).transpose()?;
-    let noted = files.as_ref().map(Outputs::note).transpose()?.flatten();
+    let noted = files.as_ref().map(|files| posted::note(files.folder())).transpose()?.flatten();
     let noted = noted.filter(|note| note.job.as_deref() == Some(args.job.to_string().as_str())).map(|note| note.store);
     let url = args.store.or(noted);
     let (spec, store) = tessera.job_spec(&args.job, url.as_deref()).await.context("cannot get the job")?;

@@ -51,6 +51,7 @@ mod probe;
 mod scene;
 mod settings;
 mod shot;
+mod shown;
 mod sky;
 mod work;
 
@@ -72,6 +73,7 @@ pub use crate::{
     },
     settings::{Aovs, CameraChoice, EnvironmentChoice, Exposure, Lens, Settings},
     shot::Shot,
+    shown::Shown,
     sky::Sky,
     work::{Part, Tiles, Work},
 };

@@ -129,6 +129,18 @@ impl Shot {
         self.frames.keys().copied()
     }
 
+    /// What is known of a frame. `None` if the shot does not have it.
+    #[must_use]
+    pub fn frame(&self, number: u32) -> Option<FrameInfo> {
+        self.frames.get(&number).map(|frame| frame.info)
+    }
+
+    /// Bytes of the packed scene, which is an input of every job of the shot.
+    #[must_use]
+    pub fn scene_len(&self) -> usize {
+        self.scene.len()
+    }
+
     /// Its settings.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
