@@ -112,7 +112,7 @@ async fn every_event_comes_once_and_in_order_until_the_job_is_closed() {
     let router = Router::new().route("/", post(rpc)).with_state(Arc::<Mutex<Node>>::default());
     tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let tessera = Tessera::new(config).unwrap();
+    let tessera = Tessera::new(config.clone()).unwrap();
     let updates = tessera.watch_job(&JOB).collect::<Vec<_>>();
     let updates = timeout(Duration::from_secs(120), updates).await.expect("the stream ends with the job");
     let mut events = vec![];
@@ -132,7 +132,9 @@ async fn every_event_comes_once_and_in_order_until_the_job_is_closed() {
     assert!(matches!(updates.last(), Some(JobUpdate::Closed)));
     assert_eq!(updates.iter().filter(|update| matches!(update, JobUpdate::Closed)).count(), 1);
 
-    // Afterwards the same, and nothing of the other job.
+    // Afterwards the same, and nothing of the other job; who does not follow needs patience with such a node.
+    config.patience = Duration::from_secs(30);
+    let tessera = Tessera::new(config).unwrap();
     let history = tessera.job_history(&JOB).await.unwrap();
     assert_eq!(history.len() as u64, LIFE);
     assert!(history.iter().all(|recorded| recorded.event.job() == Some(JOB)));
