@@ -115,8 +115,16 @@ def agreement(measure, reference, samples):
     return images, noise, engines
 
 
-# Samples of a pixel of the pictures whose time is measured.
+# Samples of a pixel of the pictures whose time and noise are measured.
 LADDER = [4, 8, 16, 32, 64, 128, 256]
+
+
+def fall(measure, reference, converged, noise):
+    """The noise of Tessera's pictures at each number of samples but the largest, and the exponent with which it falls. The
+    converged image has a noise of its own, which its distance to them contains."""
+    images, _ = measure.render("tessera", reference, [(n, 7) for n in LADDER[:-1]])
+    errors = [relative_mse(image, converged) - noise for image in images]
+    return errors, -float(np.polyfit(np.log(LADDER[:-1]), np.log(errors), 1)[0])
 
 
 def time_to(measure, renderer, reference, converged, target):

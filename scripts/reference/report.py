@@ -45,6 +45,15 @@ def agreements(measured, scenes, samples):
     return f"{about}\n\n{table(head, rows)}", pictures
 
 
+def falls(measured, scenes, samples):
+    rows = []
+    for scene in scenes:
+        (a, b), _ = measured.render("tessera", scene, [(samples, 0), (samples, 1)])
+        errors, exponent = measure.fall(measured, scene, (a + b) / 2, relative_mse(a, b) / 4)
+        rows.append([scene.name, *map(percent, errors), f"{exponent:.2f}"])
+    return table(["samples", *map(str, LADDER[:-1]), "exponent"], rows)
+
+
 def times(measured, scenes, pictures):
     rows, preparations = [], {renderer: [] for renderer in RENDERERS}
     for scene in scenes:
@@ -104,10 +113,12 @@ def report(measured, scenes, samples, timed, into_docs):
     if not into_docs:
         print(agreed)
     spent = times(measured, scenes, pictures) if timed else ""
+    fallen = falls(measured, scenes, samples) if timed else ""
     if not into_docs:
-        print(f"\n{spent}" if spent else "", end="")
+        print("".join(f"\n{text}\n" for text in (fallen, spent) if text), end="")
         return
     write("renderer.md", agreed, "agreement")
+    write("renderer.md", fallen, "noise")
     write("benchmarks.md", spent, "equal quality")
     folder = ROOT / "docs/images/renderer"
     folder.mkdir(parents=True, exist_ok=True)
