@@ -19,7 +19,9 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use commands::{demo, estimate, job, localnet, market, module, provider, render, run, simulate, store, verify};
+use commands::{
+    demo, denoise, estimate, job, localnet, market, module, provider, render, run, simulate, store, verify,
+};
 use options::Options;
 
 /// A marketplace on Solana where strangers' GPUs compute and are paid for results that anyone can check bit for bit.
@@ -41,6 +43,8 @@ enum Command {
     Market(market::Command),
     /// Render a glTF scene
     Render(render::Args),
+    /// Remove the noise that is left in rendered pictures
+    Denoise(denoise::Args),
     /// Look at GPU programs
     #[command(subcommand)]
     Module(module::Command),
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
             Command::Localnet(args) => localnet::run(args).await,
             Command::Market(command) => market::run(options, command).await,
             Command::Render(args) => render::run(options, args).await,
+            Command::Denoise(args) => denoise::run(options, args).await,
             Command::Module(command) => module::run(options, command),
             Command::Run(args) => run::run(options, args).await,
             Command::Estimate(args) => estimate::run(options, args).await,

@@ -8,34 +8,48 @@ use std::{
 
 use bytes::Bytes;
 use tessera_executor::{Backend, Program, open};
-use tessera_render::{Exposure, Merge, PreparedJob, Scene, Settings, prepare};
+use tessera_protocol::{cid::Cid, spec::JobSpec};
+use tessera_render::{Exposure, Image, Layers, Merge, PreparedJob, Scene, Settings, prepare, prepare_denoise};
 
 /// The scene of the demo.
 pub fn scene() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenes/mosaic.glb")
 }
 
-/// The units of a job, as this process computes them by itself.
-pub fn computed_here(job: &PreparedJob) -> Merge {
-    let blob = |cid| job.blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone();
-    let module = String::from_utf8(blob(job.spec.module).to_vec()).unwrap();
-    let inputs: Vec<Bytes> = job.spec.inputs.iter().map(|input| blob(input.cid)).collect();
+/// Computes the units of a job in this process.
+fn compute(spec: &JobSpec, blobs: &[(Cid, Bytes)], mut output: impl FnMut(u64, &[u8])) {
+    let blob = |cid| blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone();
+    let module = String::from_utf8(blob(spec.module).to_vec()).unwrap();
+    let inputs: Vec<Bytes> = spec.inputs.iter().map(|input| blob(input.cid)).collect();
     let program = Program {
         module: &module,
-        plan: &job.spec.plan,
+        plan: &spec.plan,
         inputs: &inputs,
-        unit_gas: job.spec.unit_gas,
+        unit_gas: spec.unit_gas,
         unit_time: Duration::from_secs(120),
     };
     let mut session = open(Backend::Cpu).unwrap().prepare(0, &program).unwrap();
-    let mut merge = Merge::new(&job.spec).unwrap();
     session
-        .run(0..job.spec.units, &mut |unit, output| {
-            merge.add(&job.picture, unit, output.bytes).unwrap();
+        .run(0..spec.units, &mut |unit, computed| {
+            output(unit, computed.bytes);
             Ok(())
         })
         .unwrap();
+}
+
+/// The units of a rendering, as this process computes them by itself.
+pub fn computed_here(job: &PreparedJob) -> Merge {
+    let mut merge = Merge::new(&job.spec).unwrap();
+    compute(&job.spec, &job.blobs, |unit, output| assert!(merge.add(&job.picture, unit, output).unwrap()));
     merge
+}
+
+/// A picture without its noise, as this process computes it by itself.
+pub fn denoised_here(noisy: &Layers) -> Image {
+    let job = prepare_denoise(std::slice::from_ref(noisy)).unwrap();
+    let mut clean = None;
+    compute(&job.spec, &job.blobs, |_, output| clean = Some(job.image(output).unwrap()));
+    clean.unwrap()
 }
 
 /// Checks that the pictures at `stem` are, byte for byte, what this process computes from the scene by itself.

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tessera_render::Layers;
+
 use crate::{
     history::{Settlement, claims, replicas, settlements},
     jobs::LEASES,
     network::{Ledger, Network},
     pictures,
+    process::run,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,4 +47,39 @@ async fn two_replicas_agree_and_everybody_is_paid() {
         assert_eq!(earned, paid);
     }
     pictures::assert_as_computed_here(&stem);
+    noise_is_removed(&network);
+}
+
+/// The providers also remove what noise is left in a picture.
+fn noise_is_removed(network: &Network) {
+    let (noisy, out) = (network.path("noisy.exr"), network.path("clean"));
+    let mut render = network.tessera();
+    render.arg("render").arg(pictures::scene()).args([
+        "--size",
+        "32x24",
+        "--tile",
+        "16",
+        "--samples",
+        "4",
+        "--try",
+        "0",
+    ]);
+    render.args(["--price", "0.01", "--aovs", "--out"]).arg(&noisy);
+    run(render);
+    let denoise = || {
+        let mut denoise = network.tessera();
+        denoise.arg("denoise").arg(&noisy).args(["--price", "0.01", "--png", "--out"]).arg(&out);
+        denoise
+    };
+    run(denoise());
+    let (before, after) = (Layers::open(&noisy).unwrap(), Layers::open(&out.join("noisy.exr")).unwrap());
+    assert_eq!(after.image, pictures::denoised_here(&before));
+    assert_eq!((&after.albedo, &after.object), (&before.albedo, &before.object));
+    assert_ne!(after.image, before.image);
+    assert!(out.join("noisy.png").is_file() && !out.join(".tessera-denoise").exists());
+    // Nothing is left to do, and so nothing to pay.
+    let mut again = denoise();
+    again.arg("--json");
+    let made: serde_json::Value = serde_json::from_slice(&again.output().unwrap().stdout).unwrap();
+    assert_eq!(made["jobs"], serde_json::json!([]));
 }

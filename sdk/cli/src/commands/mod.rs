@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub mod demo;
+pub mod denoise;
 pub mod estimate;
 pub mod job;
 pub mod localnet;

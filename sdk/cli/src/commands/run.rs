@@ -31,13 +31,20 @@ pub struct Args {
     #[command(flatten)]
     planned: Planned,
     #[command(flatten)]
-    offer: Offer,
+    posting: Posting,
     /// Folder for the outputs, one file for each unit; the same command goes on where an earlier one was stopped
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Units to run here before the job is posted, to learn how much gas one needs; not used if the plan has unit_gas
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     sample: u64,
+}
+
+/// How a job is posted and ended.
+#[derive(clap::Args, Debug)]
+pub struct Posting {
+    #[command(flatten)]
+    offer: Offer,
     /// Post without asking
     #[arg(short, long)]
     yes: bool,
@@ -47,41 +54,60 @@ pub struct Args {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<()> {
-    tokio::select! {
-        done = work(options, &args) => done,
-        asked = asked_to_stop() => asked.and_then(|()| {
-            bail!("stopped; a job that was posted goes on without this program, and the same command collects its outputs")
-        }),
-    }
-}
-
-async fn work(options: &Options, args: &Args) -> Result<()> {
-    let tessera = options.connect().await?;
-    let wallet = options.wallet()?;
     let mut prepared = args.planned.prepare().await?;
     let outputs = Outputs::create(&args.out)?;
-    let (job, store) = match begun(&tessera, &wallet, &mut prepared, &outputs).await? {
-        Some((job, store)) => (job, store),
-        None => post(options, args, &tessera, &wallet, &mut prepared, &outputs).await?,
-    };
-    let collected = tokio::select! {
-        collected = collect(&tessera, &job, &prepared, &store, &outputs) => collected,
-        () = tend(&tessera, &wallet, &job) => bail!("the job is not looked after any more"),
-    };
-    let collected = collected
-        .with_context(|| format!("job {job} goes on without this program; the same command collects its outputs"))?;
-    if !args.keep_open {
-        // The outputs are there, which is what was asked for.
-        if let Err(error) = close(&tessera, &wallet, &job).await {
-            eprintln!("warning: {error:#}");
-        }
-    }
+    let (job, collected) = compute(options, &args.posting, args.sample, &mut prepared, &outputs).await?;
     let units = prepared.spec.units;
     let (dir, last) = (outputs.folder().path(), Outputs::name(units - 1));
     let result = serde_json::json!({ "job": job.to_string(), "outputs": dir, "units": units, "collected": collected });
     print(options.json, &result, |_| {
         format!("{units} outputs in {}: {} to {last}, of which {collected} are new", dir.display(), Outputs::name(0))
     })
+}
+
+/// Posts a job, or goes on with the one that `outputs` belongs to, until all outputs are there. Returns the job and how many
+/// outputs came in now. `sample` units are tried here first, if the job does not limit its gas.
+pub async fn compute(
+    options: &Options,
+    posting: &Posting,
+    sample: u64,
+    prepared: &mut PreparedJob,
+    outputs: &Outputs,
+) -> Result<(Pubkey, u64)> {
+    tokio::select! {
+        done = work(options, posting, sample, prepared, outputs) => done,
+        asked = asked_to_stop() => asked.and_then(|()| {
+            bail!("stopped; a job that was posted goes on without this program, and the same command collects its outputs")
+        }),
+    }
+}
+
+async fn work(
+    options: &Options,
+    posting: &Posting,
+    sample: u64,
+    prepared: &mut PreparedJob,
+    outputs: &Outputs,
+) -> Result<(Pubkey, u64)> {
+    let tessera = options.connect().await?;
+    let wallet = options.wallet()?;
+    let (job, store) = match begun(&tessera, &wallet, prepared, outputs).await? {
+        Some((job, store)) => (job, store),
+        None => post(options, posting, sample, &tessera, &wallet, prepared, outputs).await?,
+    };
+    let collected = tokio::select! {
+        collected = collect(&tessera, &job, prepared, &store, outputs) => collected,
+        () = tend(&tessera, &wallet, &job) => bail!("the job is not looked after any more"),
+    };
+    let collected = collected
+        .with_context(|| format!("job {job} goes on without this program; the same command collects its outputs"))?;
+    if !posting.keep_open {
+        // The outputs are there, which is what was asked for.
+        if let Err(error) = close(&tessera, &wallet, &job).await {
+            eprintln!("warning: {error:#}");
+        }
+    }
+    Ok((job, collected))
 }
 
 /// The job that this folder belongs to, if it was posted. `prepared` becomes exactly what was posted.
@@ -111,16 +137,17 @@ async fn begun(
 /// Tries some units here, shows the cost, and posts.
 async fn post(
     options: &Options,
-    args: &Args,
+    posting: &Posting,
+    sample: u64,
     tessera: &Tessera,
     wallet: &Keypair,
     prepared: &mut PreparedJob,
     outputs: &Outputs,
 ) -> Result<(Pubkey, StoreClient)> {
     let units = prepared.spec.units;
-    let deal = args.offer.deal(options, tessera, units).await?;
-    let store = StoreClient::new(args.offer.store()?)?;
-    let asked = if prepared.spec.unit_gas == 0 { args.sample } else { 0 };
+    let deal = posting.offer.deal(options, tessera, units).await?;
+    let store = StoreClient::new(posting.offer.store()?)?;
+    let asked = if prepared.spec.unit_gas == 0 { sample } else { 0 };
     // Also where nothing is tried, this finds what providers would refuse.
     let (tried, _) = try_units(&prepared.spec, &prepared.module, &prepared.inputs, &spread(asked, units)).await?;
     if let Some(most) = tried.iter().map(|unit| unit.gas).max() {
@@ -130,7 +157,7 @@ async fn post(
     if !options.json {
         line(&format!("{}: at most {} gas a unit; {cost}", prepared.name, prepared.spec.unit_gas))?;
     }
-    if !args.yes {
+    if !posting.yes {
         confirm("post the job?").await?;
     }
     let decimals = deal.decimals;

@@ -1,15 +1,22 @@
 //! A picture with everything that is known of its pixels, as one EXR file.
 
-use std::{io::Cursor, path::Path};
+use std::{fs, io::Cursor, path::Path};
 
-use exr::prelude::{
-    AnyChannel, AnyChannels, Encoding, FlatSamples, Image as ExrImage, Layer, LayerAttributes, SmallVec, WritableImage,
+use exr::{
+    meta::MetaData,
+    prelude::{
+        AnyChannel, AnyChannels, Encoding, FlatSamples, Image as ExrImage, Layer, LayerAttributes, ReadChannels,
+        ReadLayers, SmallVec, WritableImage,
+    },
 };
 
 use crate::{
-    error::Result,
+    error::{RenderError, Result},
     image::{Image, encode_failed, write_whole},
 };
+
+/// Most numbers of a file that is read: pixels times channels.
+const MAX_NUMBERS: usize = 1 << 30;
 
 /// A picture and its layers, row by row from the top. Where something is not known it is zero.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +90,59 @@ impl Layers {
             .to_buffered(&mut bytes)
             .map_err(|e| encode_failed("EXR", &e))?;
         Ok(bytes.into_inner())
+    }
+
+    /// Reads what [`Layers::to_exr`] made, or another file with the same channels. `name` is used in errors.
+    ///
+    /// # Errors
+    /// If it is no OpenEXR file, is larger than 2^30 numbers, or lacks a channel.
+    pub fn from_exr(bytes: &[u8], name: &str) -> Result<Self> {
+        let bad = |reason: String| RenderError::Image { name: name.into(), reason };
+        let broken = |e: exr::error::Error| bad(format!("cannot be read as OpenEXR: {e}"));
+        // Before anything of the size that the file claims is allocated.
+        for header in MetaData::read_from_buffered(bytes, false).map_err(broken)?.headers {
+            let numbers = header.layer_size.area().saturating_mul(header.channels.list.len());
+            if numbers > MAX_NUMBERS {
+                return Err(bad(format!("{numbers} numbers, at most {MAX_NUMBERS} can be read")));
+            }
+        }
+        let reader = exr::prelude::read().no_deep_data().largest_resolution_level().all_channels();
+        let file = reader.first_valid_layer().all_attributes().from_buffered(Cursor::new(bytes)).map_err(broken)?;
+        let (width, height) = (file.layer_data.size.width(), file.layer_data.size.height());
+        let channels = &file.layer_data.channel_data.list;
+        let samples = |channel: &str| {
+            let found = channels.iter().find(|found| found.name.eq(channel)).map(|found| &found.sample_data);
+            let missing = || bad(format!("has no channel {channel} of all pixels; render it with `--aovs`"));
+            found.filter(|samples| samples.len() == width * height).ok_or_else(missing)
+        };
+        let floats = |channel: &str| Ok(samples(channel)?.values_as_f32().collect::<Vec<f32>>());
+        let numbers = |channel: &str| match samples(channel)? {
+            FlatSamples::U32(numbers) => Ok(numbers.clone()),
+            _ => Err(bad(format!("channel {channel} holds no whole numbers; render it with `--aovs`"))),
+        };
+        let thirds = |a: &str, b: &str, c: &str| {
+            let (a, b, c) = (floats(a)?, floats(b)?, floats(c)?);
+            Ok(a.into_iter().zip(b).zip(c).map(|((a, b), c)| [a, b, c]).collect::<Vec<_>>())
+        };
+        Ok(Self {
+            image: Image { width, height, pixels: thirds("R", "G", "B")? },
+            albedo: thirds("albedo.R", "albedo.G", "albedo.B")?,
+            normal: thirds("normal.X", "normal.Y", "normal.Z")?,
+            depth: floats("Z")?,
+            alpha: floats("A")?,
+            object: numbers("object.id")?,
+            error: floats("error.Y")?,
+            samples: numbers("samples.count")?,
+        })
+    }
+
+    /// Reads such a file.
+    ///
+    /// # Errors
+    /// As [`Layers::from_exr`], and if there is no such file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|source| RenderError::File { action: "read", path: path.into(), source })?;
+        Self::from_exr(&bytes, &path.display().to_string())
     }
 
     /// Writes the EXR file to `path`. It appears whole or not at all.

@@ -4,8 +4,8 @@ mod support;
 
 use support::{Cpu, diffuse, plate, small};
 use tessera_render::{
-    Aovs, Camera, CameraChoice, Environment, EnvironmentChoice, Layers, Material, Merge, Scene, Settings, Vec3,
-    prepare, vec3,
+    Aovs, Camera, CameraChoice, Environment, EnvironmentChoice, Exposure, Image, Layers, Material, Merge, Scene,
+    Settings, Vec3, prepare, vec3,
 };
 
 /// A plate of albedo (0.6, 0.3, 0.1) that stands 5 before the camera and fills the left half of the picture; behind the
@@ -69,4 +69,22 @@ fn the_exr_file_holds_all_layers() {
     assert_eq!(found("error.Y"), layers.error);
     assert_eq!(found("object.id")[0], 42.0);
     assert_eq!(found("samples.count")[5], 16.0);
+    assert_eq!(Layers::from_exr(&bytes, "picture").unwrap(), layers);
+}
+
+#[test]
+fn exr_files_that_lack_something_are_refused() {
+    let refused = |bytes: &[u8]| Layers::from_exr(bytes, "picture.exr").unwrap_err().to_string();
+    let layers = Layers::empty(Image::black(4, 4));
+    assert!(refused(&layers.image.to_exr().unwrap()).contains("picture.exr: has no channel albedo.R"));
+    assert!(refused(&layers.image.to_png(Exposure::Auto).unwrap()).contains("cannot be read as OpenEXR"));
+    let whole = layers.to_exr().unwrap();
+    for length in (0..whole.len()).step_by(7) {
+        assert!(refused(&whole[..length]).contains("OpenEXR"), "{length} bytes");
+    }
+    // A data window of 2^30 pixels a side.
+    let window = whole.windows(11).position(|bytes| bytes == b"dataWindow\0").unwrap() + 11 + 6 + 4 + 8;
+    let mut huge = whole;
+    huge[window..window + 8].copy_from_slice(&[0xff, 0xff, 0xff, 0x3f, 0xff, 0xff, 0xff, 0x3f]);
+    assert!(refused(&huge).contains("numbers, at most"), "{}", refused(&huge));
 }
