@@ -115,14 +115,14 @@ impl Layers {
             let missing = || bad(format!("has no channel {channel} of all pixels; render it with `--aovs`"));
             found.filter(|samples| samples.len() == width * height).ok_or_else(missing)
         };
-        let floats = |channel: &str| Ok(samples(channel)?.values_as_f32().collect::<Vec<f32>>());
+        let floats = |channel: &str| Ok::<Vec<f32>, RenderError>(samples(channel)?.values_as_f32().collect());
         let numbers = |channel: &str| match samples(channel)? {
             FlatSamples::U32(numbers) => Ok(numbers.clone()),
             _ => Err(bad(format!("channel {channel} holds no whole numbers; render it with `--aovs`"))),
         };
         let thirds = |a: &str, b: &str, c: &str| {
             let (a, b, c) = (floats(a)?, floats(b)?, floats(c)?);
-            Ok(a.into_iter().zip(b).zip(c).map(|((a, b), c)| [a, b, c]).collect::<Vec<_>>())
+            Ok::<Vec<_>, RenderError>(a.into_iter().zip(b).zip(c).map(|((a, b), c)| [a, b, c]).collect())
         };
         Ok(Self {
             image: Image { width, height, pixels: thirds("R", "G", "B")? },

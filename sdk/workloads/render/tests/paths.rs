@@ -105,6 +105,6 @@ fn a_lamp_that_is_an_instance_lights_like_one_that_is_not() {
     instanced.meshes = vec![mesh.collect()];
     instanced.instances.push(Instance { mesh: 0, place: half, object: 12 });
     let (a, b) = (mean(&instanced, &settings), mean(&whole, &settings));
-    assert!(b[0] > 0.1, "{b:?}");
+    assert!(b[0] > 0.04, "{b:?}");
     assert!(a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 0.01), "{a:?}, {b:?}");
 }
