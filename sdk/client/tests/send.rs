@@ -115,9 +115,13 @@ impl Node {
                 }
                 json!(signature)
             }
-            "getBlockHeight" => {
+            "getRecentPrioritizationFees" => json!([]),
+            "getEpochInfo" => {
                 self.height += 1;
-                json!(self.height)
+                json!({
+                    "absoluteSlot": self.height, "blockHeight": self.height, "epoch": 0, "slotIndex": self.height,
+                    "slotsInEpoch": 432_000, "transactionCount": null,
+                })
             }
             "getSignatureStatuses" => {
                 let search = params[1]["searchTransactionHistory"].as_bool().unwrap_or(false);
