@@ -339,8 +339,8 @@ impl Pool {
                         Ok(answer)
                     }
                     Err(error) => {
-                        let is_passing = pool.failed(index, &error).is_passing();
-                        Err(Failed { url: pool.name(index), is_passing, error })
+                        let is_unclear = fault::is_unclear(&error, pool.failed(index, &error));
+                        Err(Failed { url: pool.name(index), is_unclear, error })
                     }
                 };
                 // Whoever asked may have heard enough.
@@ -391,8 +391,8 @@ impl Pool {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub url: String,
-    /// Whether the endpoint may take it later, or may have taken it.
-    pub is_passing: bool,
+    /// Whether the endpoint may have taken it all the same, or may take it later.
+    pub is_unclear: bool,
     pub error: client_error::Error,
 }
 

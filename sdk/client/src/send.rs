@@ -5,13 +5,15 @@ mod price;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use serde_json::json;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_message::{Hash, VersionedMessage};
 use solana_rpc_client_api::{
     client_error::{self, ErrorKind, TransactionError},
     config::RpcSendTransactionConfig,
-    request::RpcError,
+    request::{RpcError, RpcRequest},
+    response::Response,
 };
 use solana_signature::Signature;
 use solana_signer::Signer;
@@ -30,8 +32,8 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_mi
 /// Longest that an attempt may take, in case block heights do not advance. What becomes of it is not known then: a cluster that
 /// stood still goes on with the same blockhashes.
 const ATTEMPT: Duration = Duration::from_secs(180);
-/// Blocks after the last in which a transaction may land, before it is looked for once more: some nodes count those that nobody
-/// has confirmed, whatever they are asked for.
+/// Slots after the one that shows that a blockhash has passed, before a transaction with it is looked for the last time: some
+/// nodes judge blockhashes by blocks that nobody has confirmed, and do not tell of transactions in these.
 const UNSURE: u64 = 2;
 /// How long other endpoints are waited for when one says that a transaction has not landed.
 const OTHERS: Duration = Duration::from_secs(2);
@@ -128,9 +130,9 @@ impl Tessera {
         let compile = |blockhash| format.compile(instructions, &payer.pubkey(), limit, price, blockhash);
         let mut signature = Signature::default();
         for _ in 0..ATTEMPTS {
-            let (transaction, last_valid) = self.sign(&compile, &keys).await?;
+            let transaction = self.sign(&compile, &keys).await?;
             signature = transaction.signatures.first().copied().unwrap_or_default();
-            match self.land(transaction, signature, last_valid).await? {
+            match self.land(transaction, signature).await? {
                 Attempt::Landed(slot, error) => return self.receipt(signature, slot, error).await,
                 Attempt::Expired => tracing::debug!(%signature, "transaction expired, signing anew"),
             }
@@ -144,18 +146,18 @@ impl Tessera {
         &self,
         compile: &impl Fn(Hash) -> Result<VersionedMessage, Error>,
         keys: &[&Keypair],
-    ) -> Result<(VersionedTransaction, u64), Error> {
+    ) -> Result<VersionedTransaction, Error> {
         let commitment = self.config().commitment;
         for _ in 0..150 {
             let answer =
                 self.rpc().call(|rpc| async move { rpc.get_latest_blockhash_with_commitment(commitment).await });
-            let (blockhash, last_valid) = answer.await?;
+            let (blockhash, _) = answer.await?;
             let transaction = VersionedTransaction::try_new(compile(blockhash)?, keys)
                 .map_err(|e| Error::Signing(format!("{e}; check that every signer's key was given")))?;
             let signature = transaction.signatures.first().copied().unwrap_or_default();
             let new = self.recent().lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(signature);
             if new {
-                return Ok((transaction, last_valid));
+                return Ok(transaction);
             }
             sleep(Duration::from_millis(200)).await;
         }
@@ -163,14 +165,9 @@ impl Tessera {
     }
 
     /// Sends until it has landed or can no longer land.
-    async fn land(
-        &self,
-        transaction: VersionedTransaction,
-        signature: Signature,
-        last_valid: u64,
-    ) -> Result<Attempt, Error> {
+    async fn land(&self, transaction: VersionedTransaction, signature: Signature) -> Result<Attempt, Error> {
+        let blockhash = *transaction.message.recent_blockhash();
         let unknown = |source: Error| Error::Unknown { signature, source: Box::new(source) };
-        let commitment = self.config().commitment;
         let transaction = Arc::new(transaction);
         let started = Instant::now();
         let (mut sent, mut pause) = (None::<Instant>, LOOK.0);
@@ -190,15 +187,15 @@ impl Tessera {
                 self.rpc().saw(slot);
                 return Ok(Attempt::Landed(slot, error));
             }
-            let now = self.rpc().call(|rpc| async move { rpc.get_epoch_info_with_commitment(commitment).await });
-            let now = now.await.map_err(unknown)?;
-            if now.block_height > last_valid + UNSURE
-                && let Some(end) = self.expired(signature, now.absolute_slot).await
+            let valid = self.is_valid(&blockhash).await.map_err(unknown)?;
+            if !valid.value
+                && let Some(end) = self.expired(signature, valid.context.slot).await
             {
                 return Ok(end);
             }
             if started.elapsed() > ATTEMPT {
-                let why = format!("the cluster has not got past block {last_valid} within {} s", ATTEMPT.as_secs());
+                let why =
+                    format!("neither landed nor expired within {} s: the cluster stands still", ATTEMPT.as_secs());
                 return Err(unknown(Error::Invalid(why)));
             }
             sleep(pause).await;
@@ -206,8 +203,18 @@ impl Tessera {
         }
     }
 
+    /// Whether transactions with a blockhash may still land, and as of which slot.
+    async fn is_valid(&self, blockhash: &Hash) -> Result<Response<bool>, Error> {
+        let params = json!([blockhash.to_string(), self.config().commitment]);
+        let answer = self.rpc().call(|rpc| {
+            let params = params.clone();
+            async move { rpc.send(RpcRequest::IsBlockhashValid, params).await }
+        });
+        answer.await
+    }
+
     /// The last look at a transaction whose blockhash has passed by `slot`: it may have landed in the last moment. All endpoints
-    /// are asked, and only one that knows that slot is believed that it has not. `None` if it is not certain yet.
+    /// are asked, and only one that is past that slot is believed that it has not. `None` if it is not certain yet.
     async fn expired(&self, signature: Signature, slot: u64) -> Option<Attempt> {
         let commitment = self.config().commitment;
         let mut answers = self.rpc().everywhere(move |rpc| async move {
@@ -228,7 +235,7 @@ impl Tessera {
                     return Some(Attempt::Landed(status.slot, status.err));
                 }
                 Some(Some(_)) => return None,
-                Some(None) if answer.context.slot >= slot => {
+                Some(None) if answer.context.slot >= slot + UNSURE => {
                     gone = true;
                     give_up = give_up.min(Instant::now() + OTHERS);
                 }
@@ -263,7 +270,7 @@ impl Tessera {
         while let Some((_, answer)) = answers.recv().await {
             match answer {
                 Ok(()) => return Sent::Accepted,
-                Err(failed) if failed.is_passing => unclear = true,
+                Err(failed) if failed.is_unclear => unclear = true,
                 // What a program refused says more than what an endpoint does not do.
                 Err(failed) if failed.error.get_transaction_error().is_some() => refused = Some(failed),
                 Err(failed) => refused = refused.or(Some(failed)),

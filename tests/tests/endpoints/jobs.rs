@@ -16,11 +16,11 @@ use crate::network::{Market, Network, Way};
 
 /// What a unit pays, in base units.
 const PRICE: u64 = 1_000;
-const TOKENS: u64 = 1_000_000;
+pub const TOKENS: u64 = 1_000_000;
 /// Longest that a job may take.
 const LONGEST: Duration = Duration::from_secs(120);
 
-fn post(deadline: i64) -> ix::PostJob {
+pub fn post(deadline: i64) -> ix::PostJob {
     ix::PostJob {
         spec: Cid::of(b"a job that nobody computes"),
         units: 4,

@@ -18,7 +18,7 @@ async fn dead_endpoints_are_an_error_that_names_them() {
     config.timeout = Duration::from_secs(2);
     let busy = Fault::Limit { retry_after: Some(600), date: false };
     for (fault, text) in [
-        (Fault::Refuse, "error sending request"),
+        (Fault::Cut { within: 0 }, "error sending request"),
         (Fault::Stall, "no answer"),
         (Fault::Silent, "no answer"),
         (Fault::Status { code: 503 }, "503"),

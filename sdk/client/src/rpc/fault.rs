@@ -14,7 +14,9 @@ const BEHIND: [i64; 5] = [-32004, -32005, -32007, -32014, -32016];
 /// Answers by which nodes and those who let nodes say "too many requests" where HTTP says "OK".
 const LIMITED: [i64; 3] = [-32429, -32029, 429];
 /// Answers that say more of the node than of the request: invalid request, no such method, internal error, no history.
-const UNABLE: [i64; 4] = [-32600, -32601, -32603, -32011];
+const UNABLE: [i64; 4] = [-32600, -32601, INTERNAL, -32011];
+/// An error in the middle of whatever the node did.
+const INTERNAL: i64 = -32603;
 
 /// What this crate finds wrong with an endpoint; travels as the cause of a client error.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +95,12 @@ impl Verdict {
     }
 }
 
+/// Whether a request may have had its effect although it failed.
+pub(super) fn is_unclear(error: &client_error::Error, verdict: Verdict) -> bool {
+    let internal = matches!(error.kind(), ErrorKind::RpcError(RpcError::RpcResponseError { code: INTERNAL, .. }));
+    internal || verdict.is_passing()
+}
+
 /// Whether the whole of an answer came and was no JSON; one that was cut off is no fault of who wrote it.
 fn is_no_json(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
@@ -120,6 +128,10 @@ mod tests {
         assert_eq!(Verdict::of(&answered(-32005)), Verdict::Behind(None));
         assert_eq!(Verdict::of(&answered(-32429)), Verdict::Limited(None));
         assert_eq!(Verdict::of(&answered(-32601)), Verdict::Elsewhere);
+        for (code, unclear) in [(-32601, false), (-32002, false), (-32603, true), (-32005, true)] {
+            let error = answered(code);
+            assert_eq!(is_unclear(&error, Verdict::of(&error)), unclear, "{code}");
+        }
         let refused: client_error::Error = std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into();
         assert_eq!(Verdict::of(&refused), Verdict::Failed);
         let nonsense = serde_json::from_str::<u64>("<html>").unwrap_err();

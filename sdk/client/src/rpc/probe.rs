@@ -18,7 +18,7 @@ use super::{
 /// Longest wait for an endpoint that is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// An endpoint that nobody asks anything is looked at so often, while others are asked.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(5);
 /// Slots are compared if answers told them within this time.
 const AT_ONCE: Duration = Duration::from_secs(3);
 

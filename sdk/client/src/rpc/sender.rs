@@ -72,14 +72,17 @@ impl RpcSender for Sender {
         self.health.asked();
         let answer = self.http.send(request, params).await.map_err(nameless)?;
         self.health.answered(started.elapsed());
-        if let Some(slot) = slot_of(request, &answer) {
+        let (context, newest) = (context_of(&answer), request == RpcRequest::GetSignatureStatuses);
+        let slot = if request == RpcRequest::GetSlot { answer.as_u64() } else { context.filter(|_| !newest) };
+        if let Some(slot) = slot {
             self.health.saw(slot);
         }
-        let Some(slot) = context_of(request, &answer) else { return Ok(answer) };
-        if slot < floor {
-            return Err(Fault::Behind { slot, floor }.into());
+        match context {
+            Some(slot) if slot < floor => return Err(Fault::Behind { slot, floor }.into()),
+            // Statuses are of the newest block, whether it is confirmed or not.
+            Some(slot) if !newest => self.floor.raise(slot),
+            _ => {}
         }
-        self.floor.raise(slot);
         Ok(answer)
     }
 
@@ -92,19 +95,9 @@ impl RpcSender for Sender {
     }
 }
 
-/// The slot that an answer is of, at the commitment asked for.
-fn context_of(request: RpcRequest, answer: &Value) -> Option<u64> {
-    // Statuses are always of the newest block, whatever its commitment.
-    let asked = request != RpcRequest::GetSignatureStatuses;
-    answer.get("context").filter(|_| asked)?.get("slot")?.as_u64()
-}
-
-/// The newest slot that an endpoint shows to know.
-fn slot_of(request: RpcRequest, answer: &Value) -> Option<u64> {
-    match request {
-        RpcRequest::GetSlot => answer.as_u64(),
-        _ => context_of(request, answer),
-    }
+/// The slot that an answer is of.
+fn context_of(answer: &Value) -> Option<u64> {
+    answer.get("context")?.get("slot")?.as_u64()
 }
 
 /// Addresses may hold keys for which somebody pays; errors are shown and logged.
@@ -164,10 +157,7 @@ mod tests {
 
     #[test]
     fn answers_are_of_slots() {
-        let answer = json!({ "context": { "slot": 9 }, "value": [] });
-        assert_eq!(context_of(RpcRequest::GetMultipleAccounts, &answer), Some(9));
-        assert_eq!(context_of(RpcRequest::GetSignatureStatuses, &answer), None);
-        assert_eq!(slot_of(RpcRequest::GetSlot, &json!(11)), Some(11));
-        assert_eq!(slot_of(RpcRequest::GetBlockHeight, &json!(11)), None);
+        assert_eq!(context_of(&json!({ "context": { "slot": 9 }, "value": [] })), Some(9));
+        assert_eq!(context_of(&json!([{ "slot": 9 }])), None);
     }
 }
