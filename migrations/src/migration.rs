@@ -88,9 +88,10 @@ impl Migration {
         let state_dir = state_dir(settings, &genesis)?;
         let keys = Keys::load(settings, &state_dir)?;
         let mut config = Config::new(settings.url.clone());
-        if settings.priority_fee > 0 {
-            config.priority_fee = PriorityFee::Fixed(settings.priority_fee);
-        }
+        config.priority_fee = match settings.priority_fee {
+            0 => PriorityFee::None,
+            price => PriorityFee::Fixed(price),
+        };
         let tessera = Tessera::new(config)?;
         let plan = look(settings, &keys, &elf, &rpc, &tessera).await?;
         Ok(Self { keys, elf, rpc, tessera, plan, state_dir })

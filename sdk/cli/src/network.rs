@@ -94,7 +94,7 @@ impl Network {
         say("starting the node".into());
         let (node, ready) = start_node(plan).await?;
         let mut config = Config::new(ready.rpc_url.clone());
-        config.ws_url = Some(ready.ws_url.clone());
+        config.ws_urls = vec![ready.ws_url.clone()];
         let migration =
             Migration::prepare(&settings(plan, &ready.rpc_url)?).await.context("cannot set up the network")?;
         let mut fifths = 0;

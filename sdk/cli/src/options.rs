@@ -11,13 +11,13 @@ use tessera_sdk::{Account, Config, PriorityFee, Tessera, accounts};
 /// Options that every command takes.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// JSON-RPC endpoint or moniker: mainnet-beta, testnet, devnet, localhost (m, t, d, l); several, separated by commas,
-    /// are used in turn when one fails
+    /// JSON-RPC endpoint or moniker: mainnet-beta, testnet, devnet, localhost (m, t, d, l); of several, best first and separated
+    /// by commas, the first one that is well is asked, and transactions go to all
     #[arg(short, long, global = true, value_name = "URL_OR_MONIKER", env = "TESSERA_URL", value_delimiter = ',')]
     url: Vec<String>,
-    /// WebSocket endpoint [default: derived from the first --url]
-    #[arg(long, global = true, value_name = "URL", env = "TESSERA_WS")]
-    ws: Option<String>,
+    /// WebSocket endpoint; several, best first, are separated by commas [default: derived from each --url]
+    #[arg(long, global = true, value_name = "URL", env = "TESSERA_WS", value_delimiter = ',')]
+    ws: Vec<String>,
     /// Key file of the wallet that signs and pays
     #[arg(short, long, global = true, value_name = "FILE", env = "TESSERA_KEYPAIR")]
     keypair: Option<PathBuf>,
@@ -31,8 +31,11 @@ pub struct Options {
     #[arg(long, global = true, value_name = "LEVEL", value_parser = ["confirmed", "finalized"])]
     commitment: Option<String>,
     /// Micro-lamports to offer per compute unit, or `auto` for what others paid lately
-    #[arg(long, global = true, value_name = "PRICE", default_value = "0")]
+    #[arg(long, global = true, value_name = "PRICE", default_value = "auto", env = "TESSERA_PRIORITY_FEE")]
     priority_fee: String,
+    /// Most micro-lamports per compute unit that `--priority-fee auto` offers [default: 100000]
+    #[arg(long, global = true, value_name = "PRICE", env = "TESSERA_PRIORITY_FEE_CAP")]
+    priority_fee_cap: Option<u64>,
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -43,8 +46,6 @@ pub struct Options {
 
 /// How long the first answer of a cluster is waited for.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
-/// Most that `--priority-fee auto` offers, in micro-lamports per compute unit.
-const AUTO_CAP: u64 = 100_000;
 
 fn moniker(url: &str) -> String {
     match url {
@@ -84,15 +85,15 @@ impl Options {
             config.rpc_urls = self.url.iter().map(|url| moniker(url)).collect();
             config
         };
-        if let Some(ws) = &self.ws {
-            config.ws_url = Some(ws.clone());
+        if !self.ws.is_empty() {
+            config.ws_urls.clone_from(&self.ws);
         }
         if let Some(level) = &self.commitment {
             config.commitment =
                 level.parse().map_err(|_| anyhow!("commitment {level:?}, expected confirmed or finalized"))?;
         }
         config.priority_fee = match self.priority_fee.as_str() {
-            "auto" => PriorityFee::Recent { percentile: 50, cap: AUTO_CAP },
+            "auto" => PriorityFee::auto(self.priority_fee_cap),
             "0" => PriorityFee::None,
             price => PriorityFee::Fixed(
                 price.parse().with_context(|| format!("--priority-fee {price:?}, expected a number or auto"))?,
@@ -161,6 +162,10 @@ mod tests {
         let config = parse(&["-u", "l,https://other.example", "--priority-fee", "7"]).rpc_config().unwrap();
         assert_eq!(config.rpc_urls, ["http://127.0.0.1:8899", "https://other.example"]);
         assert_eq!(config.priority_fee, PriorityFee::Fixed(7));
+        assert_eq!(parse(&["-u", "l"]).rpc_config().unwrap().priority_fee, PriorityFee::AUTO);
+        let config = parse(&["-u", "l", "--ws", "ws://a,ws://b", "--priority-fee-cap", "9"]).rpc_config().unwrap();
+        assert_eq!(config.ws_urls, ["ws://a", "ws://b"]);
+        assert!(matches!(config.priority_fee, PriorityFee::Recent { cap: 9, .. }));
         assert!(parse(&["-u", "l", "--priority-fee", "much"]).rpc_config().unwrap_err().to_string().contains("much"));
     }
 

@@ -123,7 +123,7 @@ impl Tessera {
     /// If the cluster gives none.
     pub async fn airdrop(&self, to: &Pubkey, lamports: u64) -> Result<(), Error> {
         let before = self.balance(to).await?;
-        self.rpc().call(|rpc| async move { rpc.request_airdrop(to, lamports).await }).await?;
+        self.rpc().call_one(|rpc| async move { rpc.request_airdrop(to, lamports).await }).await?;
         let give_up = Instant::now() + AIRDROP.0;
         while Instant::now() < give_up {
             if self.balance(to).await? > before {

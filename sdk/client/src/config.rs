@@ -15,10 +15,11 @@ use crate::Error;
 /// How to reach a cluster, and what to pay it.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// JSON-RPC endpoints, best first. A request goes to the next one when one fails.
+    /// JSON-RPC endpoints, best first. A request goes to the first one that is well, and to the next when it fails or hangs;
+    /// transactions go to all.
     pub rpc_urls: Vec<String>,
-    /// WebSocket endpoint; `None` derives it from the first of `rpc_urls` as the solana tools do.
-    pub ws_url: Option<String>,
+    /// WebSocket endpoints, best first; where there are none, one is derived from each of `rpc_urls` as the solana tools do.
+    pub ws_urls: Vec<String>,
     /// What counts as having happened.
     pub commitment: CommitmentConfig,
     /// Paid on top of the base fee.
@@ -29,6 +30,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How long unreachable endpoints are tried again before a request fails.
     pub patience: Duration,
+    /// An endpoint that is behind the furthest one by more than so many slots is not asked until it has caught up.
+    pub max_lag: u64,
     /// How often followers of jobs and markets ask even though no notification came.
     pub poll: Duration,
 }
@@ -58,18 +61,33 @@ pub enum ComputeUnits {
     Fixed(u32),
 }
 
+impl PriorityFee {
+    /// What others paid lately, up to a bound that is next to nothing: 0.00002 SOL for a transaction of 200,000 compute units.
+    pub const AUTO: Self = Self::Recent { percentile: 50, cap: 100_000 };
+
+    /// The same with a bound of one's own.
+    #[must_use]
+    pub const fn auto(cap: Option<u64>) -> Self {
+        match cap {
+            Some(cap) => Self::Recent { percentile: 50, cap },
+            None => Self::AUTO,
+        }
+    }
+}
+
 impl Config {
     /// A configuration with defaults for the cluster at `rpc_url`.
     #[must_use]
     pub fn new(rpc_url: impl Into<String>) -> Self {
         Self {
             rpc_urls: vec![rpc_url.into()],
-            ws_url: None,
+            ws_urls: vec![],
             commitment: CommitmentConfig::confirmed(),
-            priority_fee: PriorityFee::None,
+            priority_fee: PriorityFee::AUTO,
             compute_units: ComputeUnits::Auto,
             timeout: Duration::from_secs(30),
             patience: Duration::from_secs(30),
+            max_lag: 25,
             poll: Duration::from_secs(5),
         }
     }
@@ -93,7 +111,8 @@ impl Config {
         let file: SolanaCli = serde_yaml::from_str(&text)
             .map_err(|e| Error::Config(format!("{} is no solana configuration: {e}", path.display())))?;
         let mut config = Self::new(file.json_rpc_url);
-        config.ws_url = Some(file.websocket_url).filter(|url| !url.is_empty());
+        config.ws_urls = vec![file.websocket_url];
+        config.ws_urls.retain(|url| !url.is_empty());
         if let Some(commitment) = file.commitment {
             config.commitment = commitment.parse().map_err(|_| {
                 Error::Config(format!(
@@ -105,33 +124,16 @@ impl Config {
         Ok((config, Some(file.keypair_path).filter(|path| !path.is_empty()).map(PathBuf::from)))
     }
 
-    /// The WebSocket endpoint: the configured one, or the first RPC endpoint with `ws` for `http` and, where a port is
-    /// named, the port after it.
+    /// The WebSocket endpoints: the configured ones, or for each RPC endpoint the one with `ws` for `http` and, where a port
+    /// is named, the port after it.
     ///
     /// # Errors
     /// If an endpoint is not a URL.
-    pub fn websocket_url(&self) -> Result<String, Error> {
-        if let Some(url) = &self.ws_url {
-            return Ok(url.clone());
+    pub fn websocket_urls(&self) -> Result<Vec<String>, Error> {
+        if self.ws_urls.is_empty() {
+            return self.rpc_urls.iter().map(|url| websocket_of(url)).collect();
         }
-        let first =
-            self.rpc_urls.first().ok_or_else(|| Error::Config("no RPC endpoint is configured; give --url".into()))?;
-        let bad = |why: &str| {
-            Error::Config(format!("RPC endpoint {first:?}: {why}; expected http://host:port or https://host"))
-        };
-        let mut url = Url::parse(first).map_err(|e| bad(&e.to_string()))?;
-        let scheme = match url.scheme() {
-            "http" => "ws",
-            "https" => "wss",
-            _ => return Err(bad("not an http address")),
-        };
-        let port = url
-            .port()
-            .map(|port| port.checked_add(1).ok_or_else(|| bad("no port after it for the WebSocket")))
-            .transpose()?;
-        url.set_scheme(scheme).map_err(|()| bad("not an http address"))?;
-        url.set_port(port).map_err(|()| bad("not an http address"))?;
-        Ok(url.into())
+        Ok(self.ws_urls.clone())
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -141,11 +143,30 @@ impl Config {
             return Err(Error::Config(format!("priority fee at percentile {percentile}, expected 0 to 100")));
         }
         if self.commitment.is_finalized() || self.commitment.is_confirmed() {
-            self.websocket_url().map(drop)
+            Ok(())
         } else {
             Err(Error::Config("commitment processed may be rolled back; expected confirmed or finalized".into()))
         }
     }
+}
+
+fn websocket_of(rpc_url: &str) -> Result<String, Error> {
+    let bad = |why: &str| {
+        Error::Config(format!("RPC endpoint {rpc_url:?}: {why}; expected http://host:port or https://host"))
+    };
+    let mut url = Url::parse(rpc_url).map_err(|e| bad(&e.to_string()))?;
+    let scheme = match url.scheme() {
+        "http" => "ws",
+        "https" => "wss",
+        _ => return Err(bad("not an http address")),
+    };
+    let port = url
+        .port()
+        .map(|port| port.checked_add(1).ok_or_else(|| bad("no port after it for the WebSocket")))
+        .transpose()?;
+    url.set_scheme(scheme).map_err(|()| bad("not an http address"))?;
+    url.set_port(port).map_err(|()| bad("not an http address"))?;
+    Ok(url.into())
 }
 
 /// The fields of interest of the solana command line's configuration file.
@@ -165,12 +186,17 @@ mod tests {
 
     #[test]
     fn websocket_endpoints_are_derived_as_the_solana_tools_do() {
-        let of = |url: &str| Config::new(url).websocket_url();
+        let of = |url: &str| Config::new(url).websocket_urls().map(|urls| urls.concat());
         assert_eq!(of("http://127.0.0.1:8899").unwrap(), "ws://127.0.0.1:8900/");
         assert_eq!(of("https://api.devnet.solana.com").unwrap(), "wss://api.devnet.solana.com/");
         assert_eq!(of("https://host/key?x=1").unwrap(), "wss://host/key?x=1");
         assert!(of("127.0.0.1:8899").is_err());
         assert!(of("http://host:65535").unwrap_err().to_string().contains("no port after it"));
+        let mut config = Config::new("http://a:1");
+        config.rpc_urls.push("http://b:3".into());
+        assert_eq!(config.websocket_urls().unwrap(), ["ws://a:2/", "ws://b:4/"]);
+        config.ws_urls = vec!["ws://c".into()];
+        assert_eq!(config.websocket_urls().unwrap(), ["ws://c"]);
     }
 
     #[test]
@@ -185,7 +211,7 @@ mod tests {
         )
         .unwrap();
         let (config, keypair) = Config::from_solana_cli(&path).unwrap();
-        assert_eq!((config.rpc_urls[0].as_str(), &config.ws_url), ("http://10.0.0.1:8899", &None));
+        assert_eq!((config.rpc_urls[0].as_str(), config.ws_urls.len()), ("http://10.0.0.1:8899", 0));
         assert!(config.commitment.is_finalized());
         assert_eq!(keypair, Some(PathBuf::from("/k/id.json")));
         fs::remove_dir_all(&dir).unwrap();

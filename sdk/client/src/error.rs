@@ -24,7 +24,7 @@ pub enum Error {
     },
     /// No RPC endpoint could be reached for as long as [`crate::Config::patience`] allows.
     #[error(
-        "no answer from RPC endpoint {url} within {seconds} s ({source}); check the URL and the network, or add another endpoint"
+        "no answer from RPC endpoint {url} within {seconds} s ({source}{others}); check the URL and the network, or add another endpoint"
     )]
     Unreachable {
         /// The endpoint tried last.
@@ -34,6 +34,8 @@ pub enum Error {
         /// What it said last.
         #[source]
         source: Box<client_error::Error>,
+        /// What is wrong with the other endpoints, or nothing.
+        others: String,
     },
     /// A program refused an instruction.
     #[error("{name} ({code}): {message}")]

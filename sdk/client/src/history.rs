@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use solana_pubkey::Pubkey;
-use solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
     client_error::{self, ErrorKind},
-    config::RpcTransactionConfig,
-    request::RpcError,
+    config::{RpcSignaturesForAddressConfig, RpcTransactionConfig},
+    request::{RpcError, RpcRequest},
+    response::RpcConfirmedTransactionStatusWithSignature,
 };
 use solana_signature::Signature;
-use solana_transaction_status_client_types::UiTransactionEncoding;
+use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, UiTransactionEncoding};
 
 use crate::{Error, Tessera, events, events::Recorded, logs, logs::InstructionCost};
 
@@ -41,11 +43,13 @@ impl Tessera {
             commitment: Some(self.config().commitment),
             max_supported_transaction_version: Some(1),
         };
-        let answer = self.rpc().call(|rpc| async move {
-            match rpc.get_transaction_with_config(&signature, config).await {
-                Ok(found) => Ok(Some(found)),
+        let answer = self.rpc().find(move |rpc| async move {
+            let params = json!([signature.to_string(), config]);
+            let found =
+                rpc.send::<Option<EncodedConfirmedTransactionWithStatusMeta>>(RpcRequest::GetTransaction, params);
+            match found.await {
                 Err(error) if is_absent(&error) => Ok(None),
-                Err(error) => Err(error),
+                found => found,
             }
         });
         Ok(answer.await?.map(|found| match found.transaction.meta {
@@ -60,38 +64,44 @@ impl Tessera {
 
     /// The successful transactions that mention `address` in slots from `from` on, oldest first.
     pub(crate) async fn mentions(&self, address: &Pubkey, from: u64) -> Result<Vec<Mention>, Error> {
-        let commitment = self.config().commitment;
-        let mut found: Vec<Mention> = vec![];
-        let mut before = None;
+        // All pages from one endpoint: another may not know the transaction where the next one begins.
+        let floor = self.rpc().floor();
+        let found = self.rpc().call(|rpc| async move { self.pages(&rpc, address, from, floor).await }).await?;
+        let mention = |entry: RpcConfirmedTransactionStatusWithSignature| {
+            let signature = entry.signature.parse();
+            let unknown = |_| Error::Invalid(format!("the endpoint sent signature {:?}", entry.signature));
+            Ok(Mention { signature: signature.map_err(unknown)?, slot: entry.slot })
+        };
+        found.into_iter().rev().filter(|entry| entry.err.is_none() && entry.slot >= from).map(mention).collect()
+    }
+
+    /// What an endpoint that has seen slot `floor` knows of transactions that mention `address`, newest first, as far back as `from`.
+    async fn pages(
+        &self,
+        rpc: &RpcClient,
+        address: &Pubkey,
+        from: u64,
+        floor: u64,
+    ) -> Result<Vec<RpcConfirmedTransactionStatusWithSignature>, client_error::Error> {
+        let mut config = RpcSignaturesForAddressConfig {
+            before: None,
+            until: None,
+            limit: Some(PAGE),
+            commitment: Some(self.config().commitment),
+            min_context_slot: Some(floor).filter(|slot| *slot > 0),
+        };
+        let mut found = vec![];
         loop {
-            let answer = self.rpc().call(|rpc| {
-                let config = GetConfirmedSignaturesForAddress2Config {
-                    before,
-                    until: None,
-                    limit: Some(PAGE),
-                    commitment: Some(commitment),
-                };
-                async move { rpc.get_signatures_for_address_with_config(address, config).await }
-            });
-            let page = answer.await?;
+            let params = json!([address.to_string(), config]);
+            let page: Vec<RpcConfirmedTransactionStatusWithSignature> =
+                rpc.send(RpcRequest::GetSignaturesForAddress, params).await?;
             let (len, oldest) = (page.len(), page.last().map(|entry| (entry.signature.clone(), entry.slot)));
-            for entry in page.into_iter().filter(|entry| entry.err.is_none() && entry.slot >= from) {
-                let signature = entry
-                    .signature
-                    .parse()
-                    .map_err(|_| Error::Invalid(format!("the endpoint sent signature {:?}", entry.signature)))?;
-                found.push(Mention { signature, slot: entry.slot });
-            }
+            found.extend(page);
             match oldest {
-                Some((signature, slot)) if len == PAGE && slot >= from => before = signature.parse().ok(),
-                _ => break,
-            }
-            if before.is_none() {
-                break;
+                Some((signature, slot)) if len == PAGE && slot >= from => config.before = Some(signature),
+                _ => return Ok(found),
             }
         }
-        found.reverse();
-        Ok(found)
     }
 
     /// The logs of transactions, in the order given.
@@ -151,10 +161,9 @@ impl Tessera {
     }
 }
 
-/// A transaction that has no meta or is null makes the client fail to parse it: that is how "not there" looks.
+/// Whether an endpoint says that it does not have what is asked for (any more, or yet).
 fn is_absent(error: &client_error::Error) -> bool {
     match error.kind() {
-        ErrorKind::SerdeJson(_) => true,
         ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
             matches!(code, -32004 | -32007 | -32009) || message.to_ascii_lowercase().contains("not found")
         }

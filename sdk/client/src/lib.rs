@@ -12,6 +12,7 @@ pub mod collect;
 pub mod config;
 pub mod decode;
 mod demand;
+pub mod endpoints;
 mod error;
 pub mod events;
 mod failure;
@@ -26,6 +27,7 @@ mod program;
 pub mod read;
 mod rpc;
 pub mod send;
+mod sockets;
 pub mod store;
 pub mod token;
 mod trust;
@@ -34,7 +36,7 @@ pub mod watch;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 pub use cluster::{Moment, SlotHashes};
@@ -42,6 +44,7 @@ pub use collect::{Collected, LeaseOutput};
 pub use config::{ComputeUnits, Config, PriorityFee};
 pub use decode::{Account, Decode, Job, Lease, Seat};
 pub use demand::Missing;
+pub use endpoints::{EndpointHealth, EndpointKind, Standing};
 pub use error::Error;
 pub use events::{Event, Recorded};
 pub use format::Format;
@@ -62,6 +65,9 @@ pub use watch::{JobUpdate, MarketUpdate};
 /// The program's address.
 pub const ID: solana_pubkey::Pubkey = program::tessera::ID_CONST;
 
+/// How long endpoints that let wait are waited for in the beginning, while others have answered.
+const OTHERS: Duration = Duration::from_secs(1);
+
 /// A connection to a cluster. Cheap to clone and safe to share.
 #[derive(Clone)]
 pub struct Tessera(Arc<Inner>);
@@ -69,6 +75,7 @@ pub struct Tessera(Arc<Inner>);
 struct Inner {
     config: Config,
     rpc: rpc::Pool,
+    sockets: sockets::Sockets,
     recent: Mutex<send::Recent>,
     format: Mutex<Option<(Format, Instant)>>,
 }
@@ -81,6 +88,9 @@ impl Tessera {
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let tessera = Self::new(config)?;
         let commitment = tessera.config().commitment;
+        if tessera.config().rpc_urls.len() > 1 {
+            tessera.rpc().survey(OTHERS).await;
+        }
         // Not the request for one account, whose client hides a dead connection behind "account not found".
         let found =
             tessera.rpc().call(|rpc| async move { rpc.get_multiple_accounts_with_commitment(&[ID], commitment).await });
@@ -97,7 +107,8 @@ impl Tessera {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.validate()?;
         let rpc = rpc::Pool::new(&config)?;
-        Ok(Self(Arc::new(Inner { config, rpc, recent: Mutex::default(), format: Mutex::default() })))
+        let sockets = sockets::Sockets::new(&config)?;
+        Ok(Self(Arc::new(Inner { config, rpc, sockets, recent: Mutex::default(), format: Mutex::default() })))
     }
 
     /// How this connection was configured.
@@ -108,6 +119,10 @@ impl Tessera {
 
     pub(crate) fn rpc(&self) -> &rpc::Pool {
         &self.0.rpc
+    }
+
+    pub(crate) fn sockets(&self) -> &sockets::Sockets {
+        &self.0.sockets
     }
 
     pub(crate) fn known_format(&self) -> &Mutex<Option<(Format, Instant)>> {

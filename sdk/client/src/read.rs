@@ -1,11 +1,14 @@
 //! Reading accounts.
 
 use anchor_lang::Discriminator;
+use serde_json::json;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::{
     config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
     filter::{Memcmp, RpcFilterType},
+    request::RpcRequest,
+    response::{Response, RpcKeyedAccount},
 };
 
 use crate::{Account, Decode, Error, ID, Job, Lease, Tessera, accounts, pda};
@@ -88,21 +91,30 @@ impl Tessera {
     }
 
     async fn read_all<T: Decode>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<T>, Error> {
-        let found = self.program_accounts(filters).await?;
+        let (_, found) = self.program_accounts(filters).await?;
         found.into_iter().map(|(address, bytes)| T::decode(address, &bytes)).collect()
     }
 
-    pub(crate) async fn program_accounts(&self, filters: Vec<RpcFilterType>) -> Result<Vec<(Pubkey, Vec<u8>)>, Error> {
-        let config = program_accounts_config(self, filters);
+    /// The program's accounts that pass the filters, and the slot as of which they are.
+    pub(crate) async fn program_accounts(
+        &self,
+        filters: Vec<RpcFilterType>,
+    ) -> Result<(u64, Vec<(Pubkey, Vec<u8>)>), Error> {
+        let mut config = program_accounts_config(self, filters);
+        config.with_context = Some(true);
+        let params = json!([ID.to_string(), config]);
         let answer = self.rpc().call(|rpc| {
-            let config = config.clone();
-            async move { rpc.get_program_ui_accounts_with_config(&ID, config).await }
+            let params = params.clone();
+            async move { rpc.send::<Response<Vec<RpcKeyedAccount>>>(RpcRequest::GetProgramAccounts, params).await }
         });
-        let undecodable = |address| Error::Account { address, expected: "base64 data", found: "something else".into() };
-        let decode = |(address, account): (Pubkey, solana_account_decoder_client_types::UiAccount)| {
-            account.data.decode().map(|bytes| (address, bytes)).ok_or_else(|| undecodable(address))
+        let answer = answer.await?;
+        let decode = |RpcKeyedAccount { pubkey, account }| {
+            let address: Pubkey =
+                pubkey.parse().map_err(|_| Error::Invalid(format!("the endpoint sent address {pubkey:?}")))?;
+            let undecodable = Error::Account { address, expected: "base64 data", found: "something else".into() };
+            Ok((address, account.data.decode().ok_or(undecodable)?))
         };
-        answer.await?.into_iter().map(decode).collect()
+        Ok((answer.context.slot, answer.value.into_iter().map(decode).collect::<Result<_, Error>>()?))
     }
 
     /// A market.

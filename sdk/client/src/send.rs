@@ -1,36 +1,42 @@
 //! Sending transactions so that each has its effect once: a transaction is signed anew only when its predecessor can no
 //! longer land, and a lost answer is looked up, never guessed.
 
-use std::{collections::VecDeque, time::Duration};
+mod price;
 
-use solana_commitment_config::CommitmentConfig;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use serde_json::json;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_message::{Hash, VersionedMessage};
-use solana_pubkey::Pubkey;
 use solana_rpc_client_api::{
     client_error::{self, ErrorKind, TransactionError},
-    config::{RpcSendTransactionConfig, RpcSimulateTransactionConfig},
-    request::RpcError,
+    config::RpcSendTransactionConfig,
+    request::{RpcError, RpcRequest},
+    response::Response,
 };
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{ComputeUnits, Error, Event, Format, PriorityFee, Tessera, events, failure};
+use crate::{ComputeUnits, Error, Event, Format, Tessera, events, failure, rpc::Failed};
 
 /// How often a transaction is signed anew before it is given up.
 const ATTEMPTS: u32 = 5;
-/// Most compute units of a transaction.
-const MAX_UNITS: u32 = 1_400_000;
 /// How often a transaction that has not landed is sent again.
 const REBROADCAST: Duration = Duration::from_secs(2);
 /// First and longest pause between two looks for a transaction.
 const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
-/// Longest that an attempt may take, in case block heights do not advance.
-const ATTEMPT: Duration = Duration::from_secs(150);
+/// Longest that an attempt may take, in case block heights do not advance. What becomes of it is not known then: a cluster that
+/// stood still goes on with the same blockhashes.
+const ATTEMPT: Duration = Duration::from_secs(180);
+/// Slots after the one that shows that a blockhash has passed, before a transaction with it is looked for the last time: some
+/// nodes judge blockhashes by blocks that nobody has confirmed, and do not tell of transactions in these.
+const UNSURE: u64 = 2;
+/// How long other endpoints are waited for when one says that a transaction has not landed.
+const OTHERS: Duration = Duration::from_secs(2);
 /// How long the log of a landed transaction is waited for.
 const LOG_WAIT: Duration = Duration::from_secs(15);
 /// Signatures remembered, so that two equal transactions are not taken for one.
@@ -57,6 +63,16 @@ pub struct Receipt {
 enum Attempt {
     Landed(u64, Option<TransactionError>),
     Expired,
+}
+
+/// What became of sending to all endpoints.
+enum Sent {
+    /// At least one took it.
+    Accepted,
+    /// None took it, but one may have: it did not answer, or not with sense.
+    Unclear,
+    /// No endpoint took it.
+    Refused(Error),
 }
 
 /// Signatures of this process's latest transactions.
@@ -104,70 +120,24 @@ impl Tessera {
     ) -> Result<Receipt, Error> {
         let mut keys: Vec<&Keypair> = vec![payer];
         keys.extend(signers.iter().filter(|key| key.pubkey() != payer.pubkey()));
-        let price = self.priority_fee(instructions).await?;
-        let limit = match self.config().compute_units {
-            ComputeUnits::Fixed(units) => units,
-            ComputeUnits::Auto => self.simulate(format, instructions, payer).await?,
+        let limit = async {
+            match self.config().compute_units {
+                ComputeUnits::Fixed(units) => Ok(units),
+                ComputeUnits::Auto => self.simulate(format, instructions, payer).await,
+            }
         };
+        let (price, limit) = futures_util::try_join!(self.priority_fee(instructions), limit)?;
         let compile = |blockhash| format.compile(instructions, &payer.pubkey(), limit, price, blockhash);
         let mut signature = Signature::default();
         for _ in 0..ATTEMPTS {
-            let (transaction, last_valid) = self.sign(&compile, &keys).await?;
+            let transaction = self.sign(&compile, &keys).await?;
             signature = transaction.signatures.first().copied().unwrap_or_default();
-            match self.land(&transaction, signature, last_valid).await? {
+            match self.land(transaction, signature).await? {
                 Attempt::Landed(slot, error) => return self.receipt(signature, slot, error).await,
                 Attempt::Expired => tracing::debug!(%signature, "transaction expired, signing anew"),
             }
         }
         Err(Error::Expired { attempts: ATTEMPTS, signature })
-    }
-
-    /// Micro-lamports per compute unit to offer.
-    async fn priority_fee(&self, instructions: &[Instruction]) -> Result<u64, Error> {
-        let (percentile, cap) = match self.config().priority_fee {
-            PriorityFee::None => return Ok(0),
-            PriorityFee::Fixed(price) => return Ok(price),
-            PriorityFee::Recent { percentile, cap } => (percentile, cap),
-        };
-        let mut written: Vec<Pubkey> = instructions
-            .iter()
-            .flat_map(|ix| &ix.accounts)
-            .filter(|meta| meta.is_writable)
-            .map(|meta| meta.pubkey)
-            .collect();
-        written.sort_unstable();
-        written.dedup();
-        // The most that the request takes.
-        written.truncate(128);
-        let written = &written;
-        let fees = self.rpc().call(|rpc| async move { rpc.get_recent_prioritization_fees(written).await }).await?;
-        Ok(percentile_of(fees.into_iter().map(|fee| fee.prioritization_fee).collect(), percentile).min(cap))
-    }
-
-    /// Runs a transaction without effect and returns the compute units to ask for.
-    async fn simulate(&self, format: Format, instructions: &[Instruction], payer: &Keypair) -> Result<u32, Error> {
-        let message = format.compile(instructions, &payer.pubkey(), MAX_UNITS, 0, Hash::default())?;
-        let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
-        let transaction = VersionedTransaction { signatures, message };
-        let commitment = self.config().commitment;
-        let answer = self.rpc().call(|rpc| {
-            let transaction = &transaction;
-            let config = RpcSimulateTransactionConfig {
-                sig_verify: false,
-                replace_recent_blockhash: true,
-                commitment: Some(commitment),
-                encoding: Some(UiTransactionEncoding::Base64),
-                ..RpcSimulateTransactionConfig::default()
-            };
-            async move { rpc.simulate_transaction_with_config(transaction, config).await }
-        });
-        let result = answer.await.map_err(refusal)?.value;
-        if let Some(error) = result.err {
-            return Err(failure::decode(&error.into(), &result.logs.unwrap_or_default()));
-        }
-        // State may change until it runs, and with it the work: bump seeds are found, vectors grow.
-        let used = result.units_consumed.unwrap_or(u64::from(MAX_UNITS));
-        Ok(u32::try_from(used + used / 5 + 5_000).unwrap_or(MAX_UNITS).min(MAX_UNITS))
     }
 
     /// Signs with a fresh blockhash. A transaction equal to an earlier one of this process waits for another blockhash:
@@ -176,18 +146,18 @@ impl Tessera {
         &self,
         compile: &impl Fn(Hash) -> Result<VersionedMessage, Error>,
         keys: &[&Keypair],
-    ) -> Result<(VersionedTransaction, u64), Error> {
+    ) -> Result<VersionedTransaction, Error> {
         let commitment = self.config().commitment;
         for _ in 0..150 {
             let answer =
                 self.rpc().call(|rpc| async move { rpc.get_latest_blockhash_with_commitment(commitment).await });
-            let (blockhash, last_valid) = answer.await?;
+            let (blockhash, _) = answer.await?;
             let transaction = VersionedTransaction::try_new(compile(blockhash)?, keys)
                 .map_err(|e| Error::Signing(format!("{e}; check that every signer's key was given")))?;
             let signature = transaction.signatures.first().copied().unwrap_or_default();
             let new = self.recent().lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(signature);
             if new {
-                return Ok((transaction, last_valid));
+                return Ok(transaction);
             }
             sleep(Duration::from_millis(200)).await;
         }
@@ -195,63 +165,93 @@ impl Tessera {
     }
 
     /// Sends until it has landed or can no longer land.
-    async fn land(
-        &self,
-        transaction: &VersionedTransaction,
-        signature: Signature,
-        last_valid: u64,
-    ) -> Result<Attempt, Error> {
+    async fn land(&self, transaction: VersionedTransaction, signature: Signature) -> Result<Attempt, Error> {
+        let blockhash = *transaction.message.recent_blockhash();
         let unknown = |source: Error| Error::Unknown { signature, source: Box::new(source) };
+        let transaction = Arc::new(transaction);
         let started = Instant::now();
         let (mut sent, mut pause) = (None::<Instant>, LOOK.0);
         loop {
             if sent.is_none_or(|at| at.elapsed() >= REBROADCAST) {
                 let first = sent.is_none();
-                let answer = self.broadcast(transaction).await;
                 sent = Some(Instant::now());
-                match answer {
-                    Ok(()) => {}
+                match self.broadcast(&transaction).await {
+                    Sent::Accepted => {}
                     // Whether it arrived is found out below.
-                    Err(error @ (Error::Unreachable { .. } | Error::Rpc { .. })) if !first || error.is_transient() => {
-                        tracing::debug!(%signature, %error, "sending failed");
-                    }
-                    Err(error) if first => {
-                        if let Some((slot, failed)) = self.status(signature, false).await.map_err(unknown)? {
-                            return Ok(Attempt::Landed(slot, failed));
-                        }
-                        return Err(refusal(error));
-                    }
-                    Err(error) => tracing::debug!(%signature, %error, "sending again was refused"),
+                    Sent::Unclear => tracing::debug!(%signature, "sending failed"),
+                    Sent::Refused(error) if first => return Err(refusal(error)),
+                    Sent::Refused(error) => tracing::debug!(%signature, %error, "sending again was refused"),
                 }
             }
-            if let Some((slot, error)) = self.status(signature, false).await.map_err(unknown)? {
+            if let Some((slot, error)) = self.status(signature).await.map_err(unknown)? {
+                self.rpc().saw(slot);
                 return Ok(Attempt::Landed(slot, error));
             }
-            let commitment = self.config().commitment;
-            let height = self.rpc().call(|rpc| async move { rpc.get_block_height_with_commitment(commitment).await });
-            if height.await.map_err(unknown)? > last_valid || started.elapsed() > ATTEMPT {
-                return self.expired(signature, started).await.map_err(unknown);
+            let valid = self.is_valid(&blockhash).await.map_err(unknown)?;
+            if !valid.value
+                && let Some(end) = self.expired(signature, valid.context.slot).await
+            {
+                return Ok(end);
+            }
+            if started.elapsed() > ATTEMPT {
+                let why =
+                    format!("neither landed nor expired within {} s: the cluster stands still", ATTEMPT.as_secs());
+                return Err(unknown(Error::Invalid(why)));
             }
             sleep(pause).await;
             pause = (pause * 2).min(LOOK.1);
         }
     }
 
-    /// The last look at a transaction whose blockhash has passed: it may have landed in the last moment.
-    async fn expired(&self, signature: Signature, started: Instant) -> Result<Attempt, Error> {
-        // Where heights do not tell, only time does: no cluster keeps a blockhash for longer than this.
-        if started.elapsed() < ATTEMPT {
-            sleep(LOOK.1).await;
-        }
-        let status = self.status(signature, true).await?;
-        Ok(status.map_or(Attempt::Expired, |(slot, error)| Attempt::Landed(slot, error)))
+    /// Whether transactions with a blockhash may still land, and as of which slot.
+    async fn is_valid(&self, blockhash: &Hash) -> Result<Response<bool>, Error> {
+        let params = json!([blockhash.to_string(), self.config().commitment]);
+        let answer = self.rpc().call(|rpc| {
+            let params = params.clone();
+            async move { rpc.send(RpcRequest::IsBlockhashValid, params).await }
+        });
+        answer.await
     }
 
-    async fn broadcast(&self, transaction: &VersionedTransaction) -> Result<(), Error> {
+    /// The last look at a transaction whose blockhash has passed by `slot`: it may have landed in the last moment. All endpoints
+    /// are asked, and only one that is past that slot is believed that it has not. `None` if it is not certain yet.
+    async fn expired(&self, signature: Signature, slot: u64) -> Option<Attempt> {
+        let commitment = self.config().commitment;
+        let mut answers = self.rpc().everywhere(move |rpc| async move {
+            match rpc.get_signature_statuses_with_history(&[signature]).await {
+                // It keeps no history; what is so recent it knows all the same.
+                Err(error) if matches!(error.kind(), ErrorKind::RpcError(RpcError::RpcResponseError { .. })) => {
+                    rpc.get_signature_statuses(&[signature]).await
+                }
+                answer => answer,
+            }
+        });
+        let (mut gone, mut give_up) = (false, Instant::now() + self.config().timeout);
+        while let Ok(Some((_, answer))) = timeout_at(give_up, answers.recv()).await {
+            let Ok(answer) = answer else { continue };
+            match answer.value.into_iter().next() {
+                Some(Some(status)) if status.satisfies_commitment(commitment) => {
+                    self.rpc().saw(status.slot);
+                    return Some(Attempt::Landed(status.slot, status.err));
+                }
+                Some(Some(_)) => return None,
+                Some(None) if answer.context.slot >= slot + UNSURE => {
+                    gone = true;
+                    give_up = give_up.min(Instant::now() + OTHERS);
+                }
+                _ => {}
+            }
+        }
+        gone.then_some(Attempt::Expired)
+    }
+
+    /// Sends to all endpoints. Done when one has taken it: the others go on.
+    async fn broadcast(&self, transaction: &Arc<VersionedTransaction>) -> Sent {
         // What can be refused was refused by the simulation; a second one would only cost time.
         let skip_preflight = self.config().compute_units == ComputeUnits::Auto;
         let level = self.config().commitment.commitment;
-        let sent = self.rpc().call(|rpc| {
+        let mut answers = self.rpc().everywhere(|rpc| {
+            let transaction = Arc::clone(transaction);
             let config = RpcSendTransactionConfig {
                 skip_preflight,
                 preflight_commitment: Some(level),
@@ -259,31 +259,32 @@ impl Tessera {
                 ..RpcSendTransactionConfig::default()
             };
             async move {
-                match rpc.send_transaction_with_config(transaction, config).await {
+                match rpc.send_transaction_with_config(&*transaction, config).await {
                     Err(error) if is_processed(&error) => Ok(()),
                     answer => answer.map(drop),
                 }
             }
         });
-        sent.await
+        let mut refused: Option<Failed> = None;
+        let mut unclear = false;
+        while let Some((_, answer)) = answers.recv().await {
+            match answer {
+                Ok(()) => return Sent::Accepted,
+                Err(failed) if failed.is_unclear => unclear = true,
+                // What a program refused says more than what an endpoint does not do.
+                Err(failed) if failed.error.get_transaction_error().is_some() => refused = Some(failed),
+                Err(failed) => refused = refused.or(Some(failed)),
+            }
+        }
+        // One that did not answer may have passed it on.
+        refused.filter(|_| !unclear).map_or(Sent::Unclear, |failed| Sent::Refused(failed.into()))
     }
 
     /// Slot and outcome of a transaction that has landed at the configured commitment.
-    async fn status(
-        &self,
-        signature: Signature,
-        search: bool,
-    ) -> Result<Option<(u64, Option<TransactionError>)>, Error> {
-        let signatures = [signature];
-        let answer = self.rpc().call(|rpc| async move {
-            if search {
-                rpc.get_signature_statuses_with_history(&signatures).await
-            } else {
-                rpc.get_signature_statuses(&signatures).await
-            }
-        });
+    async fn status(&self, signature: Signature) -> Result<Option<(u64, Option<TransactionError>)>, Error> {
+        let answer = self.rpc().call(|rpc| async move { rpc.get_signature_statuses(&[signature]).await });
         let status = answer.await?.value.into_iter().next().flatten();
-        let commitment: CommitmentConfig = self.config().commitment;
+        let commitment = self.config().commitment;
         Ok(status.filter(|status| status.satisfies_commitment(commitment)).map(|status| (status.slot, status.err)))
     }
 
@@ -331,24 +332,9 @@ fn refusal(error: Error) -> Error {
     }
 }
 
-/// The nearest-rank percentile; 0 of nothing.
-fn percentile_of(mut values: Vec<u64>, percentile: u8) -> u64 {
-    values.sort_unstable();
-    let rank = (values.len() * usize::from(percentile)).div_ceil(100).max(1);
-    values.get(rank - 1).copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_nearest_ranks() {
-        assert_eq!(percentile_of(vec![], 50), 0);
-        assert_eq!(percentile_of(vec![5, 1, 3, 2, 4], 50), 3);
-        assert_eq!(percentile_of(vec![5, 1, 3, 2, 4], 0), 1);
-        assert_eq!(percentile_of(vec![5, 1, 3, 2, 4], 100), 5);
-    }
 
     #[test]
     fn equal_signatures_are_noticed() {

@@ -1,16 +1,18 @@
 //! Following jobs and markets: notifications for speed, polling for certainty.
 //!
 //! A notification may be lost, repeated or late; so each only says that something may have happened, or carries
-//! what polling would find as well. What was delivered is remembered, so that every event arrives once. A lost
-//! connection is made again for as long as the stream lives.
+//! what polling would find as well. What was delivered is remembered, so that every event arrives once, and of which slot
+//! it was, so that nothing goes back in time. A lost connection is made again for as long as the stream lives; what
+//! happened in between is found by the poll that follows.
+
+mod follow;
 
 use std::{
     collections::{HashMap, HashSet},
-    future::Future,
     time::Duration,
 };
 
-use futures_util::{Stream, StreamExt, stream::BoxStream};
+use futures_util::{Stream, stream::BoxStream};
 use solana_pubkey::Pubkey;
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
 use solana_rpc_client_api::{
@@ -18,27 +20,21 @@ use solana_rpc_client_api::{
     response::{Response, RpcKeyedAccount, RpcLogsResponse},
 };
 use solana_signature::Signature;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    Decode, Error, ID, Job, JobFilter, Tessera, events, events::Recorded, history::Mention,
+    Decode, Event, ID, Job, JobFilter, Tessera, events, events::Recorded, history::Mention,
     read::program_accounts_config,
 };
+use follow::{Stop, Watch, follow};
 
-/// First and longest pause between two tries after a failure.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
-/// Longest wait for a connection and for a subscription.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Polls between two tries to get notifications.
-const POLLS_ALONE: u32 = 3;
 /// Slots that are read again, since endpoints may be behind each other.
 const OVERLAP: u64 = 150;
 /// Updates that wait for a slow reader.
 const QUEUE: usize = 64;
+/// An account that has been gone for so long is believed to be closed, even if no endpoint tells how.
+const GONE: Duration = Duration::from_secs(60);
 
 /// What happened to a job.
 #[derive(Clone, Debug)]
@@ -65,8 +61,16 @@ impl Tessera {
     /// as long as the stream lives.
     pub fn watch_job(&self, job: &Pubkey) -> impl Stream<Item = JobUpdate> + Send + Unpin + use<> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let watcher =
-            JobWatcher { tessera: self.clone(), address: *job, seen: HashMap::new(), from: 0, last: None, sender };
+        let watcher = JobWatcher {
+            tessera: self.clone(),
+            address: *job,
+            seen: HashMap::new(),
+            from: 0,
+            last: None,
+            told: false,
+            gone_since: None,
+            sender,
+        };
         tokio::spawn(follow(self.clone(), watcher));
         ReceiverStream::new(receiver)
     }
@@ -74,124 +78,10 @@ impl Tessera {
     /// Follows the jobs of a market. Never fails, as [`Self::watch_job`].
     pub fn watch_market(&self, market: &Pubkey) -> impl Stream<Item = MarketUpdate> + Send + Unpin + use<> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let watcher = MarketWatcher { tessera: self.clone(), market: *market, known: HashMap::new(), sender };
+        let watcher =
+            MarketWatcher { tessera: self.clone(), market: *market, known: HashMap::new(), polled: 0, sender };
         tokio::spawn(follow(self.clone(), watcher));
         ReceiverStream::new(receiver)
-    }
-}
-
-/// Why following stops or stumbles.
-enum Stop {
-    /// The last update was delivered.
-    Ended,
-    /// The receiver of the stream was dropped.
-    Dropped,
-    /// An endpoint does not answer.
-    Failed(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl<T> From<mpsc::error::SendError<T>> for Stop {
-    fn from(_: mpsc::error::SendError<T>) -> Self {
-        Self::Dropped
-    }
-}
-
-/// What differs between following a job and following a market.
-trait Watch: Send {
-    type Notice: Send;
-
-    /// Asks for notifications.
-    fn subscribe<'a>(
-        &self,
-        client: &'a PubsubClient,
-    ) -> impl Future<Output = Option<BoxStream<'a, Self::Notice>>> + Send;
-    /// Delivers what a notification carries. Returns whether to poll at once.
-    fn notice(&mut self, notice: Self::Notice) -> impl Future<Output = Result<bool, Stop>> + Send;
-    /// Delivers everything that has not been delivered.
-    fn poll(&mut self) -> impl Future<Output = Result<(), Stop>> + Send;
-    /// Resolves when nobody listens any more.
-    fn dropped(&self) -> impl Future<Output = ()> + Send;
-}
-
-async fn follow<W: Watch>(tessera: Tessera, mut watch: W) {
-    let mut pause = PAUSE.0;
-    loop {
-        let client = connect(&tessera).await;
-        let mut notices = match &client {
-            Some(client) => timeout(CONNECT, watch.subscribe(client)).await.ok().flatten(),
-            None => None,
-        };
-        let mut polls = 0;
-        while notices.is_some() || polls < POLLS_ALONE {
-            polls += 1;
-            let next = match watch.poll().await {
-                Ok(()) => {
-                    pause = PAUSE.0;
-                    Instant::now() + tessera.config().poll
-                }
-                Err(Stop::Ended | Stop::Dropped) => return,
-                Err(Stop::Failed(error)) => {
-                    tracing::debug!(%error, "cannot read, trying again");
-                    pause = (pause * 2).min(PAUSE.1);
-                    Instant::now() + pause
-                }
-            };
-            match wait(&mut watch, &mut notices, next).await {
-                Ok(()) => {}
-                Err(Stop::Ended | Stop::Dropped) => return,
-                Err(Stop::Failed(error)) => tracing::debug!(%error, "cannot read, trying again"),
-            }
-        }
-        sleep(pause).await;
-    }
-}
-
-/// Delivers notifications until it is time to poll. Without a subscription, or when it is lost, just waits.
-async fn wait<'a, W: Watch>(
-    watch: &mut W,
-    notices: &mut Option<BoxStream<'a, W::Notice>>,
-    next: Instant,
-) -> Result<(), Stop> {
-    loop {
-        let notice = async {
-            match notices {
-                Some(stream) => stream.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = sleep_until(next) => return Ok(()),
-            () = watch.dropped() => return Err(Stop::Dropped),
-            notice = notice => match notice {
-                Some(notice) => {
-                    if watch.notice(notice).await? {
-                        return Ok(());
-                    }
-                }
-                None => {
-                    *notices = None;
-                    return Ok(());
-                }
-            },
-        }
-    }
-}
-
-async fn connect(tessera: &Tessera) -> Option<PubsubClient> {
-    let url = tessera.config().websocket_url().ok()?;
-    match timeout(CONNECT, PubsubClient::new(url.as_str())).await {
-        Ok(Ok(client)) => Some(client),
-        Ok(Err(error)) => {
-            tracing::debug!(url, %error, "no WebSocket, polling");
-            None
-        }
-        Err(_) => None,
     }
 }
 
@@ -204,6 +94,10 @@ struct JobWatcher {
     from: u64,
     /// The account as last delivered.
     last: Option<Vec<u8>>,
+    /// Whether the event of its closing was delivered.
+    told: bool,
+    /// Since when the account is not to be seen any more.
+    gone_since: Option<Instant>,
     sender: mpsc::Sender<JobUpdate>,
 }
 
@@ -212,6 +106,7 @@ impl JobWatcher {
         let Mention { signature, slot } = mention;
         if self.seen.insert(signature, slot).is_none() {
             for event in events::from_logs(log).into_iter().filter(|event| event.job() == Some(self.address)) {
+                self.told |= matches!(event, Event::JobClosed(_));
                 self.sender.send(JobUpdate::Event(Recorded { signature, slot, event })).await?;
             }
         }
@@ -264,8 +159,11 @@ impl Watch for JobWatcher {
         }
         self.from = self.from.max(newest.saturating_sub(OVERLAP));
         let from = self.from;
-        // An endpoint that is behind may not know the job yet: it is closed only if it is known to have been there.
-        let closed = gone && (self.last.is_some() || !self.seen.is_empty());
+        // An endpoint that is behind may not know the job yet: it is closed only if it is known to have been there. And one may
+        // know less of what happened than of what is: the account may be gone for it before the event that tells why is there.
+        let gone = gone && (self.last.is_some() || !self.seen.is_empty());
+        self.gone_since = self.gone_since.or(Some(Instant::now())).filter(|_| gone);
+        let closed = gone && (self.told || self.gone_since.is_some_and(|since| since.elapsed() > GONE));
         self.seen.retain(|_, slot| *slot >= from);
         if closed {
             self.sender.send(JobUpdate::Closed).await?;
@@ -282,19 +180,28 @@ impl Watch for JobWatcher {
 struct MarketWatcher {
     tessera: Tessera,
     market: Pubkey,
-    /// The jobs as last delivered.
-    known: HashMap<Pubkey, Vec<u8>>,
+    /// The jobs as last delivered, and as of which slot.
+    known: HashMap<Pubkey, (u64, Vec<u8>)>,
+    /// Slot of the last poll: what is not known was not there then.
+    polled: u64,
     sender: mpsc::Sender<MarketUpdate>,
 }
 
 impl MarketWatcher {
-    async fn offer(&mut self, address: Pubkey, bytes: Vec<u8>) -> Result<(), Stop> {
-        if self.known.get(&address) == Some(&bytes) {
-            return Ok(());
+    /// Delivers a job as it is at the end of `slot`, unless that or something newer was delivered.
+    async fn offer(&mut self, slot: u64, address: Pubkey, bytes: Vec<u8>) -> Result<(), Stop> {
+        if let Some((known, old)) = self.known.get_mut(&address) {
+            if slot < *known {
+                return Ok(());
+            }
+            *known = slot;
+            if *old == bytes {
+                return Ok(());
+            }
         }
         match Job::decode(address, &bytes) {
             Ok(job) => {
-                self.known.insert(address, bytes);
+                self.known.insert(address, (slot, bytes));
                 self.sender.send(MarketUpdate::Job(job)).await?;
             }
             // It belongs to a later version of the program.
@@ -313,20 +220,27 @@ impl Watch for MarketWatcher {
     }
 
     async fn notice(&mut self, notice: Self::Notice) -> Result<bool, Stop> {
-        let account = notice.value;
+        let (slot, account) = (notice.context.slot, notice.value);
         let (Ok(address), Some(bytes)) = (account.pubkey.parse(), account.account.data.decode()) else {
             return Ok(true);
         };
-        self.offer(address, bytes).await?;
+        // A late one may be of a job that is gone.
+        if slot > self.polled || self.known.contains_key(&address) {
+            self.offer(slot, address, bytes).await?;
+        }
         Ok(false)
     }
 
     async fn poll(&mut self) -> Result<(), Stop> {
-        let found = self.tessera.program_accounts(JobFilter::All.filters(&self.market)).await?;
+        let (slot, found) = self.tessera.program_accounts(JobFilter::All.filters(&self.market)).await?;
+        self.polled = slot;
         let there: HashSet<Pubkey> = found.iter().map(|(address, _)| *address).collect();
-        let gone: Vec<Pubkey> = self.known.keys().filter(|address| !there.contains(address)).copied().collect();
+        let gone = |(address, (known, _)): (&Pubkey, &(u64, Vec<u8>))| {
+            (*known <= slot && !there.contains(address)).then_some(*address)
+        };
+        let gone: Vec<Pubkey> = self.known.iter().filter_map(gone).collect();
         for (address, bytes) in found {
-            self.offer(address, bytes).await?;
+            self.offer(slot, address, bytes).await?;
         }
         for address in gone {
             self.known.remove(&address);

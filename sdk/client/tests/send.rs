@@ -35,6 +35,8 @@ struct Node {
     /// Blockhashes given out so far, and how often each is given.
     blockhashes: u64,
     repeat: u64,
+    /// Until which height each may be used.
+    last_valid: HashMap<String, u64>,
     height: u64,
     simulation_fails: bool,
     /// Lamports of a transfer that simulations refuse.
@@ -52,6 +54,8 @@ struct Node {
 type Shared = Arc<Mutex<Node>>;
 
 const LIFE: u64 = 3;
+/// The slot in which everything lands.
+const SLOT: u64 = 7;
 
 fn custom_error() -> Value {
     json!({ "InstructionError": [1, { "Custom": 6000 }] })
@@ -67,7 +71,12 @@ fn failure_logs() -> Value {
 
 impl Node {
     fn answer(&mut self, method: &str, params: &Value) -> Result<Value, StatusCode> {
-        let context = json!({ "slot": self.height });
+        let search = params[1]["searchTransactionHistory"].as_bool().unwrap_or(false);
+        if search {
+            // The last look is believed if it is later than that at the blockhash.
+            self.height += 2;
+        }
+        let context = json!({ "slot": SLOT + self.height });
         let with_context = |value: Value| json!({ "context": context, "value": value });
         Ok(match method {
             "getLatestBlockhash" => {
@@ -75,9 +84,9 @@ impl Node {
                 let number = self.blockhashes / self.repeat.max(1);
                 let mut bytes = [0; 32];
                 bytes[..8].copy_from_slice(&number.to_le_bytes());
-                with_context(
-                    json!({ "blockhash": bs58::encode(bytes).into_string(), "lastValidBlockHeight": self.height + LIFE }),
-                )
+                let (blockhash, last_valid) = (bs58::encode(bytes).into_string(), self.height + LIFE);
+                self.last_valid.insert(blockhash.clone(), last_valid);
+                with_context(json!({ "blockhash": blockhash, "lastValidBlockHeight": last_valid }))
             }
             "getMultipleAccounts" => {
                 let feature = json!({
@@ -115,14 +124,14 @@ impl Node {
                 }
                 json!(signature)
             }
-            "getBlockHeight" => {
+            "getRecentPrioritizationFees" => json!([]),
+            "isBlockhashValid" => {
                 self.height += 1;
-                json!(self.height)
+                with_context(json!(self.height <= self.last_valid[params[0].as_str().unwrap()]))
             }
             "getSignatureStatuses" => {
-                let search = params[1]["searchTransactionHistory"].as_bool().unwrap_or(false);
                 let signature = params[0][0].as_str().unwrap();
-                let status = |err: Value| json!({ "slot": 7, "confirmations": 1, "err": err, "status": { "Ok": null }, "confirmationStatus": "confirmed" });
+                let status = |err: Value| json!({ "slot": SLOT, "confirmations": 1, "err": err, "status": { "Ok": null }, "confirmationStatus": "confirmed" });
                 let value = match self.landed.get(signature) {
                     Some(Fate::Land | Fate::LoseAnswer) => status(Value::Null),
                     Some(Fate::LandLate) if search => status(Value::Null),
@@ -144,7 +153,7 @@ impl Node {
                     json!([format!("Program {ID} invoke [1]"), format!("Program {ID} success")])
                 };
                 json!({
-                    "slot": 7,
+                    "slot": SLOT,
                     "blockTime": null,
                     "transaction": ["AA==", "base64"],
                     "meta": {
@@ -199,7 +208,7 @@ fn fates(fates: &[Fate]) -> Node {
 async fn a_transaction_that_lands_is_reported() {
     let (receipt, _) = send_one(fates(&[Fate::Land])).await;
     let receipt = receipt.unwrap();
-    assert_eq!((receipt.slot, receipt.compute_units, receipt.fee, receipt.logs.len()), (7, 777, 5000, 2));
+    assert_eq!((receipt.slot, receipt.compute_units, receipt.fee, receipt.logs.len()), (SLOT, 777, 5000, 2));
 }
 
 #[tokio::test]

@@ -11,13 +11,19 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
-use tessera_sdk::{Config, Event, ID, JobUpdate, Tessera, accounts, program_events::JobCancelled};
+use tessera_sdk::{
+    Config, Event, ID, JobUpdate, Tessera, accounts,
+    program_events::{JobCancelled, JobClosed},
+};
 use tokio::{net::TcpListener, time::timeout};
 
 const JOB: Pubkey = Pubkey::new_from_array([5; 32]);
 const FOREIGN: Pubkey = Pubkey::new_from_array([6; 32]);
 /// Transactions before the job account is closed.
 const LIFE: u64 = 12;
+
+/// So many looks after it has happened, a transaction is known.
+const LAG: u64 = 2;
 
 /// A node on which every look at the account makes another transaction happen.
 #[derive(Default)]
@@ -41,8 +47,18 @@ fn number(signature: &str) -> u64 {
 /// address of any job into a transaction.
 fn log(number: u64) -> Value {
     let data = |job: Pubkey, number: u64| {
-        let mut event = JobCancelled::DISCRIMINATOR.to_vec();
-        JobCancelled { job, deadline: i64::try_from(number).unwrap() }.serialize(&mut event).unwrap();
+        let mut event;
+        if number == LIFE {
+            event = JobClosed::DISCRIMINATOR.to_vec();
+            let (deposited, paid, treasury, burned, refunded, surplus) = (number, 0, 0, 0, number, 0);
+            let (audit_reserve, audits_paid) = (0, 0);
+            let closed =
+                JobClosed { job, deposited, paid, treasury, burned, audit_reserve, audits_paid, refunded, surplus };
+            closed.serialize(&mut event).unwrap();
+        } else {
+            event = JobCancelled::DISCRIMINATOR.to_vec();
+            JobCancelled { job, deadline: i64::try_from(number).unwrap() }.serialize(&mut event).unwrap();
+        }
         format!("Program data: {}", BASE64_STANDARD.encode(event))
     };
     json!([
@@ -70,7 +86,8 @@ impl Node {
         if self.requests.is_multiple_of(5) {
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
-        let transactions = self.looks.min(LIFE);
+        // The last of them are known later than what they did.
+        let transactions = self.looks.saturating_sub(LAG).min(LIFE);
         Ok(match method {
             "getMultipleAccounts" => {
                 self.looks += 1;
@@ -106,7 +123,7 @@ async fn every_event_comes_once_and_in_order_until_the_job_is_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = Config::new(format!("http://{}", listener.local_addr().unwrap()));
     // A port that nobody listens on.
-    config.ws_url = Some("ws://127.0.0.1:1".into());
+    config.ws_urls = vec!["ws://127.0.0.1:1".into()];
     config.patience = Duration::from_millis(1);
     config.poll = Duration::from_millis(10);
     let router = Router::new().route("/", post(rpc)).with_state(Arc::<Mutex<Node>>::default());
@@ -121,6 +138,7 @@ async fn every_event_comes_once_and_in_order_until_the_job_is_closed() {
         match update {
             JobUpdate::Event(recorded) => match &recorded.event {
                 Event::JobCancelled(event) => events.push(u64::try_from(event.deadline).unwrap()),
+                Event::JobClosed(event) => events.push(event.deposited),
                 other => panic!("{}", other.name()),
             },
             JobUpdate::Job(job) => states.push(job.number),

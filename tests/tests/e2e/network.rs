@@ -229,7 +229,7 @@ impl Network {
     /// A connection for looking at the chain.
     pub async fn connect(&self) -> Tessera {
         let mut config = Config::new(self.env("TESSERA_URL"));
-        config.ws_url = Some(self.env("TESSERA_WS").to_owned());
+        config.ws_urls = vec![self.env("TESSERA_WS").to_owned()];
         Tessera::connect(config).await.unwrap()
     }
 }

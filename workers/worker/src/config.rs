@@ -8,6 +8,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
+use tessera_sdk::PriorityFee;
 
 pub use settings::{
     Backend, Cluster, Config, Data, ExecutorSettings, Provider, WorkSettings, default_path, operator_keypair,
@@ -66,18 +67,21 @@ impl Config {
     pub fn cluster(&self) -> tessera_sdk::Config {
         let mut config = tessera_sdk::Config::new(self.cluster.rpc.first().cloned().unwrap_or_default());
         config.rpc_urls.clone_from(&self.cluster.rpc);
-        config.ws_url.clone_from(&self.cluster.websocket);
-        if self.cluster.priority_fee > 0 {
-            config.priority_fee = tessera_sdk::PriorityFee::Fixed(self.cluster.priority_fee);
-        }
+        config.ws_urls.clone_from(&self.cluster.websocket);
+        config.max_lag = self.cluster.max_lag_slots;
+        config.priority_fee = match self.cluster.priority_fee {
+            Some(0) => PriorityFee::None,
+            Some(price) => PriorityFee::Fixed(price),
+            None => PriorityFee::auto(Some(self.cluster.priority_fee_cap)),
+        };
         config
     }
 
     /// The same for what must not be late: it outbids most of what others pay.
     #[must_use]
     pub fn urgent_cluster(&self) -> tessera_sdk::Config {
-        let cap = self.cluster.priority_fee.saturating_mul(10).max(URGENT_FEE);
-        let priority_fee = tessera_sdk::PriorityFee::Recent { percentile: 95, cap };
+        let usual = self.cluster.priority_fee.unwrap_or(self.cluster.priority_fee_cap);
+        let priority_fee = PriorityFee::Recent { percentile: 95, cap: usual.saturating_mul(10).max(URGENT_FEE) };
         tessera_sdk::Config { priority_fee, ..self.cluster() }
     }
 

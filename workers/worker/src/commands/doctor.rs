@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use solana_signer::Signer;
 use tessera_executor::Finding;
-use tessera_sdk::{JobFilter, StoreClient, Tessera, accounts};
+use tessera_sdk::{EndpointHealth, EndpointKind, JobFilter, Standing, StoreClient, Tessera, accounts};
 
 use super::amount;
 use crate::{
@@ -183,7 +183,8 @@ async fn chain_checks(checks: &mut Checks, config: &Config) {
             );
         }
     };
-    checks.ok("rpc", format!("{}, {} ms", config.cluster.rpc.join(", "), start.elapsed().as_millis()));
+    checks.ok("rpc", format!("the cluster answers within {} ms", start.elapsed().as_millis()));
+    tessera.check_endpoints().await.iter().for_each(|endpoint| endpoint_check(checks, endpoint));
     match tessera.clock().await {
         Ok(chain) => clock_check(checks, chain.time, report::unix_now()),
         Err(e) => checks.missing("clock", e.to_string(), "check cluster.rpc"),
@@ -213,6 +214,30 @@ async fn chain_checks(checks: &mut Checks, config: &Config) {
         Err(e) => checks.missing("provider", e.to_string(), "check cluster.rpc"),
     }
     store_checks(checks, config, &tessera).await;
+}
+
+/// One endpoint that answers is enough; what is wrong with others is worth a warning.
+fn endpoint_check(checks: &mut Checks, endpoint: &EndpointHealth) {
+    let (name, without) = match endpoint.kind {
+        EndpointKind::Rpc => ("endpoint", "others are asked meanwhile"),
+        EndpointKind::WebSocket => {
+            ("notifications", "without them news come late: leases are found by asking now and then")
+        }
+    };
+    let setting = match endpoint.kind {
+        EndpointKind::Rpc => "cluster.rpc",
+        EndpointKind::WebSocket => "cluster.websocket",
+    };
+    let remedy = match endpoint.standing {
+        Standing::Untried | Standing::Ready => return checks.ok(name, endpoint.to_string()),
+        Standing::Failing => format!("check {setting} and the network; {without}"),
+        Standing::Limited => format!("use one that takes more requests, or add another to {setting}"),
+        Standing::Behind => format!("add another to {setting} if it does not catch up"),
+        Standing::Refusing => format!("check the key in its address in {setting}"),
+        Standing::Nonsense => format!("check that {setting} names endpoints of Solana's RPC"),
+        Standing::OtherCluster => format!("name endpoints of one cluster in {setting}"),
+    };
+    checks.warn(name, endpoint.to_string(), remedy);
 }
 
 fn clock_check(checks: &mut Checks, chain: i64, here: i64) {

@@ -119,6 +119,9 @@ fn show(status: &Status) {
             if counts.flawed > 0 {
                 println!("            {} times others in the same leases withheld outputs, see the log", counts.flawed);
             }
+            for endpoint in worker.endpoints.iter().filter(|endpoint| !endpoint.is_ready()) {
+                println!("endpoint    {endpoint}");
+            }
             for lease in &worker.leases {
                 println!(
                     "  {:<10} {:<7} {}/{}  {}",

@@ -29,16 +29,23 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// JSON-RPC endpoints, best first.
+    /// JSON-RPC endpoints, best first: the first one that is well is asked, and transactions go to all.
     pub rpc: Vec<String>,
-    /// WebSocket endpoint; derived from the first of `rpc` where it is not given.
-    pub websocket: Option<String>,
+    /// WebSocket endpoints, best first; one is derived from each of `rpc` where none is given.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub websocket: Vec<String>,
+    /// An endpoint that is behind the furthest by more than so many slots is not asked until it has caught up.
+    #[serde(default = "max_lag")]
+    pub max_lag_slots: u64,
     /// The market.
     #[serde(deserialize_with = "parsed")]
     pub market: Pubkey,
-    /// Paid on top of the base fee, in micro-lamports per compute unit.
-    #[serde(default)]
-    pub priority_fee: u64,
+    /// Paid on top of the base fee, in micro-lamports per compute unit; `None`: what others paid lately.
+    #[serde(default, deserialize_with = "fee")]
+    pub priority_fee: Option<u64>,
+    /// Most of what others paid lately that is paid too, in micro-lamports per compute unit.
+    #[serde(default = "fee_cap")]
+    pub priority_fee_cap: u64,
     /// How often leases in hand are looked at when nothing else happens.
     #[serde(default = "two_seconds")]
     pub poll_seconds: f64,
@@ -160,6 +167,43 @@ impl Default for Data {
 fn parsed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Pubkey, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map_err(|_| serde::de::Error::custom(format!("expected a public key in base 58, found {text:?}")))
+}
+
+/// A text, or a list of texts.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a URL or a list of URLs")]
+    enum Urls {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Urls::deserialize(from)? {
+        Urls::One(url) => vec![url],
+        Urls::Several(urls) => urls,
+    })
+}
+
+/// A number, or "auto".
+fn fee<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a number or \"auto\"")]
+    enum Fee {
+        Fixed(u64),
+        Auto(String),
+    }
+    match Fee::deserialize(from)? {
+        Fee::Fixed(fee) => Ok(Some(fee)),
+        Fee::Auto(auto) if auto == "auto" => Ok(None),
+        Fee::Auto(other) => Err(serde::de::Error::custom(format!("expected a number or \"auto\", found {other:?}"))),
+    }
+}
+
+const fn max_lag() -> u64 {
+    25
+}
+
+const fn fee_cap() -> u64 {
+    100_000
 }
 
 const fn two_seconds() -> f64 {

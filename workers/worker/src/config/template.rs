@@ -30,13 +30,18 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
         r#"# Configuration of tessera-worker. Lines that begin with # show the defaults.
 
 [cluster]
-# JSON-RPC endpoints, best first; the next one is used when one fails.
+# JSON-RPC endpoints, best first: the first one that is well is asked, the next one when it fails, hangs, lags or wants fewer
+# requests; transactions go to all. Two of different providers are better than one.
 rpc = {rpc}
-# WebSocket endpoint; derived from the first RPC endpoint as the solana tools do.
-# websocket = "ws://127.0.0.1:8900"
+# WebSocket endpoints, best first; one is derived from each RPC endpoint as the solana tools do.
+# websocket = ["ws://127.0.0.1:8900"]
+# An endpoint that is behind the furthest by more slots than this is not asked until it has caught up.
+# max_lag_slots = 25
 market = "{market}"
-# Paid on top of the base fee, in micro-lamports per compute unit.
-# priority_fee = 0
+# Paid on top of the base fee, in micro-lamports per compute unit: a number, or "auto" for what others paid lately, but never
+# more than the cap.
+# priority_fee = "auto"
+# priority_fee_cap = 100000
 # How often leases in hand are looked at when nothing else happens.
 # poll_seconds = 2.0
 

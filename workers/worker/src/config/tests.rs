@@ -39,7 +39,25 @@ fn settings_shown_as_comments_can_be_turned_on() {
         })
         .collect();
     assert!(on.contains("\nprefetch = 1\n"));
-    assert_eq!(Config::parse(&on).unwrap().cluster.websocket.as_deref(), Some("ws://127.0.0.1:8900"));
+    let cluster = Config::parse(&on).unwrap().cluster;
+    assert_eq!(cluster.websocket, ["ws://127.0.0.1:8900"]);
+    let off = Config::parse(&text()).unwrap().cluster;
+    assert_eq!((cluster.priority_fee, off.priority_fee), (None, None));
+    assert_eq!((cluster.priority_fee_cap, cluster.max_lag_slots), (off.priority_fee_cap, off.max_lag_slots));
+    assert_eq!(Config::parse(&on).unwrap().cluster().priority_fee, PriorityFee::AUTO);
+}
+
+#[test]
+fn endpoints_and_fees_are_set_in_several_ways() {
+    let with = |line: &str| Config::parse(&text().replace("[provider]", &format!("{line}\n[provider]")));
+    let cluster = |line: &str| with(line).unwrap().cluster();
+    assert_eq!(cluster("websocket = \"ws://a\"").ws_urls, ["ws://a"]);
+    assert_eq!(cluster("websocket = [\"ws://a\", \"ws://b\"]").ws_urls, ["ws://a", "ws://b"]);
+    assert_eq!(cluster("priority_fee = 0").priority_fee, PriorityFee::None);
+    assert_eq!(cluster("priority_fee = 7").priority_fee, PriorityFee::Fixed(7));
+    assert_eq!(cluster("priority_fee_cap = 9").priority_fee, PriorityFee::auto(Some(9)));
+    assert_eq!(cluster("max_lag_slots = 3").max_lag, 3);
+    assert!(format!("{:#}", with("priority_fee = \"much\"").unwrap_err()).contains("auto"));
 }
 
 #[test]

@@ -331,7 +331,8 @@ impl Engine {
 
     fn report(&mut self) {
         let entries = self.slots.values().map(|slot| &slot.entry);
-        self.reporter.report(entries, &self.counts, self.jobs.counts(), &self.context.standing(), self.mood);
+        let (context, counts) = (&self.context, &self.counts);
+        self.reporter.report(entries, counts, self.jobs.counts(), &context.standing(), self.mood, &context.tessera);
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tessera_protocol::{chance::Chance, reputation::Reputation, verdict::Kind};
+use tessera_sdk::{EndpointHealth, Tessera};
 use tokio::time::Instant;
 
 use super::context::Standing;
@@ -120,6 +121,9 @@ pub struct Report {
     pub leases: Vec<LeaseReport>,
     /// What has come of others since the start.
     pub counts: Counts,
+    /// The endpoints of the cluster.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointHealth>,
 }
 
 /// Writes reports.
@@ -143,6 +147,7 @@ impl Reporter {
         jobs: (usize, usize),
         standing: &Standing,
         mood: Mood,
+        tessera: &Tessera,
     ) {
         if Instant::now() < self.after {
             return;
@@ -160,6 +165,7 @@ impl Reporter {
             reputation: ReputationReport::new(&standing.reputation, unix_now()),
             leases,
             counts: *counts,
+            endpoints: tessera.endpoints(),
         };
         // Written aside and renamed, so that a reader never sees half of it; it need not survive a power cut.
         let staged = self.file.with_extension("new");
