@@ -5,6 +5,10 @@ mod children;
 mod commands;
 mod folder;
 mod here;
+mod jobfile;
+mod keys;
+mod limits;
+mod money;
 mod network;
 mod options;
 mod output;
@@ -14,13 +18,15 @@ mod posting;
 mod progress;
 mod views;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 use commands::{
-    demo, denoise, estimate, job, localnet, market, module, provider, render, run, simulate, store, verify,
+    demo, denoise, estimate, job, localnet, market, module, provider, reclaim, render, run, shell, simulate, store,
+    verify, wallet,
 };
 use options::Options;
 
@@ -57,6 +63,10 @@ enum Command {
     /// Look after jobs
     #[command(subcommand)]
     Job(job::Command),
+    /// Show what a wallet holds, in jobs and besides, and what of it can be had back
+    Wallet(wallet::Args),
+    /// Get back everything that is due to the wallet: settles, expires, advances and closes what can be
+    Reclaim(reclaim::Args),
     /// Look at providers
     #[command(subcommand)]
     Provider(provider::Command),
@@ -67,6 +77,10 @@ enum Command {
     Simulate(simulate::Args),
     /// Show the whole network at work: node, store, workers, a rendering that is paid for, and the ledger of it
     Demo(demo::Args),
+    /// Print what makes a shell complete this command: `tessera completions bash > /etc/bash_completion.d/tessera`
+    Completions { shell: Shell },
+    /// Write man pages of this command into a folder, such as ~/.local/share/man/man1
+    Man { dir: PathBuf },
     /// Runs a command and ends it when standard input closes
     #[command(hide = true, name = children::SUPERVISE)]
     Supervise {
@@ -76,7 +90,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match jobfile::expand(std::env::args_os().collect(), &Cli::command()) {
+        Ok(args) => Cli::parse_from(args),
+        Err(error) => return fail(&error),
+    };
     if let Command::Supervise { command } = &cli.command {
         return children::supervise(command).unwrap_or_else(|error| fail(&error));
     }
@@ -100,10 +117,14 @@ fn main() -> ExitCode {
             Command::Estimate(args) => estimate::run(options, args).await,
             Command::Verify(args) => verify::run(options, args).await,
             Command::Job(command) => job::run(options, command).await,
+            Command::Wallet(args) => wallet::run(options, args).await,
+            Command::Reclaim(args) => reclaim::run(options, args).await,
             Command::Provider(command) => provider::run(options, command).await,
             Command::Store(command) => store::run(options, command).await,
             Command::Simulate(args) => simulate::run(options, &args),
             Command::Demo(args) => demo::run(options, args).await,
+            Command::Completions { shell } => shell::completions(Cli::command(), shell),
+            Command::Man { dir } => shell::man(Cli::command(), &dir),
             Command::Supervise { .. } => Ok(()),
         }
     });
@@ -128,7 +149,6 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -165,6 +185,50 @@ mod tests {
             ("tessera module check", "FILE"),
         ] {
             let error = parse(line).map(drop).unwrap_err().to_string();
+            assert!(error.contains(word), "{line} should speak of {word}: {error}");
+        }
+    }
+
+    #[test]
+    fn shells_complete_every_command_and_each_has_a_man_page() {
+        let dir = tempfile::TempDir::new().unwrap();
+        shell::man(Cli::command(), dir.path()).unwrap();
+        for command in ["", "-wallet", "-reclaim", "-job-watch", "-render"] {
+            let page = std::fs::read_to_string(dir.path().join(format!("tessera{command}.1"))).unwrap();
+            assert!(page.contains("SYNOPSIS"), "{command}: {page}");
+        }
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Cli::command(), "tessera", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.contains("reclaim") && script.contains("raise-to"), "{shell}");
+        }
+    }
+
+    #[test]
+    fn clients_look_after_their_money() {
+        let job = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        for line in [
+            "tessera wallet",
+            &format!("tessera wallet {job} --json"),
+            "tessera reclaim --dry-run",
+            "tessera reclaim --yes --limits limits.toml",
+            &format!("tessera job raise {job} --price 0.5"),
+            &format!("tessera job raise {job} --deadline-seconds 600 --max-spend 3 --yes"),
+            &format!("tessera job watch {job} --raise-to 2 --every 60 --raise-by 0.1"),
+            &format!("tessera job cancel {job} --wait"),
+            "tessera run plan.toml --out dir --price 1 --max-spend 5",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        for (line, word) in [
+            (format!("tessera job raise {job}"), "--price"),
+            (format!("tessera job watch {job} --raise-to 2"), "--every"),
+            (format!("tessera job watch {job} --every 20"), "--raise-to"),
+            ("tessera reclaim --dry-run --yes".to_owned(), "cannot be used with"),
+        ] {
+            let error = parse(&line).map(drop).unwrap_err().to_string();
             assert!(error.contains(word), "{line} should speak of {word}: {error}");
         }
     }

@@ -2,11 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
-use solana_keypair::{Keypair, read_keypair_file};
+use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_sdk::{Account, Config, PriorityFee, Tessera, accounts};
+
+use crate::{keys::KeySource, limits::Limits};
 
 /// Options that every command takes.
 #[derive(Args, Debug)]
@@ -18,9 +20,10 @@ pub struct Options {
     /// WebSocket endpoint; several, best first, are separated by commas [default: derived from each --url]
     #[arg(long, global = true, value_name = "URL", env = "TESSERA_WS", value_delimiter = ',')]
     ws: Vec<String>,
-    /// Key file of the wallet that signs and pays
-    #[arg(short, long, global = true, value_name = "FILE", env = "TESSERA_KEYPAIR")]
-    keypair: Option<PathBuf>,
+    /// Key of the wallet that signs and pays: a file, stdin: or -, or prompt: for a seed phrase (prompt://?key=0/0 for
+    /// another key of it), as in the solana command line
+    #[arg(short, long, global = true, value_name = "KEY", env = "TESSERA_KEYPAIR")]
+    keypair: Option<KeySource>,
     /// Configuration file of the solana command line [default: ~/.config/solana/cli/config.yml]
     #[arg(short = 'C', long, global = true, value_name = "FILE", env = "TESSERA_CONFIG")]
     config: Option<PathBuf>,
@@ -36,6 +39,9 @@ pub struct Options {
     /// Most micro-lamports per compute unit that `--priority-fee auto` offers [default: 100000]
     #[arg(long, global = true, value_name = "PRICE", env = "TESSERA_PRIORITY_FEE_CAP")]
     priority_fee_cap: Option<u64>,
+    /// File with limits on what this client may spend [default: ~/.config/tessera/client.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "TESSERA_LIMITS")]
+    limits: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -114,19 +120,21 @@ impl Options {
 
     /// The wallet's key.
     pub fn wallet(&self) -> Result<Keypair> {
-        let path = match &self.keypair {
-            Some(path) => path.clone(),
+        let source = match &self.keypair {
+            Some(source) => source.clone(),
             None => match self.solana_config()?.and_then(|(_, path)| path) {
-                Some(path) => path,
+                Some(path) => path.to_string_lossy().parse()?,
                 None => std::env::home_dir()
-                    .map(|home| home.join(".config/solana/id.json"))
+                    .map(|home| KeySource::File(home.join(".config/solana/id.json")))
                     .context("there is no home directory to look for a key in; give --keypair")?,
             },
         };
-        if !path.exists() {
-            bail!("there is no key file {}; give --keypair or make one with `solana-keygen new`", path.display());
-        }
-        read_keypair_file(&path).map_err(|e| anyhow!("{} is no key file: {e}", path.display()))
+        source.read().with_context(|| format!("cannot get the wallet's key from {source}"))
+    }
+
+    /// What may be spent.
+    pub fn limits(&self) -> Result<Limits> {
+        Limits::load(self.limits.as_deref())
     }
 
     /// The market's address.
@@ -174,7 +182,7 @@ mod tests {
         let error = parse(&["-C", "/nowhere/config.yml"]).rpc_config().unwrap_err();
         assert!(error.to_string().contains("/nowhere/config.yml"));
         let error = parse(&["-k", "/nowhere/id.json"]).wallet().unwrap_err();
-        assert!(error.to_string().contains("solana-keygen"));
+        assert!(format!("{error:#}").contains("solana-keygen"));
         assert!(parse(&[]).market_address().unwrap_err().to_string().contains("--market"));
     }
 }

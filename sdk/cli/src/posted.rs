@@ -81,10 +81,11 @@ pub async fn post(
         unit_gas: spec.unit_gas,
         store: deal.terms.store_url.clone(),
     };
+    let recorded = deal.spend()?;
     // Before the money moves, so that it never moves twice.
     folder.keep(NOTE, &note)?;
     let posted = tessera.post_job(wallet, &deal.market, spec, blobs, deal.terms).await;
-    let posted = posted.context("cannot post the job")?;
+    let posted = posted.map_err(|error| recorded.failed(error)).context("cannot post the job")?;
     note.job = Some(posted.job.to_string());
     folder.keep(NOTE, &note)?;
     Ok(posted)

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write as _},
+    path::PathBuf,
     thread,
     time::Duration,
 };
@@ -17,7 +18,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::options::Options;
+use crate::{
+    limits::{Limits, Recorded, Spend},
+    options::Options,
+};
 
 /// How long the last replicas may take to be paid after the outputs are there and nothing can be demanded any more.
 const LAST_PAY: Duration = Duration::from_secs(90);
@@ -37,9 +41,15 @@ pub struct Offer {
     /// Tokens that one replica of one unit pays
     #[arg(long, value_name = "TOKENS")]
     price: Option<String>,
+    /// Most tokens that one job may put into its escrow; limits that stand in the file of --limits hold too
+    #[arg(long, value_name = "TOKENS")]
+    max_spend: Option<String>,
     /// URL of the store; providers must reach it under the same address
     #[arg(long, value_name = "URL", env = "TESSERA_STORE")]
     pub store: Option<String>,
+    /// File with options of this command by their names, such as `price = "0.01"`; what stands on the command line counts more
+    #[arg(long = "job", id = "job", value_name = "FILE")]
+    _job: Option<PathBuf>,
 }
 
 /// What is offered to providers besides the price.
@@ -88,6 +98,8 @@ pub struct Quote {
     pub decimals: u8,
     /// In base units.
     pub price: u64,
+    /// What may be spent.
+    limits: Limits,
 }
 
 /// An offer for a job of known size in a market.
@@ -102,6 +114,9 @@ pub struct Deal {
     pub escrow: Escrow,
     /// All of it.
     pub deposit: u64,
+    mint: Pubkey,
+    limits: Limits,
+    most: Option<u64>,
 }
 
 impl Terms {
@@ -140,16 +155,18 @@ impl Offer {
         self.store()?;
         let market = options.market(tessera).await?;
         let decimals = tessera.mint(&market.mint).await?.decimals;
-        Ok(Quote { market, decimals, price: base_units(price, decimals)? })
+        Ok(Quote { market, decimals, price: base_units(price, decimals)?, limits: options.limits()? })
     }
 
     /// The offer for a job of `units`.
     pub fn at(&self, quote: &Quote, units: u64) -> Result<Deal> {
-        let Quote { market, decimals, price } = quote;
+        let Quote { market, decimals, price, limits } = quote;
         let terms = self.terms.of(units, *price, *decimals, self.store()?)?;
         let escrow = terms.escrow(units, market).and_then(|escrow| Some((escrow, escrow.total()?)));
         let (escrow, deposit) = escrow.context(TOO_MUCH)?;
-        Ok(Deal { market: market.address, decimals: *decimals, terms, escrow, deposit })
+        let most = self.max_spend.as_deref().map(|text| base_units(text, *decimals)).transpose()?;
+        let (market, mint) = (market.address, market.mint);
+        Ok(Deal { market, decimals: *decimals, terms, escrow, deposit, mint, limits: limits.clone(), most })
     }
 
     /// The offer for a job of `units` in the market of the options.
@@ -159,6 +176,13 @@ impl Offer {
 }
 
 impl Deal {
+    /// Puts what the job costs on record, if limits allow it.
+    pub fn spend(&self) -> Result<Recorded> {
+        let Self { mint, decimals, deposit, most, .. } = self;
+        let spend = Spend { mint, decimals: *decimals, amount: *deposit, of_job: 0, most: *most };
+        self.limits.spend(&spend)
+    }
+
     /// What the job costs, in words.
     pub fn cost(&self, units: u64) -> String {
         let JobTerms { price_per_unit, replicas, .. } = self.terms;
@@ -190,7 +214,7 @@ pub async fn confirm(question: &str) -> Result<()> {
     });
     let text = answered.await.context("nobody answered")?.context("cannot read the answer")?;
     if !matches!(text.trim(), "y" | "Y" | "yes") {
-        bail!("nothing was posted and nothing paid; answer y, or give --yes, to post");
+        bail!("nothing was sent and nothing paid; answer y, or give --yes, to go on");
     }
     Ok(())
 }

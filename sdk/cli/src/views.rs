@@ -183,7 +183,7 @@ impl JobView {
 }
 
 /// Where a job stands, in a word.
-fn state(job: &Job) -> &'static str {
+pub fn state(job: &Job) -> &'static str {
     if job.is_complete() {
         "complete"
     } else if job.is_open() {

@@ -8,7 +8,7 @@ use spl_token_interface::state::{Account as TokenAccount, Mint};
 use tessera_protocol::slot_hashes::{self, Lookup};
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, Tessera};
+use crate::{Error, Tessera, read::CHUNK};
 
 /// How long an airdrop is waited for, and how often it is looked for.
 const AIRDROP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(250));
@@ -41,6 +41,23 @@ impl Tessera {
     /// If no endpoint answers.
     pub async fn balance(&self, address: &Pubkey) -> Result<u64, Error> {
         self.rpc().call(|rpc| async move { rpc.get_balance(address).await }).await
+    }
+
+    /// Lamports of several accounts, in the order asked for.
+    ///
+    /// # Errors
+    /// If no endpoint answers.
+    pub async fn lamports(&self, addresses: &[Pubkey]) -> Result<Vec<u64>, Error> {
+        let mut lamports = Vec::with_capacity(addresses.len());
+        let commitment = self.config().commitment;
+        for chunk in addresses.chunks(CHUNK) {
+            let answer = self
+                .rpc()
+                .call(|rpc| async move { rpc.get_multiple_accounts_with_commitment(chunk, commitment).await });
+            lamports
+                .extend(answer.await?.value.iter().map(|account| account.as_ref().map_or(0, |found| found.lamports)));
+        }
+        Ok(lamports)
     }
 
     /// Base units in a token account; `None` if there is no such account.

@@ -52,6 +52,12 @@ impl Decode for Account<accounts::Client> {
     }
 }
 
+impl Decode for Account<accounts::ChunkAnswer> {
+    fn decode(address: Pubkey, bytes: &[u8]) -> Result<Self, Error> {
+        Source { address, expected: "an answer to a demand" }.borsh(bytes)
+    }
+}
+
 impl Decode for Account<accounts::Provider> {
     fn decode(address: Pubkey, bytes: &[u8]) -> Result<Self, Error> {
         let (data, _) = Source { address, expected: "a provider account" }.pod(bytes)?;

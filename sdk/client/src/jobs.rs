@@ -17,6 +17,7 @@ use tessera_protocol::{
 use crate::{Account, Error, Receipt, Tessera, accounts, ix, pda, store::StoreClient, token};
 
 mod late;
+mod raise;
 mod terms;
 
 use terms::check_terms;

@@ -14,7 +14,7 @@ use solana_rpc_client_api::{
 use crate::{Account, Decode, Error, ID, Job, Lease, Tessera, accounts, pda};
 
 /// Most accounts in one request.
-const CHUNK: usize = 100;
+pub(crate) const CHUNK: usize = 100;
 
 /// Where the accounts' keys stand, in bytes (see docs/protocol.md).
 mod offset {
@@ -38,7 +38,7 @@ pub enum JobFilter {
     Wallet(Pubkey),
 }
 
-fn memcmp(offset: usize, bytes: &[u8]) -> RpcFilterType {
+pub(crate) fn memcmp(offset: usize, bytes: &[u8]) -> RpcFilterType {
     RpcFilterType::Memcmp(Memcmp::new_raw_bytes(offset, bytes.to_vec()))
 }
 
@@ -83,14 +83,14 @@ impl Tessera {
         bytes.map(|bytes| T::decode(*address, &bytes)).transpose()
     }
 
-    async fn read_several<T: Decode>(&self, addresses: &[Pubkey]) -> Result<Vec<Option<T>>, Error> {
+    pub(crate) async fn read_several<T: Decode>(&self, addresses: &[Pubkey]) -> Result<Vec<Option<T>>, Error> {
         let found = self.raw(&ID, addresses).await?;
         let decode =
             |(address, bytes): (&Pubkey, Option<Vec<u8>>)| bytes.map(|bytes| T::decode(*address, &bytes)).transpose();
         addresses.iter().zip(found).map(decode).collect()
     }
 
-    async fn read_all<T: Decode>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<T>, Error> {
+    pub(crate) async fn read_all<T: Decode>(&self, filters: Vec<RpcFilterType>) -> Result<Vec<T>, Error> {
         let (_, found) = self.program_accounts(filters).await?;
         found.into_iter().map(|(address, bytes)| T::decode(address, &bytes)).collect()
     }

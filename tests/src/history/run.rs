@@ -35,17 +35,23 @@ pub type Tally = BTreeMap<String, u64>;
 /// # Errors
 /// What went wrong, with the history that led there.
 pub fn run(mut world: World, mut model: Model, seed: u64) -> Result<Tally, String> {
-    (world.hashes.seed, world.hashes.skips) = (seed, true);
-    world.write_hashes();
-    model.hashes = world.hashes.clone();
-    let mut history = History { rng: Rng::new(seed), ..History::default() };
+    let mut history = History::begin(&mut world, &mut model, seed);
     let wallets = history.wallets(&world);
-    history.strangers = strangers(&world);
     let result = history.play(&mut world, &mut model).and_then(|()| history.finish(&mut world, &mut model, &wallets));
     match result {
         Ok(()) => Ok(history.tally),
         Err(what) => Err(format!("seed {seed}: {what}\nhistory:\n{}", history.log.join("\n"))),
     }
+}
+
+/// Plays the history of `seed` as [`run`] does, and leaves off before its end. Returns what is there then, and the jobs.
+///
+/// # Errors
+/// As [`run`].
+pub fn leave_off(mut world: World, mut model: Model, seed: u64) -> Result<(World, Vec<Job>), String> {
+    let mut history = History::begin(&mut world, &mut model, seed);
+    history.play(&mut world, &mut model)?;
+    Ok((world, history.jobs))
 }
 
 #[derive(Default)]
@@ -79,6 +85,13 @@ fn strangers(world: &World) -> Vec<Pubkey> {
 }
 
 impl History {
+    fn begin(world: &mut World, model: &mut Model, seed: u64) -> Self {
+        (world.hashes.seed, world.hashes.skips) = (seed, true);
+        world.write_hashes();
+        model.hashes = world.hashes.clone();
+        Self { rng: Rng::new(seed), strangers: strangers(world), ..Self::default() }
+    }
+
     fn play(&mut self, world: &mut World, model: &mut Model) -> Result<(), String> {
         for _ in 0..self.rng.between(80, 140) {
             let op = random(&mut self.rng, model);

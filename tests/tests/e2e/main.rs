@@ -5,10 +5,12 @@
 mod animation;
 mod attacker;
 mod attacks;
+mod client;
 mod collusion;
 mod copying;
 mod crashes;
 mod demands;
+mod examples;
 mod faults;
 mod front_running;
 mod history;

@@ -1,8 +1,16 @@
 //! The command line.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs,
+    io::{IsTerminal, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tessera_executor::{Checks, Cubins, Options};
 use tracing_subscriber::EnvFilter;
 
@@ -62,6 +70,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print what makes a shell complete this command
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write man pages of this command into a folder
+    Man {
+        /// The folder
+        dir: PathBuf,
+    },
     /// Run units for the worker, which starts this itself
     #[command(hide = true)]
     Execute {
@@ -113,6 +131,8 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
             return execution::child::run(backend, &options, Duration::from_secs(unit_seconds));
         }
         Command::Init(init) => return init.run(path),
+        Command::Completions { shell } => return completions(shell),
+        Command::Man { dir } => return man(&dir),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -124,7 +144,19 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
             Command::Status { json } => status::run(&Config::read(path)?, json).await,
             Command::Withdraw(withdraw) => withdraw.run(&Config::read(path)?).await,
             Command::Doctor { json } => doctor::run(path, json).await,
-            Command::Init(_) | Command::Execute { .. } => Ok(()),
+            Command::Init(_) | Command::Completions { .. } | Command::Man { .. } | Command::Execute { .. } => Ok(()),
         }
     })
+}
+
+fn completions(shell: Shell) -> anyhow::Result<()> {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Arguments::command(), "tessera-worker", &mut script);
+    std::io::stdout().write_all(&script).context("cannot write to standard output")
+}
+
+fn man(dir: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    clap_mangen::generate_to(Arguments::command(), dir)
+        .with_context(|| format!("cannot write man pages into {}", dir.display()))
 }

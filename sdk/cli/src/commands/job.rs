@@ -1,18 +1,20 @@
 //! `tessera job`.
 
+mod cancel;
 mod demand;
+mod raise;
+mod watch;
 
 use anyhow::{Context as _, Result};
-use futures_util::StreamExt;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::tokens;
-use tessera_sdk::{Draw, Event, Job, JobFilter, JobUpdate, Kind, Ledger, Recorded, Tessera};
+use tessera_sdk::{Job, JobFilter, Ledger, Tessera};
 
 use crate::{
     options::Options,
-    output::{Fields, line, print, relative, table},
+    output::{Fields, print, relative, table},
     views::{self, JobView, LeaseView},
 };
 
@@ -32,18 +34,14 @@ pub enum Command {
         /// Address of the job
         job: Pubkey,
     },
-    /// Follow a job until it is closed
-    Watch {
-        /// Address of the job
-        job: Pubkey,
-    },
+    /// Follow a job until it is closed: its leases, who is at work, money and time left
+    Watch(watch::Args),
+    /// Raise the price of what has not settled, give the job more time, or both
+    Raise(raise::Args),
     /// Demand to be shown a chunk of the outputs of a lease, whose provider else loses its lock
     Demand(demand::Args),
-    /// End a job early: leases already begun run their course
-    Cancel {
-        /// Address of the job
-        job: Pubkey,
-    },
+    /// End a job early: what nobody works on is refunded at once, leases already begun run their course
+    Cancel(cancel::Args),
     /// Close a finished job: fee, burn and refund
     Close {
         /// Address of the job
@@ -59,12 +57,10 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
             list(options, &tessera, wallet.map_or(JobFilter::All, JobFilter::Wallet)).await
         }
         Command::Show { job } => show(options, &tessera, &job).await,
-        Command::Watch { job } => watch(options, &tessera, &job).await,
+        Command::Watch(args) => watch::run(options, &tessera, args).await,
+        Command::Raise(args) => raise::run(options, &tessera, args).await,
         Command::Demand(args) => demand::run(options, &tessera, args).await,
-        Command::Cancel { job } => {
-            tessera.cancel_job(&options.wallet()?, &job).await.context("cannot cancel the job")?;
-            show(options, &tessera, &job).await
-        }
+        Command::Cancel(args) => cancel::run(options, &tessera, args).await,
         Command::Close { job } => {
             tessera.close_job(&options.wallet()?, &job).await.context("cannot close the job")?;
             show(options, &tessera, &job).await
@@ -258,65 +254,4 @@ pub fn ledger_text(ledger: &Ledger, decimals: Option<u8>) -> String {
     }
     fields.add("  still in escrow", amount(ledger.in_escrow, decimals));
     fields.text()
-}
-
-async fn watch(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<()> {
-    if tessera.job(address).await?.is_none() && !tessera.ledger(address).await?.closed {
-        anyhow::bail!("there is and was no job at {address}; check the address and --url");
-    }
-    let mut updates = tessera.watch_job(address);
-    while let Some(update) = updates.next().await {
-        match update {
-            JobUpdate::Event(recorded) => line(&event_text(options.json, &recorded))?,
-            JobUpdate::Job(job) if options.json => line(&serde_json::to_string(&JobView::new(&job))?)?,
-            JobUpdate::Job(_) | JobUpdate::Closed => {}
-        }
-    }
-    Ok(())
-}
-
-fn event_text(json: bool, recorded: &Recorded) -> String {
-    let Recorded { signature, slot, event } = recorded;
-    let about = match event {
-        Event::LeaseClaimed(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::ResultCommitted(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::ResultRevealed(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::ResultOpened(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::LeaseSettled(e) => {
-            let kind = Kind::try_from(e.kind).map_or("unknown", views::kind);
-            format!("lease {} by {}, {} base units ({kind})", e.index, e.provider, e.pay)
-        }
-        Event::LeaseReturned(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::LeaseExpired(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::LeaseAgreed(e) => format!("lease {}", e.index),
-        Event::JobSeeded(e) => format!("by the hash of slot {}", e.slot),
-        Event::LeaseSeeded(e) => format!("lease {} by the hash of slot {}", e.index, e.slot),
-        Event::ResultDrawn(e) => {
-            let said = Draw::try_from(e.draw).map_or("unknown", views::draw);
-            format!("lease {} by {}: {said}", e.index, e.provider)
-        }
-        Event::SeatsOpened(e) => {
-            format!("lease {}: {} {} seats", e.index, e.seats, Kind::try_from(e.kind).map_or("unknown", views::kind))
-        }
-        Event::SeatSlashed(e) => {
-            format!("lease {} by {}, {} base units awarded, {} burned", e.index, e.provider, e.awarded, e.burned)
-        }
-        Event::ChunkDemanded(e) => format!("lease {} by {}: chunk {}", e.index, e.provider, e.chunk),
-        Event::ChunkWithheld(e) => format!("lease {} by {}", e.index, e.provider),
-        Event::LeaseVoided(e) => format!("lease {} was not decided", e.index),
-        Event::LeaseReopened(e) => format!("lease {}", e.index),
-        Event::LeaseClosed(e) => format!("lease {}", e.index),
-        Event::JobPosted(e) => {
-            format!("{} units, {} base units in escrow, {} of them for audits", e.units, e.deposited, e.audit_reserve)
-        }
-        Event::JobToppedUp(e) => format!("{} base units added", e.added),
-        Event::JobClosed(e) => format!("{} paid, {} burned, {} refunded", e.paid, e.burned, e.refunded),
-        _ => String::new(),
-    };
-    if json {
-        serde_json::json!({ "slot": slot, "signature": signature.to_string(), "event": event.name(), "about": about })
-            .to_string()
-    } else {
-        format!("slot {slot}  {}  {about}", event.name())
-    }
 }

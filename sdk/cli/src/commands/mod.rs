@@ -8,11 +8,14 @@ pub mod localnet;
 pub mod market;
 pub mod module;
 pub mod provider;
+pub mod reclaim;
 pub mod render;
 pub mod run;
+pub mod shell;
 pub mod simulate;
 pub mod store;
 pub mod verify;
+pub mod wallet;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};

@@ -3,7 +3,6 @@
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use tessera_protocol::lease;
 
 use crate::{Error, Lease, LeaseState, Moment, Seat, SeatState, Tessera, ix};
 
@@ -30,10 +29,10 @@ impl Tessera {
 fn late(job: &Pubkey, market: &Pubkey, lease: &Lease, now: Moment) -> Vec<Vec<Instruction>> {
     let slash = |seat: &Seat| ix::slash_seat(market, job, lease.index, &seat.provider, &seat.payer);
     let end = |seat: &Seat| match seat.state {
-        SeatState::Revealed if is_withheld(lease, now) => {
+        SeatState::Revealed if lease.state == LeaseState::Settled && lease.open_passed(now) => {
             Some(vec![ix::expire_lease(job, lease.index, &seat.provider, &seat.payer)])
         }
-        SeatState::Opened if is_unanswered(lease, seat, now) => {
+        SeatState::Opened if lease.demand_passed(seat, now) => {
             Some(vec![ix::expire_demand(job, lease.index, &seat.provider), slash(seat)])
         }
         // Nobody else has anything of it.
@@ -41,17 +40,4 @@ fn late(job: &Pubkey, market: &Pubkey, lease: &Lease, now: Moment) -> Vec<Vec<In
         _ => None,
     };
     lease.seats.iter().filter_map(end).collect()
-}
-
-/// Whether the window for keys of a lease that others are paid for has passed. The clock may be a second ahead.
-fn is_withheld(lease: &Lease, now: Moment) -> bool {
-    let by = lease.open_by.saturating_add(1);
-    let passed = lease.open_by != 0 && lease::passed(by, now.time, lease.window_slot, now.slot, lease.reveal_seconds);
-    passed && lease.state == LeaseState::Settled
-}
-
-/// Whether the time for showing what was demanded of a seat has passed.
-fn is_unanswered(lease: &Lease, seat: &Seat, now: Moment) -> bool {
-    let by = seat.answer_by.saturating_add(1);
-    seat.answer_by != 0 && lease::passed(by, now.time, seat.slot, now.slot, lease.answer_seconds())
 }

@@ -10,6 +10,7 @@ use tessera_migrate::amount::tokens;
 use tessera_sdk::{Event, Job, Lease, Seat, SeatState, Tessera};
 use tokio::time::{Instant, sleep};
 
+use super::raise::Bank;
 use crate::{
     options::Options,
     output::{line, print},
@@ -75,8 +76,9 @@ pub async fn run(options: &Options, tessera: &Tessera, args: Args) -> Result<()>
     if !args.yes {
         confirm("demand it?").await?;
     }
+    let recorded = Bank::new(options, tessera, &job, None).await?.spend(&job, cost)?;
     let demanded = tessera.demand(&wallet, &args.job, args.lease, &provider, chunk).await;
-    let receipt = demanded.context("cannot demand the chunk")?;
+    let receipt = demanded.map_err(|error| recorded.failed(error)).context("cannot demand the chunk")?;
     let answer_by = receipt.events.iter().find_map(|event| match event {
         Event::ChunkDemanded(demanded) => Some(demanded.answer_by),
         _ => None,
