@@ -1,6 +1,13 @@
 //! Blobs by content id in any object store.
 
-use std::{ops::Range, path::Path as FsPath, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File},
+    io,
+    ops::Range,
+    path::Path as FsPath,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream::BoxStream};
@@ -14,8 +21,11 @@ use url::Url;
 
 use crate::StoreError;
 
-/// Blobs up to this size are held in memory until verified; larger ones are staged by the object store.
-const STAGE_ABOVE: usize = 8 << 20;
+/// Blobs up to this size are held in memory until verified; larger ones are staged by the object store, in parts of this size.
+/// Clouds want parts of at least 5 MiB.
+const CLOUD_PART: usize = 8 << 20;
+/// See [`CLOUD_PART`], for a directory.
+const LOCAL_PART: usize = 1 << 20;
 /// Parts of a large blob under way to the object store at once.
 const WRITES_AHEAD: usize = 2;
 
@@ -23,6 +33,9 @@ const WRITES_AHEAD: usize = 2;
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    part: usize,
+    /// Of a directory that no other process stores blobs in: open as long as this is so.
+    _lock: Option<Arc<File>>,
 }
 
 /// How slow a body may be.
@@ -63,19 +76,36 @@ impl Blobs {
         }
         let options = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
         let (store, prefix) = parse_url_opts(&url, options).map_err(|e| bad(e.to_string()))?;
-        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)) })
+        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), part: CLOUD_PART, _lock: None })
     }
 
     /// A store that is gone with the process; for tests and tools.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { store: Arc::new(object_store::memory::InMemory::new()) }
+        Self { store: Arc::new(object_store::memory::InMemory::new()), part: CLOUD_PART, _lock: None }
     }
 
     fn directory(path: &FsPath) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|e| e.to_string())?;
         let store = LocalFileSystem::new_with_prefix(path).map_err(|e| e.to_string())?;
-        Ok(Self { store: Arc::new(store) })
+        let lock = File::open(path).map_err(|e| e.to_string())?;
+        let lock = match lock.try_lock() {
+            Ok(()) => Some(Arc::new(lock)),
+            Err(e) => {
+                tracing::info!(path = %path.display(), error = %e, "another process uses the blobs too: nothing is tidied up");
+                None
+            }
+        };
+        if lock.is_some() {
+            tidy_up(&path.join(FOLDER)).map_err(|e| format!("cannot remove what was staged there: {e}"))?;
+        }
+        Ok(Self { store: Arc::new(store), part: LOCAL_PART, _lock: lock })
+    }
+
+    /// Most bytes of a blob of `len` bytes that are in memory while it is written.
+    #[must_use]
+    pub fn memory(&self, len: u64) -> u64 {
+        len.min((self.part * (1 + WRITES_AHEAD)) as u64)
     }
 
     /// The length of a blob; `None` if it is not here.
@@ -116,8 +146,8 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::fmt::Display,
     {
-        let mut writer = BufWriter::with_capacity(Arc::clone(&self.store), path(cid), STAGE_ABOVE)
-            .with_max_concurrency(WRITES_AHEAD);
+        let mut writer =
+            BufWriter::with_capacity(Arc::clone(&self.store), path(cid), self.part).with_max_concurrency(WRITES_AHEAD);
         let received = tokio::time::timeout(pace.whole, receive(&mut writer, cid, len, body, pace.idle)).await;
         match received.unwrap_or(Err(StoreError::TooSlow { seconds: pace.whole.as_secs() })) {
             Ok(()) => {
@@ -166,10 +196,30 @@ where
     Ok(())
 }
 
+/// Where blobs lie in a store.
+const FOLDER: &str = "blobs";
+
+/// Removes what a process that was killed had staged: the object store puts `#` and a number after the name of the blob.
+fn tidy_up(folder: &FsPath) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            tidy_up(&entry.path())?;
+        } else if entry.file_name().to_string_lossy().contains('#') {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Two levels, so that no directory of a local store grows without bound.
 fn path(cid: &Cid) -> Path {
     let name = cid.to_string();
-    Path::from_iter(["blobs", &name[..2], &name[2..4], &name])
+    Path::from_iter([FOLDER, &name[..2], &name[2..4], &name])
 }
 
 #[cfg(test)]
@@ -188,9 +238,9 @@ mod tests {
         found
     }
 
-    /// A blob above [`STAGE_ABOVE`], so that the staged path is what runs.
+    /// A blob of many parts, so that the staged path is what runs.
     fn large() -> Vec<u8> {
-        (0..STAGE_ABOVE as u32 * 3 / 4).flat_map(|i| (i as u16).to_le_bytes()).collect()
+        (0..6u32 << 20).flat_map(|i| (i as u16).to_le_bytes()).collect()
     }
 
     fn pieces(blob: &[u8]) -> Vec<Result<Bytes, String>> {
@@ -223,6 +273,23 @@ mod tests {
         assert_eq!((piece.total, piece.range.clone()), (len, 5..9));
         let bytes: Vec<Bytes> = piece.stream.map(Result::unwrap).collect().await;
         assert_eq!(bytes.concat(), blob[5..9]);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_store_had_staged_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Blobs::open(dir.path().to_str().unwrap()).unwrap();
+        let (blob, first) = (Bytes::from_static(b"kept"), open());
+        let cid = Cid::of(&blob);
+        first.write(&cid, 4, stream::iter([Ok::<_, String>(blob)]), PACE).await.unwrap();
+        let kept = files(dir.path());
+        fs::write(kept[0].with_file_name(format!("{cid}#7")), "half").unwrap();
+
+        let second = open();
+        assert_eq!(files(dir.path()).len(), 2, "the first one may be writing it");
+        drop((first, second));
+        open();
+        assert_eq!(files(dir.path()), kept);
     }
 
     #[tokio::test(start_paused = true)]

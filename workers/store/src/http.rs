@@ -1,6 +1,6 @@
 //! Routes, and what every answer has in common.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -10,10 +10,10 @@ use axum::{
     routing::get,
 };
 use serde_json::json;
+use solana_pubkey::Pubkey;
 use tessera_protocol::cid::Cid;
-use tokio::sync::Semaphore;
 
-use crate::{Blobs, StoreError, membership::Membership, quota::Quota, server::ServeConfig};
+use crate::{Blobs, StoreError, membership::Membership, places::Places, quota::Quota, server::ServeConfig};
 
 mod read;
 mod write;
@@ -25,23 +25,33 @@ pub(crate) struct Service {
     blobs: Blobs,
     members: Arc<dyn Membership>,
     quota: Quota,
-    puts: Arc<Semaphore>,
-    gets: Arc<Semaphore>,
+    /// Kibibytes of memory, by key.
+    puts: Places<Pubkey>,
+    /// Readers, by address.
+    gets: Places<IpAddr>,
 }
 
 impl Service {
     pub(crate) fn new(config: ServeConfig, host: String, blobs: Blobs, members: Arc<dyn Membership>) -> Arc<Self> {
         Arc::new(Self {
             quota: Quota::new(config.quota_per_key_per_day),
-            puts: Arc::new(Semaphore::new(config.max_puts)),
-            gets: Arc::new(Semaphore::new(config.max_gets)),
+            puts: Places::new(u32::try_from(config.put_memory / KIB).unwrap_or(u32::MAX)),
+            gets: Places::new(config.max_gets),
             config,
             host,
             blobs,
             members,
         })
     }
+
+    /// The time that a body of `len` bytes is given.
+    fn whole(&self, len: u64) -> Duration {
+        self.config.idle + Duration::from_secs(len / self.config.min_bytes_per_second)
+    }
 }
+
+/// What memory of puts is counted in.
+const KIB: u64 = 1024;
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
@@ -82,8 +92,8 @@ impl Refusal {
         Self { status, text: text.into(), retry_after: None }
     }
 
-    fn busy(what: &str, most: usize) -> Self {
-        let text = format!("the store already serves {most} {what}: try again");
+    fn busy(what: &str) -> Self {
+        let text = format!("the store already serves as many {what} as it can: try again");
         Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 }

@@ -6,9 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod blobs;
+pub mod cli;
+mod connections;
 mod error;
 mod http;
 pub mod membership;
+mod places;
 pub mod quota;
 pub mod range;
 pub mod server;

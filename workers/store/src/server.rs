@@ -4,10 +4,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use solana_pubkey::Pubkey;
 use tessera_sdk::Tessera;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Blobs, StoreError,
+    connections::{self, Limits},
     http::{self, Service},
     membership::{CacheTimes, Cached, Membership, OnChain},
 };
@@ -27,13 +32,17 @@ pub struct ServeConfig {
     pub max_blob_len: u64,
     /// Bytes that a key may put in a day (UTC).
     pub quota_per_key_per_day: u64,
-    /// Most puts, and most gets, at once.
-    pub max_puts: usize,
-    /// See `max_puts`.
-    pub max_gets: usize,
-    /// Longest pause in a body, in either direction.
+    /// Bytes that puts may hold in memory at once, all together. A key gets at most half of them; who finds none free waits.
+    pub put_memory: u64,
+    /// Most gets at once. An address gets at most half of them; who finds none free waits.
+    pub max_gets: u32,
+    /// Most connections at once. When there are more, the oldest of those that have not sent a request yet goes.
+    pub max_connections: usize,
+    /// How long a connection may take to send the head of a request, and be silent between requests.
+    pub head: Duration,
+    /// Longest pause in a body, in either direction, and longest wait for a place.
     pub idle: Duration,
-    /// Slowest body accepted, in bytes a second; a put may take `idle` plus its length divided by this.
+    /// Slowest body accepted, in either direction, in bytes a second; one may take `idle` plus its length divided by this.
     pub min_bytes_per_second: u64,
 }
 
@@ -48,8 +57,10 @@ impl ServeConfig {
             market,
             max_blob_len: 4 << 30,
             quota_per_key_per_day: 256 << 30,
-            max_puts: 64,
-            max_gets: 512,
+            put_memory: 512 << 20,
+            max_gets: 1024,
+            max_connections: 4096,
+            head: Duration::from_secs(15),
             idle: Duration::from_secs(30),
             min_bytes_per_second: 64 << 10,
         }
@@ -57,8 +68,10 @@ impl ServeConfig {
 
     fn check(&self) -> Result<(), StoreError> {
         let positive = [
-            ("max_puts", self.max_puts as u64),
-            ("max_gets", self.max_gets as u64),
+            ("put_memory", self.put_memory),
+            ("max_gets", self.max_gets.into()),
+            ("max_connections", self.max_connections as u64),
+            ("head", self.head.as_millis() as u64),
             ("min_bytes_per_second", self.min_bytes_per_second),
             ("idle", self.idle.as_millis() as u64),
         ];
@@ -72,8 +85,8 @@ impl ServeConfig {
 /// A running service. Dropping it stops the service at once; [`Running::shutdown`] lets requests finish.
 pub struct Running {
     address: SocketAddr,
-    stop: watch::Sender<bool>,
-    task: Option<JoinHandle<std::io::Result<()>>>,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -88,7 +101,7 @@ impl Running {
     /// # Errors
     /// If the service had failed.
     pub async fn shutdown(mut self, grace: Duration) -> Result<(), StoreError> {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         let Some(mut task) = self.task.take() else { return Ok(()) };
         match tokio::time::timeout(grace, &mut task).await {
             Ok(ended) => flatten(ended),
@@ -119,9 +132,9 @@ impl Drop for Running {
     }
 }
 
-fn flatten(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), StoreError> {
+fn flatten(ended: Result<(), tokio::task::JoinError>) -> Result<(), StoreError> {
     match ended {
-        Ok(result) => Ok(result?),
+        Ok(()) => Ok(()),
         Err(e) if e.is_cancelled() => Ok(()),
         Err(e) => Err(StoreError::Config(format!("the service crashed: {e}"))),
     }
@@ -136,6 +149,17 @@ pub async fn serve(config: ServeConfig, tessera: Tessera) -> Result<Running, Sto
     serve_members(config, Arc::new(Cached::new(Arc::new(members), CacheTimes::default()))).await
 }
 
+/// Connections that may wait to be taken: when many come at once, none is to be lost.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A store that is started again must not wait for connections of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Starts the service for `members`.
 ///
 /// # Errors
@@ -144,20 +168,13 @@ pub async fn serve_members(config: ServeConfig, members: Arc<dyn Membership>) ->
     config.check()?;
     let blobs = Blobs::open(&config.location)?;
     let failed = |e: std::io::Error| StoreError::Listen { address: config.listen.to_string(), reason: e.to_string() };
-    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let listener = listen(config.listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let host = if config.public_host.is_empty() { address.to_string() } else { config.public_host.clone() };
+    let limits = Limits { most: config.max_connections, head: config.head, silence: config.idle };
     let app = http::router(Service::new(config, host, blobs, members));
-
-    let (stop, mut stopped) = watch::channel(false);
-    let task = tokio::spawn(async move {
-        axum::serve(listener, app)
-            .with_graceful_shutdown(async move {
-                // An error means that the handle is gone, which stops the service too.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            })
-            .await
-    });
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(connections::serve(listener, app, limits, stop.clone()));
     tracing::info!(%address, "store is listening");
     Ok(Running { address, stop, task: Some(task) })
 }

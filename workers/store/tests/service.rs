@@ -237,21 +237,28 @@ async fn concurrent_puts_of_equal_and_different_blobs() {
 }
 
 #[tokio::test]
-async fn quotas_and_places_run_out() {
-    let world = world(|config| {
-        config.quota_per_key_per_day = 150;
-        config.max_puts = 1;
-    })
-    .await;
+async fn quotas_run_out() {
+    let world = world(|config| config.quota_per_key_per_day = 150).await;
     assert_eq!(world.put(&blob(100)).await.status(), StatusCode::CREATED);
     let over = world.put(&blob(51)).await;
     assert!(over.headers().contains_key(header::RETRY_AFTER));
     refused(over, StatusCode::TOO_MANY_REQUESTS, "150").await;
     assert_eq!(world.put(&blob(100)).await.status(), StatusCode::OK, "what is there costs nothing");
+}
 
-    let cid = Cid::of(&blob(40));
+#[tokio::test]
+async fn who_finds_no_place_waits_for_one() {
+    let world = world(|config| {
+        // A key gets half of it, which one put takes.
+        config.put_memory = 64 << 10;
+        config.idle = Duration::from_secs(2);
+        config.min_bytes_per_second = 1;
+    })
+    .await;
+    let slow = blob(40);
+    let cid = Cid::of(&slow);
     let mut socket = TcpStream::connect(world.running.address()).await.unwrap();
-    let (host, authorization) = (world.host(), world.sign(&world.member, &cid, 40, 0));
+    let (host, authorization) = (world.host(), world.sign(&world.member, &cid, slow.len(), 0));
     let head = format!(
         "PUT /v1/blobs/{cid} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 40\r\nAuthorization: {authorization}\r\nExpect: 100-continue\r\n\r\n"
     );
@@ -260,10 +267,26 @@ async fn quotas_and_places_run_out() {
     let mut answer = [0; 12];
     socket.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 100");
-    refused(world.put(&blob(10)).await, StatusCode::SERVICE_UNAVAILABLE, "try again").await;
-    socket.write_all(&blob(40)).await.unwrap();
+    let (other, waiting) = (blob(10), blob(20));
+    let sending = async {
+        let mut sent = 0;
+        let mut put = std::pin::pin!(world.put(&other));
+        let refusal = loop {
+            tokio::select! {
+                answer = &mut put => break answer,
+                () = tokio::time::sleep(Duration::from_millis(500)) => {
+                    socket.write_all(&slow[sent..=sent]).await.unwrap();
+                    sent += 1;
+                }
+            }
+        };
+        refused(refusal, StatusCode::SERVICE_UNAVAILABLE, "try again").await;
+        let (answer, sent) = tokio::join!(world.put(&waiting), socket.write_all(&slow[sent..]));
+        sent.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED, "the place was free in time");
+    };
+    sending.await;
     eventually("the blob", async || world.get(&cid, &[]).await.status() == StatusCode::OK).await;
-    eventually("a free place", async || world.put(&blob(10)).await.status().is_success()).await;
 }
 
 #[tokio::test]
@@ -281,8 +304,8 @@ async fn health_and_shutdown() {
 #[tokio::test]
 async fn settings_are_checked() {
     let mut config = ServeConfig::new("x", Pubkey::new_from_array([1; 32]));
-    config.max_puts = 0;
+    config.put_memory = 0;
     let e = serve_members(config, Arc::new(HashSet::new())).await.err().unwrap();
-    assert!(e.to_string().contains("max_puts"), "{e}");
+    assert!(e.to_string().contains("put_memory"), "{e}");
     assert!(Blobs::open("nowhere://x").is_err());
 }

@@ -1,8 +1,9 @@
 //! `GET` and `HEAD`: ranges, validators, and a stream that a stalled reader cannot hold for ever.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -11,12 +12,17 @@ use axum::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tessera_protocol::cid::Cid;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::mpsc,
+    time::{error::Elapsed, timeout},
+};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Refusal, Service, parse_cid, text};
 use crate::{
-    blobs::Piece,
+    blobs::{Pace, Piece},
+    connections::Peer,
+    places::Place,
     range::{self, Wanted},
 };
 
@@ -25,12 +31,13 @@ const AHEAD: usize = 4;
 
 pub(crate) async fn get(
     State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
     path: Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let cid = parse_cid(path)?;
-    let permit = Arc::clone(&service.gets).try_acquire_owned();
-    let permit = permit.map_err(|_| Refusal::busy("readers", service.config.max_gets))?;
+    let idle = service.config.idle;
+    let place = service.gets.take(peer.address, 1, idle).await.ok_or_else(|| Refusal::busy("readers"))?;
     let plain = !headers.contains_key(header::RANGE) && !headers.contains_key(header::IF_NONE_MATCH);
     let part = if plain {
         None
@@ -43,7 +50,8 @@ pub(crate) async fn get(
     };
     let piece = service.blobs.read(&cid, part.clone()).await?.ok_or_else(|| missing(&cid))?;
     let mut response = describe(&cid, piece.total, part.as_ref());
-    *response.body_mut() = Body::from_stream(ReceiverStream::new(pump(piece, permit, service.config.idle)));
+    let pace = Pace { idle, whole: service.whole(piece.range.end - piece.range.start) };
+    *response.body_mut() = Body::from_stream(ReceiverStream::new(pump(piece, place, pace, move || peer.cut())));
     Ok(response)
 }
 
@@ -121,22 +129,69 @@ fn missing(cid: &Cid) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, format!("there is no blob {cid} here"))
 }
 
-/// Reads `piece` in a task of its own, which ends, and frees its place, when the reader stalls for `idle`.
+/// Reads `piece` in a task of its own, which ends, and frees its place, when the reader stalls or is too slow. `cut` is called
+/// then, for what is already on its way to such a reader would hold the connection.
 fn pump(
     mut piece: Piece,
-    permit: OwnedSemaphorePermit,
-    idle: Duration,
+    place: Place,
+    pace: Pace,
+    cut: impl FnOnce() + Send + 'static,
 ) -> mpsc::Receiver<Result<Bytes, object_store::Error>> {
     let (to, from) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        let _place = permit;
-        while let Ok(Some(bytes)) = tokio::time::timeout(idle, piece.stream.next()).await {
-            let broken = bytes.is_err();
-            // The reader left, or has not taken a byte for too long; the body then ends short of its Content-Length.
-            if !matches!(tokio::time::timeout(idle, to.send(bytes)).await, Ok(Ok(()))) || broken {
-                return;
+        let _place = place;
+        let reading = async {
+            while let Some(bytes) = timeout(pace.idle, piece.stream.next()).await? {
+                let broken = bytes.is_err();
+                if timeout(pace.idle, to.send(bytes)).await?.is_err() || broken {
+                    return Ok(());
+                }
             }
+            Ok::<(), Elapsed>(())
+        };
+        if !matches!(timeout(pace.whole, reading).await, Ok(Ok(()))) {
+            tracing::debug!("a reader is too slow");
+            cut();
         }
     });
     from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::places::Places;
+    use futures_util::stream;
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
+
+    /// What a reader gets that waits `pause` before every piece of an endless blob, and whether it was cut.
+    async fn read(pause: Duration) -> (usize, bool) {
+        let pace = Pace { idle: Duration::from_secs(5), whole: Duration::from_secs(60) };
+        let piece =
+            Piece { total: 1, range: 0..1, stream: stream::repeat_with(|| Ok(Bytes::from_static(b"x"))).boxed() };
+        let (places, cut) = (Places::new(2), Arc::new(AtomicBool::new(false)));
+        let place = places.take((), 1, pace.idle).await.unwrap();
+        let seen = Arc::clone(&cut);
+        let mut pieces = pump(piece, place, pace, move || seen.store(true, Ordering::SeqCst));
+        let mut count = 0;
+        loop {
+            tokio::time::sleep(pause).await;
+            if pieces.recv().await.is_none() {
+                break;
+            }
+            count += 1;
+        }
+        assert!(places.take((), 1, Duration::ZERO).await.is_some(), "its place is free");
+        (count, cut.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stalls_or_trickles_is_cut() {
+        assert_eq!(read(Duration::from_secs(6)).await, (AHEAD, true), "no more than what was read ahead");
+        let (count, cut) = read(Duration::from_secs(4)).await;
+        assert!(cut && (15..=16 + AHEAD).contains(&count), "{count} pieces in a minute, and what was read ahead");
+    }
 }

@@ -17,11 +17,15 @@ use serde_json::json;
 use solana_pubkey::Pubkey;
 use tessera_protocol::cid::Cid;
 
-use super::{Refusal, Service, parse_cid, text};
+use super::{KIB, Refusal, Service, parse_cid, text};
 use crate::{StoreError, blobs::Pace, quota::Quota};
 
 /// How much of the body of a refused put is read, so that its sender gets to read the answer.
 const DRAIN: u64 = 1 << 20;
+/// And for how long.
+const COURTESY: Duration = Duration::from_secs(2);
+/// What a put takes besides the bytes it holds.
+const TASK: u64 = 32 << 10;
 
 pub(crate) async fn put(
     State(service): State<Arc<Service>>,
@@ -37,11 +41,11 @@ pub(crate) async fn put(
         match admit(&service, &cid, &headers, len).await {
             Ok(Admitted::New { key, len }) => receive(&service, cid, key, len, body).await,
             Ok(Admitted::Known { len }) => {
-                drain(body, len, service.config.idle).await;
+                drain(body, len, service.config.idle, service.whole(len)).await;
                 Ok((StatusCode::OK, Json(json!({ "cid": cid.to_string(), "len": len }))).into_response())
             }
             Err(refusal) => {
-                drain(body, DRAIN, Duration::from_secs(2)).await;
+                drain(body, DRAIN, COURTESY, COURTESY).await;
                 Err(refusal)
             }
         }
@@ -85,15 +89,15 @@ async fn admit(service: &Service, cid: &Cid, headers: &HeaderMap, len: Option<u6
 
 async fn receive(service: &Service, cid: Cid, key: Pubkey, len: u64, body: Body) -> Result<Response, Refusal> {
     let config = &service.config;
-    let _place = service.puts.try_acquire().map_err(|_| Refusal::busy("writers", config.max_puts))?;
+    let kib = u32::try_from((TASK + service.blobs.memory(len)).div_ceil(KIB)).unwrap_or(u32::MAX);
+    let _place = service.puts.take(key, kib, config.idle).await.ok_or_else(|| Refusal::busy("writers"))?;
     let now = unix_now();
     if !service.quota.take(&key, len, now) {
         let text = format!("{key} has used up its {} bytes for today", config.quota_per_key_per_day);
         let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, text);
         return Err(Refusal { retry_after: Some(Quota::renews_in(now)), ..refusal });
     }
-    let whole = config.idle + Duration::from_secs(len / config.min_bytes_per_second);
-    let pace = Pace { idle: config.idle, whole };
+    let pace = Pace { idle: config.idle, whole: service.whole(len) };
     match service.blobs.write(&cid, len, body.into_data_stream(), pace).await {
         Ok(()) => {
             tracing::info!(%cid, len, %key, "stored");
@@ -108,16 +112,20 @@ async fn receive(service: &Service, cid: Cid, key: Pubkey, len: u64, body: Body)
     }
 }
 
-/// Reads what the sender still sends, up to `most` bytes and for no pause longer than `idle`.
-async fn drain(body: Body, most: u64, idle: Duration) {
+/// Reads what the sender still sends: up to `most` bytes, for no pause longer than `idle` and no longer than `whole`.
+async fn drain(body: Body, most: u64, idle: Duration, whole: Duration) {
     let mut stream = body.into_data_stream();
     let mut left = most;
-    while let Ok(Some(Ok(bytes))) = tokio::time::timeout(idle, stream.next()).await {
-        match left.checked_sub(bytes.len() as u64) {
-            Some(rest) => left = rest,
-            None => return,
+    let reading = async {
+        while let Ok(Some(Ok(bytes))) = tokio::time::timeout(idle, stream.next()).await {
+            match left.checked_sub(bytes.len() as u64) {
+                Some(rest) => left = rest,
+                None => return,
+            }
         }
-    }
+    };
+    // Whatever is left is not read: the answer goes out, and the connection ends.
+    let _ = tokio::time::timeout(whole, reading).await;
 }
 
 fn unix_now() -> u64 {
