@@ -1,5 +1,5 @@
 //! An animation through the network: the client is stopped, a provider is killed, and every frame is the one that is
-//! rendered here.
+//! rendered here. With `TESSERA_TEST_ANIMATION=FILE` it is the first animation of that scene.
 
 use std::{
     fs,
@@ -107,8 +107,14 @@ fn run(command: &mut Command) -> (bool, Value, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_survive_whoever_is_stopped() {
     let network = Network::start(3, Ledger::InMemory);
-    let scene = network.path("bend.gltf");
-    fs::write(&scene, self::scene()).unwrap();
+    let scene = std::env::var_os("TESSERA_TEST_ANIMATION").map_or_else(
+        || {
+            let path = network.path("bend.gltf");
+            fs::write(&path, scene()).unwrap();
+            path
+        },
+        PathBuf::from,
+    );
     let mut workers: Vec<Process> = (1..=3)
         .map(|n| {
             network.register(n);
