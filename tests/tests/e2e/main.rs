@@ -17,6 +17,7 @@ mod inspection;
 mod jobs;
 mod kernels;
 mod network;
+mod operations;
 mod pictures;
 mod place;
 mod process;
