@@ -19,6 +19,7 @@ mod inspection;
 mod jobs;
 mod kernels;
 mod network;
+mod operations;
 mod pictures;
 mod place;
 mod process;

@@ -130,7 +130,8 @@ impl Network {
     }
 
     /// File with the key of the owner of provider `n`, from 1.
-    fn authority_file(&self, n: u16) -> PathBuf {
+    /// The key file of the wallet of provider `n`.
+    pub fn authority_file(&self, n: u16) -> PathBuf {
         self.path("net/keys").join(format!("provider-{n}.json"))
     }
 
@@ -187,11 +188,13 @@ impl Network {
         run(stake);
     }
 
-    fn config(&self, n: u16) -> PathBuf {
+    /// The configuration of worker `n`.
+    pub fn config(&self, n: u16) -> PathBuf {
         self.path(&format!("worker-{n}.toml"))
     }
 
-    fn worker(&self, name: &str, n: u16) -> Command {
+    /// A command of worker `n`; `name` is the program.
+    pub fn worker(&self, name: &str, n: u16) -> Command {
         let mut command = Command::new(binary(name));
         command.arg("--config").arg(self.config(n));
         command
@@ -240,6 +243,7 @@ fn program() -> PathBuf {
     path
 }
 
-fn free_port() -> u16 {
+/// A port that nobody uses now.
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

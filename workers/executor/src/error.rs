@@ -10,6 +10,9 @@ pub enum ExecError {
     /// No GPU that can be used.
     #[error("no usable GPU: {0}")]
     NoDevice(String),
+    /// There are GPUs that could be used, and none of them is to be.
+    #[error("every GPU of this machine is left out")]
+    LeftOut,
     /// A device of this number does not exist.
     #[error("device {device} does not exist, there are {count}")]
     UnknownDevice {

@@ -107,11 +107,29 @@ pub struct Options {
     /// What else to look for while units run: races, and what nobody wrote. Only the CPU can, much more slowly than it
     /// computes otherwise: with any check [`Backend::Auto`] is the CPU, and [`Backend::Cuda`] an error.
     pub checks: Checks,
+    /// Devices that are used, by [`Device::uuid`]; empty: all.
+    pub only: Vec<[u8; 16]>,
+    /// Devices that are left alone, by [`Device::uuid`].
+    pub without: Vec<[u8; 16]>,
+}
+
+impl Options {
+    /// Whether a device is to be used.
+    fn uses(&self, uuid: &[u8; 16]) -> bool {
+        (self.only.is_empty() || self.only.contains(uuid)) && !self.without.contains(uuid)
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cubins: None, graphs: Graphs::Auto, most_in_flight: 8, checks: Checks::NONE }
+        Self {
+            cubins: None,
+            graphs: Graphs::Auto,
+            most_in_flight: 8,
+            checks: Checks::NONE,
+            only: vec![],
+            without: vec![],
+        }
     }
 }
 
@@ -164,7 +182,7 @@ pub fn open(backend: Backend) -> Result<Box<dyn Executor>, ExecError> {
 /// Opens a backend.
 ///
 /// # Errors
-/// If it is [`Backend::Cuda`] and there is no usable GPU, or checks are asked of GPUs.
+/// If it is [`Backend::Cuda`] and there is no usable GPU, checks are asked of GPUs, or all GPUs are left out.
 pub fn open_with(backend: Backend, options: &Options) -> Result<Box<dyn Executor>, ExecError> {
     let cpu = || Box::new(cpu::Cpu::new(options.checks));
     match backend {
@@ -174,6 +192,8 @@ pub fn open_with(backend: Backend, options: &Options) -> Result<Box<dyn Executor
         Backend::Cuda => Ok(Box::new(cuda::Cuda::new(options)?)),
         Backend::Auto => match cuda::Cuda::new(options) {
             Ok(cuda) => Ok(Box::new(cuda)),
+            // There are GPUs. The CPU in their place would be another machine than was announced.
+            Err(left_out @ ExecError::LeftOut) => Err(left_out),
             Err(reason) => {
                 tracing::info!(%reason, "no GPU: running on the CPU");
                 Ok(cpu())

@@ -14,7 +14,7 @@
 //! | `FAKE_CUDA_MEMORY` | bytes of each device: 4 GiB without it |
 //! | `FAKE_CUDA_MULTIPROCESSORS` | of each device, 2048 threads each: 1 without it |
 //! | `FAKE_CUDA_JITTER` | longest pause before each piece of a stream's work, in microseconds: none without it |
-//! | `FAKE_CUDA_FAULTS` | what fails, with commas: `link`, `graph`, `flip` (a bit of each output that is copied to the host) |
+//! | `FAKE_CUDA_FAULTS` | what fails, with commas: `link`, `graph`, `flip` (a bit of each output that is copied to the host), `flip1` (only on device 1). The file `faults` in a folder of `LD_LIBRARY_PATH` adds to them, and is looked at each time |
 //! | `FAKE_CUDA_LOG` | file to which a line is appended for what the driver is asked to do |
 #![allow(non_snake_case)]
 

@@ -30,9 +30,16 @@ pub fn memory() -> usize {
     number("FAKE_CUDA_MEMORY", 4 << 30)
 }
 
-/// Whether the driver is to fail in this way.
+/// Whether the driver is to fail in this way: by the environment, or by the file `faults` beside this library, which a test may
+/// write while the driver is in use, by a process that it did not start itself.
 pub fn fails(what: &str) -> bool {
-    std::env::var("FAKE_CUDA_FAULTS").is_ok_and(|list| list.split(',').any(|fault| fault == what))
+    let named = |list: &str| list.trim().split(',').any(|fault| fault == what);
+    std::env::var("FAKE_CUDA_FAULTS").is_ok_and(|list| named(&list)) || faults_file().is_some_and(|list| named(&list))
+}
+
+fn faults_file() -> Option<String> {
+    let folders = std::env::var_os("LD_LIBRARY_PATH")?;
+    std::env::split_paths(&folders).find_map(|folder| std::fs::read_to_string(folder.join("faults")).ok())
 }
 
 /// Appends a line to the log.

@@ -165,7 +165,8 @@ fn run(device: &Device, job: Job) -> Result<(), Status> {
         Job::ToHost { to, from, len } => {
             let mut bytes = vec![0; len];
             device.with_memory(|memory| memory.read(from, &mut bytes))?;
-            if len > 8 && settings::fails("flip") {
+            let flips = || settings::fails("flip") || settings::fails(&format!("flip{}", device.ordinal));
+            if len > 8 && flips() {
                 bytes[0] ^= 1;
             }
             // SAFETY: the caller of the copy keeps `len` bytes at `to` until the stream has reached an event behind it.

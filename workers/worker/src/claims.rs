@@ -28,6 +28,9 @@ pub struct Claimant {
     pub takes_base: bool,
     /// Stake of all providers of the market.
     pub total_stake: u64,
+    /// An odd number that every worker draws for itself: workers of one provider look at leases in different orders, or they would
+    /// all try to claim the same ones. With 1 the order is that in which leases open to the provider.
+    pub salt: u64,
 }
 
 impl Claimant {
@@ -111,16 +114,16 @@ fn takes_base(job: &JobView, lease: &LeaseView, others: usize, me: &Claimant, no
     me.takes_base && begun && job.listed && job.takes_claims(now)
 }
 
-/// Those leases of a job that can be open to `me`, in the order in which they open to it: everybody has another one, so
-/// providers spread. The order is that of the first group; a lease that is open for another reason opened later, when its
-/// first group had opened to all.
+/// Those leases of a job that can be open to `me`, in an order of its own: everybody has another one, so workers spread. Which
+/// are open is told by the first group; a lease that is open for another reason opened later, when its first group had opened to
+/// all.
 #[must_use]
 pub fn order(job: &JobView, unsettled: impl Iterator<Item = u32>, me: &Claimant, now: i64) -> Vec<u32> {
     let fresh = LeaseView::fresh(job);
     let key = me.provider.to_bytes();
     let mut leases: Vec<(u64, u32)> = unsettled
         .filter(|index| me.has_turn(job, *index, &fresh, now))
-        .map(|index| (routing::rank(&job.seed.0, index, 0, &key), index))
+        .map(|index| (routing::rank(&job.seed.0, index, 0, &key).wrapping_mul(me.salt), index))
         .collect();
     leases.sort_unstable();
     leases.into_iter().map(|(_, index)| index).collect()

@@ -15,9 +15,14 @@ use tessera_executor::{Checks, Cubins, Options};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    commands::{doctor, init::Init, register::Register, stake::Stake, status, withdraw::Withdraw},
-    config::{self, Backend, Config},
-    execution, run,
+    commands::{
+        doctor, earnings, init::Init, register::Register, release, setup::Setup, stake::Stake, status, top, unit,
+        withdraw::Withdraw,
+    },
+    config::{self, Backend, Config, Sandbox},
+    device,
+    execution::{self, sandbox::Room},
+    run,
 };
 
 /// Computes jobs of a Tessera market on this machine and gets paid for it
@@ -44,6 +49,8 @@ enum LogFormat {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Set everything up: configuration, keys, registration, funds and stake. What is done already stays as it is
+    Setup(Setup),
     /// Write a configuration file, and make a key for the worker
     Init(Init),
     /// Announce this machine to the market, or bring what is announced up to date
@@ -61,6 +68,15 @@ enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Watch a running worker: leases, GPUs, earnings, reputation; `q` quits
+    Top,
+    /// Show what was earned, by day
+    Earnings(earnings::Show),
+    /// Have a device in quarantine tested again; it is out if it passes
+    ReleaseDevice {
+        /// Its id as `status` shows it. Default: all
+        device: Option<String>,
     },
     /// Withdraw earnings, or stake
     Withdraw(Withdraw),
@@ -80,6 +96,8 @@ enum Command {
         /// The folder
         dir: PathBuf,
     },
+    /// Print a systemd unit for this worker
+    Unit,
     /// Run units for the worker, which starts this itself
     #[command(hide = true)]
     Execute {
@@ -93,6 +111,18 @@ enum Command {
         /// Most space in it
         #[arg(long, requires = "cubins")]
         cubins_mib: Option<u64>,
+        /// Use only these devices
+        #[arg(long, value_parser = device::read_id)]
+        only: Vec<[u8; 16]>,
+        /// Leave these devices alone
+        #[arg(long, value_parser = device::read_id)]
+        without: Vec<[u8; 16]>,
+        /// Whether to be locked in
+        #[arg(long, value_enum, default_value_t = Sandbox::Off)]
+        sandbox: Sandbox,
+        /// Folders from which files of jobs are read
+        #[arg(long)]
+        readable: Vec<PathBuf>,
         /// Look for races and for what nobody wrote, which only the processor can
         #[arg(long)]
         checks: bool,
@@ -123,28 +153,42 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let path = &arguments.config;
     match arguments.command {
         // Without a runtime: the child has nothing to wait for but its orders.
-        Command::Execute { backend, unit_seconds, cubins, cubins_mib, checks } => {
+        Command::Execute { backend, unit_seconds, cubins, cubins_mib, only, without, sandbox, readable, checks } => {
             let quota = cubins_mib.unwrap_or_default().saturating_mul(1 << 20);
             let cubins = cubins.filter(|_| quota > 0).map(|directory| Cubins { directory, quota });
             let checks = if checks { Checks::ALL } else { Checks::NONE };
-            let options = Options { cubins, checks, ..Options::default() };
-            return execution::child::run(backend, &options, Duration::from_secs(unit_seconds));
+            let writable = cubins.iter().map(|cubins| cubins.directory.clone()).collect();
+            let missing = execution::sandbox::enter(sandbox, &Room { readable, writable })?;
+            let options = Options { cubins, checks, only, without, ..Options::default() };
+            return execution::child::run(backend, &options, Duration::from_secs(unit_seconds), missing);
         }
         Command::Init(init) => return init.run(path),
         Command::Completions { shell } => return completions(shell),
         Command::Man { dir } => return man(&dir),
+        Command::Top => return top::run(&Config::read(path)?),
+        Command::Earnings(show) => return show.run(&Config::read(path)?),
+        Command::ReleaseDevice { device } => return release::run(&Config::read(path)?, device.as_deref()),
+        Command::Unit => return unit::print(path, &Config::read(path)?),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match arguments.command {
+            Command::Setup(setup) => setup.run(path).await,
             Command::Register(register) => register.run(&Config::read(path)?).await,
             Command::Stake(stake) => stake.run(&Config::read(path)?).await,
-            Command::Run { adopt_orphans } => run::run(Config::read(path)?, adopt_orphans).await,
+            Command::Run { adopt_orphans } => run::run(path, adopt_orphans).await,
             Command::Status { json } => status::run(&Config::read(path)?, json).await,
             Command::Withdraw(withdraw) => withdraw.run(&Config::read(path)?).await,
             Command::Doctor { json } => doctor::run(path, json).await,
-            Command::Init(_) | Command::Completions { .. } | Command::Man { .. } | Command::Execute { .. } => Ok(()),
+            Command::Init(_)
+            | Command::Unit
+            | Command::Earnings(_)
+            | Command::Top
+            | Command::Completions { .. }
+            | Command::Man { .. }
+            | Command::ReleaseDevice { .. }
+            | Command::Execute { .. } => Ok(()),
         }
     })
 }

@@ -1,11 +1,18 @@
 //! The subcommands.
 
 pub mod amount;
+mod ask;
+mod checks;
 pub mod doctor;
+pub mod earnings;
 pub mod init;
 pub mod register;
+pub mod release;
+pub mod setup;
 pub mod stake;
 pub mod status;
+pub mod top;
+pub mod unit;
 pub mod withdraw;
 
 use std::path::{Path, PathBuf};
@@ -51,5 +58,5 @@ pub(crate) async fn market(tessera: &Tessera, address: &Pubkey) -> Result<Accoun
 /// The configured provider.
 pub(crate) async fn provider(tessera: &Tessera, config: &Config) -> Result<Account<accounts::Provider>> {
     let found = tessera.provider(&config.provider_address()).await?;
-    found.with_context(|| format!("{} is not registered: run `tessera-worker register`", config.provider.authority))
+    found.with_context(|| format!("{} is not registered: run `tessera-worker setup`", config.provider.authority))
 }

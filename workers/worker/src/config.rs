@@ -1,5 +1,7 @@
 //! The worker's configuration file.
 
+pub mod hours;
+mod live;
 mod settings;
 mod template;
 
@@ -10,8 +12,10 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_sdk::PriorityFee;
 
+pub use live::{Change, Live};
 pub use settings::{
-    Backend, Cluster, Config, Data, ExecutorSettings, Provider, WorkSettings, default_path, operator_keypair,
+    Backend, Cluster, Config, Data, ExecutorSettings, GpuSettings, Monitor, PauseFor, Provider, Sandbox, WorkSettings,
+    default_path, operator_keypair,
 };
 pub use template::template;
 
@@ -25,21 +29,7 @@ impl Config {
     /// # Errors
     /// If it cannot be read or a setting makes no sense; the text says which.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read {}: run `tessera-worker init` first, or give --config", path.display())
-        })?;
-        let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
-        // Relative names are relative to the file, so that a worker can be started from anywhere.
-        let base = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut config.provider.operator_keypair, &mut config.data.directory] {
-            *file = match file.strip_prefix("~") {
-                Ok(rest) => {
-                    directories::BaseDirs::new().context("this user has no home directory")?.home_dir().join(rest)
-                }
-                Err(_) => base.join(&*file),
-            };
-        }
-        Ok(config)
+        Ok(read_file(path)?.0)
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -48,6 +38,11 @@ impl Config {
         let poll = config.cluster.poll_seconds;
         ensure!((0.1..=60.0).contains(&poll), "cluster.poll_seconds is {poll}, expected 0.1 to 60");
         ensure!(config.executor.region < 64, "executor.region is {}, expected 0 to 63", config.executor.region);
+        ensure!(
+            config.work.regions.iter().all(|region| *region < 64),
+            "work.regions is {:?}, expected numbers from 0 to 63",
+            config.work.regions
+        );
         for (name, value) in [
             ("work.max_leases", config.work.max_leases as u64),
             ("work.max_output_mib", config.work.max_output_mib),
@@ -131,6 +126,26 @@ impl Config {
     pub const fn cache_len(&self) -> u64 {
         self.data.cache_mib.saturating_mul(MIB)
     }
+}
+
+/// Reads a configuration file: the settings, and what of them the file says.
+fn read_file(path: &Path) -> Result<(Config, toml::Table)> {
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!("cannot read {}: run `tessera-worker setup` first, or give --config", path.display())
+    })?;
+    let within = || format!("in {}", path.display());
+    // From the text, not from the table: errors then name the line.
+    let mut config = Config::parse(&text).with_context(within)?;
+    let table = toml::from_str(&text).with_context(within)?;
+    // Relative names are relative to the file, so that a worker can be started from anywhere.
+    let base = path.parent().unwrap_or(Path::new(""));
+    for file in [&mut config.provider.operator_keypair, &mut config.data.directory] {
+        *file = match file.strip_prefix("~") {
+            Ok(rest) => directories::BaseDirs::new().context("this user has no home directory")?.home_dir().join(rest),
+            Err(_) => base.join(&*file),
+        };
+    }
+    Ok((config, table))
 }
 
 /// Reads a key file of the solana tools.

@@ -4,7 +4,9 @@
 //! and the roots, nonce and key of results. A power cut at any instant loses neither.
 
 mod database;
+mod earnings;
 mod entry;
 
 pub use database::{Journal, JournalError};
+pub use earnings::Day;
 pub use entry::{Entry, LeaseId, Phase, Sealed};

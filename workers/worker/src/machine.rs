@@ -9,11 +9,25 @@ pub fn resident(pid: u32) -> Option<u64> {
     kibibytes(&status, "VmRSS:")
 }
 
+/// The process that started a process, where the system tells.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
 /// Memory of the machine in bytes: all of it, and what is available now.
 #[must_use]
 pub fn memory() -> Option<(u64, u64)> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     Some((kibibytes(&info, "MemTotal:")?, kibibytes(&info, "MemAvailable:")?))
+}
+
+/// Free space in bytes on the disk of `path` for this user, where the system tells.
+#[must_use]
+pub fn disk(path: &Path) -> Option<u64> {
+    let found = nix::sys::statvfs::statvfs(path).ok()?;
+    found.blocks_available().checked_mul(found.fragment_size())
 }
 
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
@@ -43,6 +57,8 @@ mod tests {
         let (total, available) = memory().unwrap();
         assert!(own > 0 && own < total && available <= total);
         assert_eq!(resident(u32::MAX), None);
+        assert_eq!(parent(std::process::id()), Some(std::os::unix::process::parent_id()));
+        assert!(disk(Path::new("/")).is_some() && disk(Path::new("/no/such/place")).is_none());
         assert_eq!(kibibytes("A: 1 kB\nVmRSS:\t   12 kB\n", "VmRSS:"), Some(12 << 10));
         assert_eq!(kibibytes("VmRSS: x", "VmRSS:"), None);
     }

@@ -7,6 +7,7 @@ mod context;
 mod engine;
 mod inspection;
 mod jobs;
+mod monitor;
 mod observe;
 mod orphans;
 mod outbox;
@@ -15,16 +16,17 @@ mod sealing;
 mod seeding;
 mod sender;
 mod steps;
+mod supervisor;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
 };
 
-use crate::config::Config;
+use crate::config::{Change, Live};
 use context::Context;
 use engine::{Engine, unix_now};
 use jobs::Jobs;
@@ -32,12 +34,13 @@ use jobs::Jobs;
 /// Entries done with are kept for so long, keys and nonces included.
 const KEEP_SECONDS: i64 = 30 * 86_400;
 
-/// Works until a signal says stop. `adopt_orphans`: take over seats of this provider that the journal does not know.
+/// Works with the configuration at `path` until a signal says stop. `adopt_orphans`: take over seats of this provider that the
+/// journal does not know.
 ///
 /// # Errors
 /// If the worker cannot start, or its journal fails.
-pub async fn run(config: Config, adopt_orphans: bool) -> Result<()> {
-    let context = Arc::new(Context::open(config).await?);
+pub async fn run(path: &Path, adopt_orphans: bool) -> Result<()> {
+    let context = Arc::new(Context::open(Live::read(path.to_owned())?).await?);
     let pruned = context.journal.prune(unix_now() - KEEP_SECONDS)?;
     tracing::info!(
         market = %context.market, provider = %context.me.provider, operator = %context.me.operator, pruned, "worker starts"
@@ -51,8 +54,13 @@ pub async fn run(config: Config, adopt_orphans: bool) -> Result<()> {
     if adopt_orphans {
         engine.adopt(orphans::find(&context).await?);
     }
-    let following = tokio::spawn(jobs.follow());
-    let signals = tokio::spawn(listen(Arc::clone(&stop))?);
+    if let Some(address) = context.config.monitor.listen {
+        monitor::serve(address, engine.newest_report()).await?;
+    }
+    let signals = Signals::new()?;
+    let following = tokio::spawn(jobs.clone().follow());
+    let signals = tokio::spawn(signals.listen(Arc::clone(&stop), Arc::clone(&context), jobs));
+    supervisor::ready();
     let counts = engine.run(wake, stop).await;
     following.abort();
     signals.abort();
@@ -61,17 +69,53 @@ pub async fn run(config: Config, adopt_orphans: bool) -> Result<()> {
     Ok(())
 }
 
-/// Turns SIGTERM and SIGINT into notifications.
-fn listen(stop: Arc<Notify>) -> std::io::Result<impl Future<Output = ()>> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
+/// The signals that the worker obeys.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let [term, int, hup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Self { term: term?, int: int?, hup: hup? })
+    }
+
+    /// SIGTERM and SIGINT stop the worker, SIGHUP has it read its settings again.
+    async fn listen(mut self, stop: Arc<Notify>, context: Arc<Context>, jobs: Jobs) {
         loop {
             tokio::select! {
-                Some(()) = term.recv() => {}
-                Some(()) = int.recv() => {}
+                Some(()) = self.term.recv() => stop.notify_one(),
+                Some(()) = self.int.recv() => stop.notify_one(),
+                Some(()) = self.hup.recv() => reload(&context, &jobs),
                 else => return,
             }
-            stop.notify_one();
         }
-    })
+    }
+}
+
+/// Reads the settings again.
+fn reload(context: &Context, jobs: &Jobs) {
+    match context.live.reload() {
+        Err(error) => tracing::error!(
+            error = format!("{error:#}"),
+            "the configuration cannot be read again: the worker goes on with what it had"
+        ),
+        Ok(changes) => {
+            for Change { name, from, to, needs_restart } in &changes {
+                let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "the default".to_owned());
+                let (from, to) = (said(from), said(to));
+                if *needs_restart {
+                    tracing::warn!(setting = name, from, to, "setting has changed and counts only after a restart");
+                } else {
+                    tracing::info!(setting = name, from, to, "setting has changed");
+                }
+            }
+            tracing::info!(changes = changes.len(), "configuration read again");
+            if !changes.is_empty() {
+                jobs.reconsider();
+            }
+        }
+    }
 }

@@ -6,7 +6,10 @@ use tessera_protocol::{
     cid::Cid,
     spec::{Arg, Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
 };
-use tessera_worker::execution::{ChildCommand, ExecutionError, Limits, Runner, Work};
+use tessera_worker::{
+    execution::{ChildCommand, ExecutionError, Limits, Runner, Verdict, Work, sandbox},
+    self_test::Depth,
+};
 use tokio::time::Instant;
 
 /// Each of 64 threads adds its number and the unit's to a word of the input. With unit 666 it never ends.
@@ -82,17 +85,29 @@ fn runner_with(unit: Duration, child_unit_seconds: &str, more: &[&str]) -> Runne
     Runner::new(command, Limits { start: Duration::from_secs(60), unit, memory: 4 << 30 })
 }
 
+/// A runner whose child is locked in, and may read from `readable`.
+fn runner_locked_in(readable: &Path) -> Runner {
+    runner_with(Duration::from_secs(60), "60", &["--sandbox", "require", "--readable", &readable.to_string_lossy()])
+}
+
 /// A runner whose child finds the stand-in driver `tessera-fakecuda`, and keeps compiled modules in `dir`.
 fn runner_on_a_gpu(dir: &Path) -> Runner {
+    runner_on_gpus(dir, 1, &[])
+}
+
+/// The same with several GPUs, and further arguments.
+fn runner_on_gpus(dir: &Path, count: u8, more: &[&str]) -> Runner {
     // Cargo has built the library beside this test.
     let exe = std::env::current_exe().unwrap();
     let library = exe.parent().unwrap().join("libtessera_fakecuda.so");
     for name in ["libcuda.so", "libcuda.so.1"] {
         std::fs::copy(&library, dir.join(name)).unwrap();
     }
-    let mut arguments = vec![format!("LD_LIBRARY_PATH={}", dir.display()), env!("CARGO_BIN_EXE_tessera-worker").into()];
+    let variables = [format!("LD_LIBRARY_PATH={}", dir.display()), format!("FAKE_CUDA_DEVICES={count}")];
+    let mut arguments = [&variables[..], &[env!("CARGO_BIN_EXE_tessera-worker").into()]].concat();
     arguments.extend(["execute", "--backend", "cuda", "--unit-seconds", "60", "--cubins-mib", "1"].map(str::to_owned));
     arguments.extend(["--cubins".into(), dir.join("cubins").to_string_lossy().into_owned()]);
+    arguments.extend(more.iter().copied().map(str::to_owned));
     let limits = Limits { start: Duration::from_secs(60), unit: Duration::from_secs(60), memory: 4 << 30 };
     Runner::new(ChildCommand { program: "/usr/bin/env".into(), arguments }, limits)
 }
@@ -218,4 +233,123 @@ async fn races_are_seen_by_who_looks_for_them() {
     runner(Duration::from_secs(60), "60").run(&work, 3, 1, by(), |_| ()).await.unwrap();
     let e = runner_with_checks().run(&work, 3, 1, by(), |_| ()).await.unwrap_err();
     assert!(matches!(&e, ExecutionError::Void(reason) if reason.contains("race")), "{e}");
+}
+
+#[tokio::test]
+async fn a_child_that_is_locked_in_computes_on_the_processor_and_on_a_gpu() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), MODULE);
+    let on_a_gpu =
+        runner_on_gpus(dir.path(), 1, &["--sandbox", "require", "--readable", &dir.path().to_string_lossy()]);
+    std::fs::create_dir(dir.path().join("cubins")).unwrap();
+    for mut runner in [runner_locked_in(dir.path()), on_a_gpu] {
+        assert_eq!(runner.test(Depth::Quick).await.unwrap()[0].1, Verdict::Good);
+        assert_eq!(runner.unlocked(), [""; 0]);
+        let mut outputs = Vec::new();
+        runner.run(&work, 3, 2, by(), |output| outputs.push(output)).await.unwrap();
+        assert_eq!(outputs, [expected(3), expected(4)]);
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("cubins")).unwrap().count(), 2, "compiled modules are kept");
+}
+
+#[tokio::test]
+async fn a_child_that_is_locked_in_cannot_read_the_operators_key() {
+    let (dir, secret) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut work = work(dir.path(), MODULE);
+    work.inputs[0] = secret.path().join("operator.json");
+    std::fs::write(&work.inputs[0], [7; 256]).unwrap();
+    let e = runner_locked_in(dir.path()).check(&work, by()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Device(reason) if reason.contains("ermission denied")), "{e}");
+    // It is the sandbox that forbids it.
+    runner(Duration::from_secs(60), "60").check(&work, by()).await.unwrap();
+}
+
+/// Runs one test of this binary in a process of its own.
+fn in_a_process(test: &str, variable: (&str, &Path)) -> String {
+    let exe = std::env::current_exe().unwrap();
+    // One thread runs the tests, and the test itself: only a process of one thread can be locked in.
+    let arguments = ["--exact", test, "--nocapture", "--include-ignored", "--test-threads=1"];
+    let output = std::process::Command::new(exe).args(arguments).env(variable.0, variable.1).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+const FOLDER: &str = "TESSERA_TEST_FOLDER";
+
+#[test]
+fn what_is_locked_in_stays_in() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "s").unwrap();
+    for folder in ["readable", "writable"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        std::fs::write(dir.path().join(folder).join("file"), "f").unwrap();
+    }
+    let text = in_a_process("inner_locked_in", (FOLDER, dir.path()));
+    assert!(text.contains("locked in"), "{text}");
+}
+
+/// Locks its own process in, and tries to get out.
+#[test]
+#[ignore = "runs in a process of its own, started by what_is_locked_in_stays_in"]
+fn inner_locked_in() {
+    use std::{fs, io::ErrorKind::PermissionDenied, net, os::unix::net::UnixDatagram, process::Command};
+    let Some(dir) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) else { return };
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let room = sandbox::Room { readable: vec![dir.join("readable")], writable: vec![dir.join("writable")] };
+    assert_eq!(sandbox::enter(tessera_worker::config::Sandbox::Require, &room).unwrap(), [""; 0]);
+
+    for (what, result) in [
+        ("connect", net::TcpStream::connect(address).map(drop)),
+        ("listen", net::TcpListener::bind("127.0.0.1:0").map(drop)),
+        ("datagrams", net::UdpSocket::bind("127.0.0.1:0").map(drop)),
+        ("local sockets", UnixDatagram::unbound().map(drop)),
+        ("programs", Command::new("/bin/true").status().map(drop)),
+        ("the secret", fs::read(dir.join("secret")).map(drop)),
+        ("passwords", fs::read("/etc/passwd").map(drop)),
+        ("write", fs::write(dir.join("readable/new"), "n")),
+        ("remove", fs::remove_file(dir.join("readable/file"))),
+        ("the parent's memory", fs::read(format!("/proc/{}/environ", std::os::unix::process::parent_id())).map(drop)),
+    ] {
+        assert!(matches!(&result, Err(e) if e.kind() == PermissionDenied), "{what}: {result:?}");
+    }
+    let parent = nix::unistd::Pid::from_raw(std::os::unix::process::parent_id() as i32);
+    assert_eq!(nix::sys::signal::kill(parent, None), Err(nix::errno::Errno::EPERM));
+    // What a job needs still works: files, threads, time, memory.
+    assert_eq!(fs::read(dir.join("readable/file")).unwrap(), b"f");
+    fs::write(dir.join("writable/new"), "n").unwrap();
+    fs::remove_file(dir.join("writable/file")).unwrap();
+    assert_eq!(std::thread::spawn(|| vec![1u8; 1 << 20].len()).join().unwrap(), 1 << 20);
+    fs::read_to_string("/proc/meminfo").unwrap();
+    println!("locked in");
+}
+
+#[tokio::test]
+async fn a_gpu_that_gives_wrong_bits_is_found_and_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), MODULE);
+    let mut runner = runner_on_gpus(dir.path(), 2, &[]);
+    let verdicts = runner.test(Depth::Quick).await.unwrap();
+    assert!(verdicts.len() == 2 && verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Good), "{verdicts:?}");
+
+    // From now on, in the same process.
+    std::fs::write(dir.path().join("faults"), "flip1").unwrap();
+    let verdicts = runner.test(Depth::Quick).await.unwrap();
+    assert_eq!(verdicts[0].1, Verdict::Good);
+    assert!(matches!(&verdicts[1].1, Verdict::Faulty(reason) if reason.contains("unit 0")), "{verdicts:?}");
+
+    let bad = verdicts[1].0.id.clone();
+    let mut runner = runner_on_gpus(dir.path(), 2, &["--without", &bad]);
+    let mut outputs = Vec::new();
+    runner.run(&work, 3, 4, by(), |output| outputs.push(output)).await.unwrap();
+    assert_eq!(outputs, (3..7).map(expected).collect::<Vec<_>>());
+    assert_eq!(runner.devices().len(), 1);
+    let good = &verdicts[0].0.id;
+    let mut none = runner_on_gpus(dir.path(), 2, &["--without", &bad, "--without", good]);
+    let e = none.ready().await.unwrap_err();
+    assert!(e.to_string().contains("every GPU of this machine is left out"), "{e}");
+    let mut only = runner_on_gpus(dir.path(), 2, &["--only", good]);
+    only.ready().await.unwrap();
+    assert_eq!(only.devices()[0].id, *good);
 }

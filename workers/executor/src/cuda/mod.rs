@@ -64,7 +64,11 @@ impl Cuda {
         if usable.is_empty() {
             return Err(ExecError::NoDevice("every GPU is older than compute capability 8.0".into()));
         }
-        let (contexts, devices): (Vec<_>, _) = usable.into_iter().unzip();
+        let (contexts, devices): (Vec<_>, Vec<_>) =
+            usable.into_iter().filter(|(_, device)| options.uses(&device.uuid)).unzip();
+        if devices.is_empty() {
+            return Err(ExecError::LeftOut);
+        }
         let gpu = |context| {
             guarded("open a GPU", || {
                 let pool = Arc::new(Pool::new(&context)?);

@@ -23,6 +23,8 @@ pub struct Terms {
     pub max_output: u64,
     /// Most bytes of one job's module and inputs.
     pub max_input: u64,
+    /// Regions of which a job must name one, a bit each; 0: jobs of all regions are taken.
+    pub regions: u64,
     /// What this provider announced.
     pub has: Capabilities,
 }
@@ -54,6 +56,9 @@ impl Terms {
     pub fn check(&self, offer: &Offer) -> Result<(), String> {
         if !offer.asks.met_by(&self.has) {
             return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
+        }
+        if self.regions != 0 && offer.asks.regions & self.regions == 0 {
+            return Err("names none of the regions in work.regions".into());
         }
         self.check_time(offer.challenge_seconds)?;
         self.check_call(offer)
@@ -159,6 +164,7 @@ mod tests {
             max_challenge_seconds: 600,
             max_output: 4 << 10,
             max_input: 10,
+            regions: 0,
             has: HAS,
         }
     }
@@ -191,6 +197,12 @@ mod tests {
         let asks = Requirements { class: 90, ..Requirements::default() };
         assert!(terms.check(&Offer { asks, ..offer }).is_err());
         terms.check_call(&Offer { asks, ..offer }).unwrap();
+        // Audits and disputes are of no region.
+        let picky = Terms { regions: 1 << 3 | 1 << 5, has: Capabilities { region: 3, ..HAS }, ..terms };
+        let of = |regions| Offer { asks: Requirements { regions, ..Requirements::default() }, ..offer };
+        picky.check(&of(1 << 3)).unwrap();
+        assert!(picky.check(&of(0)).unwrap_err().contains("work.regions"));
+        picky.check_call(&of(0)).unwrap();
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn me() -> Claimant {
     let has = Capabilities { memory_mib: 1024, class: 80, region: 0 };
     let standing = Standing { score: Chance::ZERO, stake: 1_000, locked: 0, staked_slot: 5 };
     let provider = Pubkey::new_from_array([7; 32]);
-    Claimant { provider, has, standing, takes_base: true, total_stake: 50_000 }
+    Claimant { provider, has, standing, takes_base: true, total_stake: 50_000, salt: 1 }
 }
 
 fn job() -> JobView {
@@ -168,13 +168,16 @@ fn a_quarter_of_the_stake_is_kept_for_audits() {
 }
 
 #[test]
-fn orders_are_complete_and_differ_between_providers() {
+fn orders_are_complete_and_differ_between_providers_and_workers() {
     let mine = order(&job(), 0..50, &me(), NOW.time);
     let theirs = order(&job(), 0..50, &Claimant { provider: PEER, ..me() }, NOW.time);
-    assert_ne!(mine, theirs);
-    let mut sorted = mine.clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    let second = order(&job(), 0..50, &Claimant { salt: 0x9e37_79b9_7f4a_7c15, ..me() }, NOW.time);
+    assert!(mine != theirs && mine != second && theirs != second);
+    for order in [mine, second] {
+        let mut sorted = order;
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+    }
 }
 
 #[test]

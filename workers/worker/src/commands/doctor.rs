@@ -1,69 +1,11 @@
 //! `tessera-worker doctor`: what is missing on this machine, and how to get it.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use serde::Serialize;
-use solana_signer::Signer;
-use tessera_executor::Finding;
-use tessera_sdk::{EndpointHealth, EndpointKind, JobFilter, Standing, StoreClient, Tessera, accounts};
 
-use super::amount;
-use crate::{
-    config::{Backend, Config},
-    device, machine,
-    run::report::{self, ReputationReport},
-};
-
-/// The clock of the chain follows its validators; a difference up to this is nothing to worry about.
-const SKEW: (u64, u64) = (15, 120);
-/// An operator with less than this will soon be unable to pay rents: about fifty seats.
-const LAMPORTS: u64 = 150_000_000;
-/// Memory below which nothing sensible runs.
-const MEMORY: u64 = 2 << 30;
-
-/// How a check went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warning,
-    Missing,
-}
-
-/// A check.
-#[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    state: State,
-    found: String,
-    /// What to do about it.
-    remedy: Option<String>,
-}
-
-#[derive(Default)]
-struct Checks(Vec<Check>);
-
-impl Checks {
-    fn ok(&mut self, name: &'static str, found: impl Into<String>) {
-        self.0.push(Check { name, state: State::Ok, found: found.into(), remedy: None });
-    }
-
-    fn warn(&mut self, name: &'static str, found: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Check { name, state: State::Warning, found: found.into(), remedy: Some(remedy.into()) });
-    }
-
-    fn missing(&mut self, name: &'static str, found: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Check { name, state: State::Missing, found: found.into(), remedy: Some(remedy.into()) });
-    }
-
-    fn is_missing_something(&self) -> bool {
-        self.0.iter().any(|check| check.state == State::Missing)
-    }
-}
+use super::checks::{Checks, chain_checks, machine_checks};
+use crate::config::Config;
 
 /// Checks everything and prints what was found.
 ///
@@ -77,7 +19,7 @@ pub async fn run(path: &Path, json: bool) -> Result<()> {
             Some(config)
         }
         Err(e) => {
-            checks.missing("configuration", format!("{e:#}"), "run `tessera-worker init --market MARKET`");
+            checks.missing("configuration", format!("{e:#}"), "run `tessera-worker setup --market MARKET`");
             None
         }
     };
@@ -88,7 +30,7 @@ pub async fn run(path: &Path, json: bool) -> Result<()> {
     if json {
         println!("{}", serde_json::to_string_pretty(&checks.0)?);
     } else {
-        checks.0.iter().for_each(show);
+        checks.show(0);
     }
     if checks.is_missing_something() {
         bail!("something is missing that the worker needs");
@@ -96,271 +38,9 @@ pub async fn run(path: &Path, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn show(check: &Check) {
-    let state = match check.state {
-        State::Ok => "ok     ",
-        State::Warning => "warning",
-        State::Missing => "missing",
-    };
-    println!("{state}  {:<14} {}", check.name, check.found);
-    if let Some(remedy) = &check.remedy {
-        println!("         {:<14} -> {remedy}", "");
-    }
-}
-
-fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
-    let backend = config.map_or(Backend::Auto, |config| config.executor.backend);
-    let needed = backend == Backend::Cuda;
-    let plugged = machine::has_nvidia_device();
-    let how = "install NVIDIA's driver 580 or newer (on Debian and Ubuntu: `apt install nvidia-driver`), then restart the machine";
-    for Finding { good, subject, text } in tessera_executor::probe() {
-        match (good, needed || plugged) {
-            (true, _) => checks.ok(subject, text),
-            (false, true) => checks.missing(subject, text, how),
-            (false, false) => {
-                checks.warn(subject, text, "units run on the processor; jobs that ask for a GPU are left to others")
-            }
-        }
-    }
-    match device::find(backend) {
-        Ok(devices) => checks.ok("executor", device::summary(&devices)),
-        Err(e) if needed => checks.missing("executor", format!("{e:#}"), how),
-        Err(e) => checks.missing("executor", format!("{e:#}"), "set executor.backend = \"cpu\""),
-    }
-    match machine::memory() {
-        Some((total, available)) if available < MEMORY => checks.warn(
-            "memory",
-            format!("{} MiB, of which {} MiB are available", total >> 20, available >> 20),
-            "end other programs, or set executor.memory_mib lower",
-        ),
-        Some((total, available)) => {
-            checks.ok("memory", format!("{} MiB, of which {} MiB are available", total >> 20, available >> 20));
-        }
-        None => checks.warn("memory", "the system does not tell", "set executor.memory_mib"),
-    }
-    let Some(config) = config else { return };
-    let directory = &config.data.directory;
-    let probe = directory.join("doctor");
-    match std::fs::create_dir_all(directory)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe))
-    {
-        Ok(()) => checks.ok("data", directory.display().to_string()),
-        Err(e) => {
-            let found = format!("cannot write to {}: {e}", directory.display());
-            checks.missing("data", found, "make it writable for this user, or change data.directory");
-        }
-    }
-    match report::read(directory) {
-        Some(report) if (report::unix_now() - report.at).abs() < 10 => {
-            checks.ok("worker", format!("running as process {}", report.pid))
-        }
-        _ => checks.ok("worker", "not running"),
-    }
-}
-
-async fn chain_checks(checks: &mut Checks, config: &Config) {
-    let operator = match config.operator() {
-        Ok(keypair) => {
-            checks.ok("operator", keypair.pubkey().to_string());
-            Some(keypair.pubkey())
-        }
-        Err(e) => {
-            checks.missing("operator", format!("{e:#}"), "run `tessera-worker init`, or set provider.operator_keypair");
-            None
-        }
-    };
-    let mut cluster = config.cluster();
-    cluster.patience = Duration::from_secs(5);
-    let start = Instant::now();
-    let tessera = match Tessera::connect(cluster).await {
-        Ok(tessera) => tessera,
-        Err(e) => {
-            return checks.missing(
-                "rpc",
-                e.to_string(),
-                "check cluster.rpc, the network, and that the program is on this cluster",
-            );
-        }
-    };
-    checks.ok("rpc", format!("the cluster answers within {} ms", start.elapsed().as_millis()));
-    tessera.check_endpoints().await.iter().for_each(|endpoint| endpoint_check(checks, endpoint));
-    match tessera.clock().await {
-        Ok(chain) => clock_check(checks, chain.time, report::unix_now()),
-        Err(e) => checks.missing("clock", e.to_string(), "check cluster.rpc"),
-    }
-    if let Some(operator) = operator {
-        match tessera.balance(&operator).await {
-            Ok(has) => balance_check(checks, has, &operator.to_string()),
-            Err(e) => checks.missing("balance", e.to_string(), "check cluster.rpc"),
-        }
-    }
-    let market = match tessera.market(&config.cluster.market).await {
-        Ok(Some(market)) => market,
-        Ok(None) => {
-            let found = format!("there is none at {}", config.cluster.market);
-            return checks.missing("market", found, "check cluster.market and cluster.rpc");
-        }
-        Err(e) => return checks.missing("market", e.to_string(), "check cluster.market"),
-    };
-    if market.paused {
-        checks.warn("market", "is paused: nothing can be claimed", "wait, or work for another market");
-    } else {
-        checks.ok("market", config.cluster.market.to_string());
-    }
-    match tessera.provider(&config.provider_address()).await {
-        Ok(Some(provider)) => provider_checks(checks, config, &market, &provider, operator.map(|key| key.to_string())),
-        Ok(None) => checks.missing("provider", "is not registered", "run `tessera-worker register`"),
-        Err(e) => checks.missing("provider", e.to_string(), "check cluster.rpc"),
-    }
-    store_checks(checks, config, &tessera).await;
-}
-
-/// One endpoint that answers is enough; what is wrong with others is worth a warning.
-fn endpoint_check(checks: &mut Checks, endpoint: &EndpointHealth) {
-    let (name, without) = match endpoint.kind {
-        EndpointKind::Rpc => ("endpoint", "others are asked meanwhile"),
-        EndpointKind::WebSocket => {
-            ("notifications", "without them news come late: leases are found by asking now and then")
-        }
-    };
-    let setting = match endpoint.kind {
-        EndpointKind::Rpc => "cluster.rpc",
-        EndpointKind::WebSocket => "cluster.websocket",
-    };
-    let remedy = match endpoint.standing {
-        Standing::Untried | Standing::Ready => return checks.ok(name, endpoint.to_string()),
-        Standing::Failing => format!("check {setting} and the network; {without}"),
-        Standing::Limited => format!("use one that takes more requests, or add another to {setting}"),
-        Standing::Behind => format!("add another to {setting} if it does not catch up"),
-        Standing::Refusing => format!("check the key in its address in {setting}"),
-        Standing::Nonsense => format!("check that {setting} names endpoints of Solana's RPC"),
-        Standing::OtherCluster => format!("name endpoints of one cluster in {setting}"),
-    };
-    checks.warn(name, endpoint.to_string(), remedy);
-}
-
-fn clock_check(checks: &mut Checks, chain: i64, here: i64) {
-    let skew = chain.abs_diff(here);
-    let found = format!("{skew} s from the chain's");
-    let remedy = "set the clock: `timedatectl set-ntp true`";
-    if skew <= SKEW.0 {
-        checks.ok("clock", found);
-    } else if skew <= SKEW.1 {
-        checks.warn("clock", found, remedy);
-    } else {
-        // Signatures for the store are refused, and windows end before the worker thinks they do.
-        checks.missing("clock", found, remedy);
-    }
-}
-
-fn balance_check(checks: &mut Checks, lamports: u64, operator: &str) {
-    let found = format!("{} SOL on the operator key", amount::format(lamports, 9));
-    let remedy = format!("send SOL to {operator}: `solana transfer {operator} 0.5 --allow-unfunded-recipient`");
-    match lamports {
-        0 => checks.missing("balance", found, remedy),
-        1..LAMPORTS => checks.warn("balance", found, remedy),
-        _ => checks.ok("balance", found),
-    }
-}
-
-fn provider_checks(
-    checks: &mut Checks,
-    config: &Config,
-    market: &accounts::Market,
-    provider: &accounts::Provider,
-    operator: Option<String>,
-) {
-    if operator.is_some_and(|operator| operator != provider.operator.to_string()) {
-        let found = format!("its operator is {}, not the key of this worker", provider.operator);
-        checks.missing("provider", found, "run `tessera-worker register` to change it");
-    } else {
-        checks.ok("provider", config.provider_address().to_string());
-    }
-    let (stake, min) = (provider.stake, market.params.min_stake);
-    if stake < min {
-        let found = format!("{stake} base units, the market asks for {min}");
-        checks.missing("stake", found, "run `tessera-worker stake AMOUNT`");
-    } else {
-        checks.ok("stake", format!("{stake} base units, the market asks for {min}"));
-    }
-    reputation_check(checks, market, &ReputationReport::new(&provider.reputation(), report::unix_now()));
-    if provider.locked >= stake - stake.div_ceil(4) && provider.locked > 0 {
-        let found = format!("{} base units of {stake} are locked: no more than audits can be claimed", provider.locked);
-        checks.warn("locks", found, "wait until leases are paid, or run `tessera-worker stake AMOUNT`");
-    }
-    if let Ok(has) = device::capabilities(config)
-        && has != provider.capabilities()
-    {
-        let found = format!("announced as {:?}, found {has:?}", provider.capabilities());
-        checks.warn("capabilities", found, "run `tessera-worker register` to announce what there is");
-    }
-}
-
-fn reputation_check(checks: &mut Checks, market: &accounts::Market, reputation: &ReputationReport) {
-    let probation = u32::from(market.params.audit.probation);
-    if reputation.faults > 0 && reputation.consecutive < probation {
-        // Wrong results come from memory and overclocking more often than from anything else.
-        let remedy = format!(
-            "every result is audited until {probation} are confirmed; run `tessera-conformance` on this machine before going on"
-        );
-        checks.warn("reputation", reputation.to_string(), remedy);
-    } else {
-        checks.ok("reputation", reputation.to_string());
-    }
-}
-
-/// The stores of the jobs that are there.
-async fn store_checks(checks: &mut Checks, config: &Config, tessera: &Tessera) {
-    let jobs = match tessera.jobs(&config.cluster.market, JobFilter::Open).await {
-        Ok(jobs) => jobs,
-        Err(e) => return checks.warn("stores", e.to_string(), "check cluster.rpc"),
-    };
-    let mut urls: Vec<String> = jobs.iter().map(tessera_sdk::Job::store_url).collect();
-    urls.sort();
-    urls.dedup();
-    if urls.is_empty() {
-        return checks.ok("stores", "there is no open job whose store could be asked");
-    }
-    // A market may have many; a few tell whether this machine gets through at all.
-    for url in urls.into_iter().take(3) {
-        let health = match StoreClient::new(&url) {
-            Ok(store) => store.health().await,
-            Err(e) => Err(e),
-        };
-        match health {
-            Ok(()) => checks.ok("store", url),
-            Err(e) => checks.warn("store", e.to_string(), "jobs of this store are left to others until it answers"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn states(run: impl FnOnce(&mut Checks)) -> Vec<State> {
-        let mut checks = Checks::default();
-        run(&mut checks);
-        assert!(checks.0.iter().all(|check| (check.state == State::Ok) == check.remedy.is_none()));
-        checks.0.into_iter().map(|check| check.state).collect()
-    }
-
-    #[test]
-    fn skew_and_balance_are_graded() {
-        let clock = |chain| states(|checks| clock_check(checks, chain, 1_000));
-        assert_eq!([clock(1_015), clock(984), clock(1_121)].concat(), [State::Ok, State::Warning, State::Missing]);
-        let balance = |lamports| states(|checks| balance_check(checks, lamports, "key"));
-        assert_eq!([balance(LAMPORTS), balance(1), balance(0)].concat(), [State::Ok, State::Warning, State::Missing]);
-    }
-
-    #[test]
-    fn a_machine_without_configuration_is_told_how_to_begin() {
-        let mut checks = Checks::default();
-        machine_checks(&mut checks, None);
-        assert!(checks.0.iter().any(|check| check.name == "memory"));
-        assert!(checks.0.iter().any(|check| check.name == "executor"));
-    }
 
     #[tokio::test]
     async fn a_missing_configuration_is_an_error() {

@@ -33,7 +33,7 @@ pub struct Init {
 }
 
 /// An address in base 58, or that of a key file.
-fn address(text: &str) -> Result<Pubkey, String> {
+pub(super) fn address(text: &str) -> Result<Pubkey, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -61,19 +61,8 @@ impl Init {
             (None, Some((_, keypair))) => read_keypair(keypair).context("give --authority")?.pubkey(),
             (None, None) => bail!("the solana tools are not configured: give --authority"),
         };
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        let directory = std::path::absolute(directory)?;
-        let operator = self.operator_keypair.unwrap_or_else(|| directory.join("operator.json"));
-        let operator = std::path::absolute(operator)?;
-        let key = operator_key(&operator)?;
-        let data = std::path::absolute(self.data_dir.unwrap_or_else(|| Data::default().directory))?;
-
-        let text = config::template(&rpc, &self.market, &authority, &operator, &data);
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("configuration  {}", path.display());
-        println!("operator       {key}  ({})", operator.display());
-        println!("authority      {authority}");
+        let operator = write(path, &rpc, &self.market, &authority, self.operator_keypair, self.data_dir)?;
+        println!("operator       {operator}");
         println!();
         println!(
             "Next: send a little SOL to the operator, then `tessera-worker register` and `tessera-worker stake AMOUNT`."
@@ -83,8 +72,31 @@ impl Init {
     }
 }
 
+/// Writes a configuration file to `path`, and makes the worker's own key where there is none; returns that key's address.
+pub(super) fn write(
+    path: &Path,
+    rpc: &[String],
+    market: &Pubkey,
+    authority: &Pubkey,
+    operator_keypair: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
+) -> Result<Pubkey> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let directory = std::path::absolute(directory)?;
+    let operator = operator_keypair.unwrap_or_else(|| directory.join("operator.json"));
+    let operator = std::path::absolute(operator)?;
+    let key = operator_key(&operator)?;
+    let data = std::path::absolute(data_dir.unwrap_or_else(|| Data::default().directory))?;
+    let text = config::template(rpc, market, authority, &operator, &data);
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("configuration  {}", path.display());
+    println!("operator key   {}", operator.display());
+    Ok(key)
+}
+
 /// Monikers as the solana tools have them.
-fn expand(url: &str) -> String {
+pub(super) fn expand(url: &str) -> String {
     match url {
         "l" | "localhost" => "http://127.0.0.1:8899".into(),
         "d" | "devnet" => "https://api.devnet.solana.com".into(),

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer;
-use tessera_sdk::{Tessera, ix};
+use tessera_protocol::routing::Capabilities;
+use tessera_sdk::{Tessera, accounts, ix};
 
 use crate::{config::Config, device};
 
@@ -32,20 +35,9 @@ impl Register {
         let market = super::market(&tessera, &address).await?;
         let has = device::capabilities(config)?;
 
-        let mut instructions = Vec::new();
         let before = tessera.provider(&config.provider_address()).await?;
-        match &before {
-            None => {
-                instructions.push(ix::register_provider(&authority.pubkey(), &address, &market.mint, &operator, has));
-            }
-            Some(before) => {
-                let operator = (before.operator != operator).then_some(operator);
-                let has = (before.capabilities() != has).then_some(has);
-                if operator.is_some() || has.is_some() {
-                    instructions.push(ix::update_provider(&authority.pubkey(), &address, operator, has));
-                }
-            }
-        }
+        let mut instructions: Vec<_> =
+            announce(config, &market.mint, before.as_deref(), &operator, has).into_iter().collect();
         if let Some(sol) = &self.fund {
             let lamports = super::amount::parse(sol, 9)?;
             ensure!(lamports > 0, "--fund 0 sends nothing");
@@ -63,4 +55,21 @@ impl Register {
         println!("signature  {}", receipt.signature);
         Ok(())
     }
+}
+
+/// What registers the provider, or brings what is registered up to date.
+pub(super) fn announce(
+    config: &Config,
+    mint: &Pubkey,
+    before: Option<&accounts::Provider>,
+    operator: &Pubkey,
+    has: Capabilities,
+) -> Option<Instruction> {
+    let (authority, market) = (&config.provider.authority, &config.cluster.market);
+    let Some(before) = before else {
+        return Some(ix::register_provider(authority, market, mint, operator, has));
+    };
+    let operator = (before.operator != *operator).then_some(*operator);
+    let has = (before.capabilities() != has).then_some(has);
+    (operator.is_some() || has.is_some()).then(|| ix::update_provider(authority, market, operator, has))
 }

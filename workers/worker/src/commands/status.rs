@@ -8,11 +8,9 @@ use tessera_sdk::Tessera;
 use super::amount;
 use crate::{
     config::Config,
+    health::{self, Quarantine},
     run::report::{self, Report, ReputationReport},
 };
-
-/// A report older than this is of a worker that no longer runs.
-const FRESH: i64 = 10;
 
 /// What `status` shows.
 #[derive(Debug, Serialize)]
@@ -38,6 +36,7 @@ struct Status {
     slashed: u64,
     to_burn: u64,
     running: bool,
+    quarantine: Quarantine,
     worker: Option<Report>,
 }
 
@@ -72,7 +71,8 @@ pub async fn run(config: &Config, json: bool) -> Result<()> {
         lost: provider.lost,
         slashed: provider.slashed,
         to_burn: provider.to_burn,
-        running: worker.as_ref().is_some_and(|worker| (report::unix_now() - worker.at).abs() <= FRESH),
+        running: worker.as_ref().is_some_and(Report::is_fresh),
+        quarantine: health::read_from(&config.data.directory).unwrap_or_default(),
         worker,
     };
     if json {
@@ -99,6 +99,10 @@ fn show(status: &Status) {
     println!("settled     {} leases, {} units", status.leases_settled, status.units_settled);
     println!("reputation  {}", status.reputation);
     println!("open        {} leases", status.open_leases);
+    for (id, device) in &status.quarantine {
+        let state = if device.on_trial { "about to be tested" } else { "in quarantine" };
+        println!("device      {} {id} is {state}: {}", device.name, device.reason);
+    }
     match &status.worker {
         Some(worker) if status.running => {
             println!(
@@ -107,6 +111,12 @@ fn show(status: &Status) {
             );
             if let Some(obstacle) = &worker.obstacle {
                 println!("            {obstacle}");
+            }
+            for (_, reason) in &worker.devices.pauses {
+                println!("            claiming pauses: {reason}");
+            }
+            if !worker.devices.unlocked.is_empty() {
+                println!("            not locked in: {}", worker.devices.unlocked.join("; "));
             }
             let counts = &worker.counts;
             println!(

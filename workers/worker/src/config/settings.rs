@@ -1,10 +1,12 @@
 //! Which settings there are, and what they are where the file does not say.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use directories::ProjectDirs;
 use serde::Deserialize;
 use solana_pubkey::Pubkey;
+
+use super::hours::{Window, Zone};
 
 /// All settings. Every one but the market and the authority has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,9 +22,15 @@ pub struct Config {
     /// What it runs on.
     #[serde(default)]
     pub executor: ExecutorSettings,
+    /// When GPUs are left alone.
+    #[serde(default)]
+    pub gpu: GpuSettings,
     /// What is kept on disk.
     #[serde(default)]
     pub data: Data,
+    /// What others can see of the worker.
+    #[serde(default)]
+    pub monitor: Monitor,
 }
 
 /// Which network and market.
@@ -87,6 +95,16 @@ pub struct WorkSettings {
     pub unit_seconds: u64,
     /// Hosts of stores that may be used; empty allows all.
     pub stores: Vec<String>,
+    /// Front ends whose jobs are taken, such as `render`; empty takes all.
+    pub kinds: Vec<String>,
+    /// Regions of which a job must name one to be taken; empty takes all, those included that name none.
+    pub regions: Vec<u8>,
+    /// Hours in which leases are claimed; empty: always.
+    pub hours: Vec<Window>,
+    /// The time zone of these hours.
+    pub time_zone: Zone,
+    /// How often an idle worker computes units whose bits are known; 0: only when it starts, and when its execution process does.
+    pub self_test_minutes: u64,
     /// How long a worker that is asked to stop goes on with what it has begun.
     pub shutdown_seconds: u64,
 }
@@ -104,6 +122,11 @@ impl Default for WorkSettings {
             max_input_mib: 8192,
             unit_seconds: 600,
             stores: Vec::new(),
+            kinds: Vec::new(),
+            regions: Vec::new(),
+            hours: Vec::new(),
+            time_zone: Zone::default(),
+            self_test_minutes: 60,
             shutdown_seconds: 60,
         }
     }
@@ -135,7 +158,7 @@ impl Backend {
 }
 
 /// What units run on.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExecutorSettings {
     /// Which backend.
@@ -144,6 +167,68 @@ pub struct ExecutorSettings {
     pub memory_mib: u64,
     /// Region number announced to the market, 0 to 63.
     pub region: u8,
+    /// GPUs that are used, by their UUIDs as `nvidia-smi -L` shows them; empty uses all.
+    pub devices: Vec<String>,
+    /// Whether the execution process is locked in.
+    pub sandbox: Sandbox,
+}
+
+/// Whether the execution process is locked in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Sandbox {
+    /// As far as the kernel can.
+    #[default]
+    Auto,
+    /// Not at all.
+    Off,
+    /// Fully, or nothing runs.
+    Require,
+}
+
+impl Sandbox {
+    /// As it is written in the file and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Off => "off",
+            Self::Require => "require",
+        }
+    }
+}
+
+/// When GPUs are left alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GpuSettings {
+    /// Nothing is claimed while a GPU is hotter, until it is five degrees cooler; 0: no limit.
+    pub max_celsius: u32,
+    /// Nothing is claimed while a GPU draws more power, until it draws a twentieth less; 0: no limit.
+    pub max_watts: u32,
+    /// Nothing is claimed while others use a GPU.
+    pub pause_for: PauseFor,
+}
+
+/// Whose use of a GPU has the worker wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PauseFor {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// That of processes which compute.
+    Compute,
+    /// That of all processes: a desktop's, too.
+    Anybody,
+}
+
+/// What others can see of the worker.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Monitor {
+    /// Where `/metrics` and `/health` are served over HTTP, without any protection; nowhere if not given.
+    pub listen: Option<SocketAddr>,
 }
 
 /// What is kept on disk.

@@ -1,4 +1,4 @@
-//! The file that `tessera-worker init` writes.
+//! The file that `tessera-worker setup` and `init` write.
 
 use std::path::Path;
 
@@ -19,6 +19,7 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
         max_output_mib,
         max_input_mib,
         unit_seconds,
+        self_test_minutes,
         shutdown_seconds,
         ..
     } = WorkSettings::default();
@@ -27,7 +28,8 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
     let rpc = toml::Value::from(rpc.to_vec());
     let (operator, data) = (quoted(operator), quoted(data));
     format!(
-        r#"# Configuration of tessera-worker. Lines that begin with # show the defaults.
+        r#"# Configuration of tessera-worker. Lines that begin with # show the defaults. A running worker that gets SIGHUP reads work and gpu
+# again; everything else, and unit_seconds, needs a restart.
 
 [cluster]
 # JSON-RPC endpoints, best first: the first one that is well is asked, the next one when it fails, hangs, lags or wants fewer
@@ -71,6 +73,16 @@ operator_keypair = {operator}
 # unit_seconds = {unit_seconds}
 # Hosts of stores that may be used, for example ["store.example.org"]; empty allows all.
 # stores = []
+# Front ends whose jobs are taken, for example ["render"]; empty takes all.
+# kinds = []
+# Regions of which a job must name one to be taken, for example [3, 4]; empty takes all jobs.
+# regions = []
+# Hours in which leases are claimed, for example ["mon-fri 18:00-08:00", "sat,sun"]; empty: always. What is leased is finished.
+# hours = []
+# "local", "UTC", or a time zone such as "Europe/Rome".
+# time_zone = "local"
+# How often an idle worker computes units whose bits are known; 0: only when it starts, and when its execution process does.
+# self_test_minutes = {self_test_minutes}
 # How long a worker that is asked to stop goes on with what it has begun.
 # shutdown_seconds = {shutdown_seconds}
 
@@ -81,6 +93,18 @@ operator_keypair = {operator}
 # memory_mib = 0
 # Region number announced to the market, 0 to 63.
 # region = 0
+# GPUs that are used, by their UUIDs as `nvidia-smi -L` shows them; empty uses all.
+# devices = []
+# The execution process, which runs other people's kernels, is locked in: no network, no files but its job's, no other programs.
+# "auto": as far as the kernel can; "require": fully, or nothing runs; "off".
+# sandbox = "auto"
+
+[gpu]
+# Nothing is claimed while a GPU is hotter (until it is five degrees cooler), or draws more power; 0: no limit.
+# max_celsius = 0
+# max_watts = 0
+# Nothing is claimed while other processes use a GPU: "nobody", "compute" (those which compute), "anybody" (a desktop, too).
+# pause_for = "nobody"
 
 [data]
 # Journal, cache, outputs that are not paid yet, and status. The journal holds the keys of results under way: losing it loses
@@ -90,6 +114,10 @@ directory = {data}
 # cache_mib = {cache_mib}
 # Most space for modules that the GPU driver has compiled; 0: none are kept, and each is compiled for each job.
 # cubins_mib = {cubins_mib}
+
+[monitor]
+# Where /metrics (for Prometheus) and /health are served, without any protection; nowhere unless set.
+# listen = "127.0.0.1:9464"
 "#
     )
 }

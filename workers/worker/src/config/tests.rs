@@ -41,6 +41,7 @@ fn settings_shown_as_comments_can_be_turned_on() {
     assert!(on.contains("\nprefetch = 1\n"));
     let cluster = Config::parse(&on).unwrap().cluster;
     assert_eq!(cluster.websocket, ["ws://127.0.0.1:8900"]);
+    assert_eq!(Config::parse(&on).unwrap().monitor.listen.map(|at| at.port()), Some(9464));
     let off = Config::parse(&text()).unwrap().cluster;
     assert_eq!((cluster.priority_fee, off.priority_fee), (None, None));
     assert_eq!((cluster.priority_fee_cap, cluster.max_lag_slots), (off.priority_fee_cap, off.max_lag_slots));
@@ -77,8 +78,10 @@ fn mistakes_are_named() {
     assert!(refused("[work]", "[work]\nmax_leases = 0").contains("work.max_leases is 0"));
     assert!(refused("[executor]", "[executor]\nregion = 64").contains("executor.region is 64"));
     assert!(refused("[executor]", "[executor]\nbackend = \"rocm\"").contains("rocm"));
+    assert!(refused("[work]", "[work]\nhours = [\"noon\"]").contains("mon-fri"));
+    assert!(refused("[work]", "[work]\nregions = [64]").contains("work.regions"));
     assert!(refused("market = \"", "market = \"0").contains("base 58"));
     assert!(refused("[provider]", "poll_seconds = 0.0\n[provider]").contains("poll_seconds"));
     let e = Config::read(Path::new("/nowhere/worker.toml")).unwrap_err();
-    assert!(format!("{e:#}").contains("tessera-worker init"));
+    assert!(format!("{e:#}").contains("tessera-worker setup"));
 }

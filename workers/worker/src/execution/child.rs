@@ -14,16 +14,16 @@ use std::{
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use tessera_executor::{ExecError, Executor, Options, Program, Session};
-use tessera_protocol::spec::JobSpec;
+use tessera_protocol::{cid::Cid, spec::JobSpec};
 
-use super::frames::{self, Answer, Blame, FrameError, Order};
-use crate::{config::Backend, device};
+use super::frames::{self, Answer, Blame, ChildDevice, FrameError, Order};
+use crate::{config::Backend, device, self_test};
 
-/// Serves orders until there are no more.
+/// Serves orders until there are no more. `unlocked`: what could not be done to lock this process in.
 ///
 /// # Errors
 /// If the worker cannot be answered.
-pub fn run(backend: Backend, options: &Options, unit_time: Duration) -> Result<()> {
+pub fn run(backend: Backend, options: &Options, unit_time: Duration, unlocked: Vec<String>) -> Result<()> {
     let mut out = io::stdout().lock();
     let executor = match tessera_executor::open_with(backend.into(), options) {
         Ok(executor) => executor,
@@ -32,7 +32,14 @@ pub fn run(backend: Backend, options: &Options, unit_time: Duration) -> Result<(
             return Ok(());
         }
     };
-    let hello = Answer::Hello { version: frames::VERSION, device: device::summary(executor.devices()) };
+    let devices = executor.devices().iter().map(|found| ChildDevice {
+        id: device::id(&found.uuid),
+        name: found.name.clone(),
+        memory: found.memory,
+    });
+    let devices = devices.collect();
+    let hello =
+        Answer::Hello { version: frames::VERSION, device: device::summary(executor.devices()), devices, unlocked };
     frames::send_blocking(&mut out, &hello)?;
 
     let orders = listen();
@@ -58,9 +65,23 @@ pub fn run(backend: Backend, options: &Options, unit_time: Duration) -> Result<(
                 };
                 loaded.run(first..first.saturating_add(u64::from(count)), &mut out)?;
             }
+            Order::Test { device, first, count } => {
+                loaded = None;
+                let units = first..first.saturating_add(u64::from(count));
+                let answer = test(executor.as_ref(), device as usize, units, unit_time).unwrap_or_else(|e| failed(&e));
+                frames::send_blocking(&mut out, &answer)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Computes units of the self test.
+fn test(executor: &dyn Executor, device: usize, units: Range<u64>, unit_time: Duration) -> Result<Answer, ExecError> {
+    let plan = self_test::plan();
+    let program = Program { module: self_test::MODULE, plan: &plan, inputs: &[], unit_gas: 0, unit_time };
+    let outputs = tessera_executor::outputs(executor, device, &program, units)?;
+    Ok(Answer::Tested { digests: outputs.iter().map(|output| Cid::of(output).0).collect() })
 }
 
 /// Reads orders in a thread; the process ends with the last of them.

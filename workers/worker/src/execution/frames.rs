@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Version of this protocol; both ends are one binary, but it may be replaced on disk while the worker runs.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Longest frame besides the unit outputs: a specification, or a reason.
 pub const SMALL: usize = 4 << 20;
 
@@ -29,6 +29,26 @@ pub enum Order {
         /// How many.
         count: u32,
     },
+    /// Compute units of the [self test](crate::self_test) on one device. The job loaded last is given up.
+    Test {
+        /// Number of the device, in the order of [`Answer::Hello`].
+        device: u32,
+        /// The first unit.
+        first: u64,
+        /// How many.
+        count: u32,
+    },
+}
+
+/// A device of the child.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ChildDevice {
+    /// What tells it from others, see [`crate::device::id`].
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its memory in bytes.
+    pub memory: u64,
 }
 
 /// From the child to the worker.
@@ -40,6 +60,10 @@ pub enum Answer {
         version: u32,
         /// What it runs on, for people.
         device: String,
+        /// The same, one by one.
+        devices: Vec<ChildDevice>,
+        /// What the kernel could not do to lock the child in; empty: all is done.
+        unlocked: Vec<String>,
     },
     /// The job is prepared.
     Loaded,
@@ -56,6 +80,11 @@ pub enum Answer {
         reason: String,
         /// Whose fault it is.
         blame: Blame,
+    },
+    /// The units of a self test are computed.
+    Tested {
+        /// The content ids of their outputs.
+        digests: Vec<[u8; 32]>,
     },
 }
 

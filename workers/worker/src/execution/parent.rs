@@ -15,8 +15,12 @@ use tokio::{
 
 use super::{
     ExecutionError,
-    frames::{self, Answer, Blame, FrameError, Order},
+    frames::{self, Answer, Blame, ChildDevice, FrameError, Order},
 };
+
+mod testing;
+
+pub use testing::Verdict;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -77,6 +81,8 @@ struct Running {
     to: ChildStdin,
     from: BufReader<ChildStdout>,
     device: String,
+    devices: Vec<ChildDevice>,
+    unlocked: Vec<String>,
     loaded: Option<Cid>,
 }
 
@@ -91,6 +97,44 @@ impl Runner {
     #[must_use]
     pub fn device(&self) -> Option<&str> {
         self.child.as_ref().map(|child| child.device.as_str())
+    }
+
+    /// The devices of the child, if there is one.
+    #[must_use]
+    pub fn devices(&self) -> &[ChildDevice] {
+        self.child.as_ref().map_or(&[], |child| &child.devices)
+    }
+
+    /// Process id of the child, if there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(|child| child.process.id())
+    }
+
+    /// What could not be done to lock the child in.
+    #[must_use]
+    pub fn unlocked(&self) -> &[String] {
+        self.child.as_ref().map_or(&[], |child| &child.unlocked)
+    }
+
+    /// Ends the child, if there is one; the next is started so.
+    pub fn renew(&mut self, command: ChildCommand) {
+        // A child that is dropped is killed.
+        (self.command, self.child) = (command, None);
+    }
+
+    /// Starts a child if there is none; returns whether it is a new one.
+    ///
+    /// # Errors
+    /// If none can be started.
+    pub async fn ready(&mut self) -> Result<bool, ExecutionError> {
+        if self.child.as_mut().is_some_and(|child| matches!(child.process.try_wait(), Ok(None))) {
+            return Ok(false);
+        }
+        self.child = None;
+        sleep_until(self.not_before).await;
+        self.child = Some(self.start().await.inspect_err(|_| self.failed())?);
+        Ok(true)
     }
 
     /// Computes `count` units from `first` on, in order, and hands each output to `output`; gives up at `until`.
@@ -182,10 +226,13 @@ impl Runner {
         if let Some(complaints) = process.stderr.take() {
             tokio::spawn(pass_on(complaints));
         }
-        let mut child = Running { process, to, from, device: String::new(), loaded: None };
+        let (device, devices, unlocked) = (String::new(), vec![], vec![]);
+        let mut child = Running { process, to, from, device, devices, unlocked, loaded: None };
         let by = Instant::now() + self.limits.start;
         match self.answer(&mut child, frames::SMALL, by, "starting").await? {
-            Answer::Hello { version: frames::VERSION, device } => child.device = device,
+            Answer::Hello { version: frames::VERSION, device, devices, unlocked } => {
+                (child.device, child.devices, child.unlocked) = (device, devices, unlocked);
+            }
             Answer::Hello { version, .. } => {
                 let text = format!("it speaks version {version}, expected {}: restart the worker", frames::VERSION);
                 return Err(ExecutionError::Answer(text));
@@ -325,6 +372,7 @@ fn unexpected(answer: &Answer) -> ExecutionError {
             }
         }
         Answer::Hello { .. } => ExecutionError::Answer("it said hello again".into()),
+        Answer::Tested { .. } => ExecutionError::Answer("it tested what was not asked for".into()),
         Answer::Loaded => ExecutionError::Answer("it loaded a job that was not asked for".into()),
         Answer::Unit { number, output } => ExecutionError::Answer(format!("unit {number} with {} bytes", output.len())),
     }

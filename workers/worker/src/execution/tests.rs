@@ -3,7 +3,7 @@ use super::*;
 /// A child of a few lines of shell. `frame N BYTES` writes a frame of N bytes, the bytes given in octal.
 fn runner(script: &str, limits: Limits) -> Runner {
     let prelude = r#"frame() { printf "\\$(printf %03o $1)\\0\\0\\0$2"; }
-        hello() { frame 13 '\0\2\0\0\0\4\0\0\0fake'; }
+        hello() { frame 21 '\0\3\0\0\0\4\0\0\0fake\0\0\0\0\0\0\0\0'; }
         order() { head -c "$1" >/dev/null; }
         loaded() { frame 1 '\1'; }
         unit() { frame 17 "\\2\\$1\\0\\0\\0\\0\\0\\0\\0\\4\\0\\0\\0$2"; }

@@ -8,7 +8,7 @@ use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
 use super::entry::{Entry, LeaseId};
 
 /// Leases in hand: lease → entry.
-const OPEN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("open-2");
+pub(super) const OPEN: TableDefinition<&[u8], &[u8]> = TableDefinition::new("open-2");
 /// Leases done with: (Unix seconds, lease, attempt) → entry. Kept for a while, keys and nonces included.
 const DONE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("done-2");
 
@@ -40,7 +40,7 @@ pub enum JournalError {
 }
 
 /// Every redb call has an error type of its own; they all become one.
-trait OrJournal<T> {
+pub(super) trait OrJournal<T> {
     fn or_journal(self) -> Result<T, JournalError>;
 }
 
@@ -52,7 +52,7 @@ impl<T, E: Into<redb::Error>> OrJournal<T> for Result<T, E> {
 
 /// The journal of one worker. Every write is on disk when it returns.
 pub struct Journal {
-    database: Database,
+    pub(super) database: Database,
     /// Held as long as the journal is open.
     _lock: File,
 }
@@ -161,7 +161,7 @@ impl Journal {
     }
 }
 
-fn encode<T: borsh::BorshSerialize>(value: &T) -> Result<Vec<u8>, JournalError> {
+pub(super) fn encode<T: borsh::BorshSerialize>(value: &T) -> Result<Vec<u8>, JournalError> {
     borsh::to_vec(value).map_err(|e| JournalError::Unreadable(std::io::Error::other(e.to_string())))
 }
 
@@ -169,7 +169,7 @@ fn decode(bytes: &[u8]) -> Result<Entry, JournalError> {
     borsh::from_slice(bytes).map_err(|e| JournalError::Unreadable(std::io::Error::other(e.to_string())))
 }
 
-fn name(id: &LeaseId) -> Result<Vec<u8>, JournalError> {
+pub(super) fn name(id: &LeaseId) -> Result<Vec<u8>, JournalError> {
     encode(id)
 }
 

@@ -58,6 +58,10 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] =
+        [Self::Claiming, Self::Leased, Self::Executed, Self::Committing, Self::Revealing, Self::Opening, Self::Leaving];
+
     /// One word for people.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,18 +1,23 @@
 //! From a lease to a sealed result.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tessera_protocol::lease;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     context::Context,
+    engine::unix_now,
     jobs::{Jobs, PrepareError},
     sealing::{self, Sealing},
 };
 use crate::{
     execution::{By, ExecutionError, Runner, Work},
     journal::{LeaseId, Sealed},
+    self_test::Depth,
 };
 
 /// Why a lease was not computed.
@@ -30,6 +35,9 @@ pub enum ComputeError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// No device may compute.
+    #[error("every device is in quarantine")]
+    Quarantined,
     /// The turn of this lease came too late.
     #[error("no time is left: other leases took longer than expected")]
     TooLate,
@@ -48,6 +56,7 @@ pub struct Computer {
     context: Arc<Context>,
     jobs: Jobs,
     runner: Mutex<Runner>,
+    gaps: std::sync::Mutex<Vec<String>>,
 }
 
 impl Computer {
@@ -55,7 +64,7 @@ impl Computer {
     #[must_use]
     pub fn new(context: Arc<Context>, jobs: Jobs) -> Self {
         let runner = Mutex::new(context.new_runner(By::Backend));
-        Self { context, jobs, runner }
+        Self { context, jobs, runner, gaps: std::sync::Mutex::default() }
     }
 
     /// Computes a lease by `until`, seals its outputs under a fresh key and leaves them in the outbox. Where its units come to
@@ -80,6 +89,9 @@ impl Computer {
             return Err(ComputeError::TooLate);
         }
         let units = Units { work: &prepared.work, first: units.start, count, until };
+        if !closely {
+            self.ready(&mut runner, false).await?;
+        }
         let start = Instant::now();
         let mut done = if closely {
             let done = self.run(&mut self.context.new_runner(By::Checks), &units).await;
@@ -100,7 +112,11 @@ impl Computer {
             Err(ComputeError::Execution(ExecutionError::Suspected { reason, units: suspects })) => {
                 tracing::warn!(lease = %id, reason, "asking the processor about what the GPU reports");
                 let mut processor = self.context.new_runner(By::Processor);
-                Err(processor.confirm(units.work, &suspects, units.until, &reason).await.into())
+                let confirmed = processor.confirm(units.work, &suspects, units.until, &reason).await;
+                if matches!(confirmed, ExecutionError::Device(_)) {
+                    self.context.health.doubt();
+                }
+                Err(confirmed.into())
             }
             done => done,
         };
@@ -120,6 +136,66 @@ impl Computer {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// Has the devices compute units whose bits are known. Returns how many went into quarantine.
+    ///
+    /// # Errors
+    /// If that says nothing about the devices, or all of them are in quarantine.
+    pub async fn test(&self) -> Result<usize, ComputeError> {
+        self.ready(&mut *self.runner.lock().await, true).await
+    }
+
+    /// Makes sure that a child runs, with those devices that may compute, and that they have passed a test: each time that a child
+    /// is new, or when `asked`. A device that fails is left out, and the others are tested once more.
+    async fn ready(&self, runner: &mut Runner, asked: bool) -> Result<usize, ComputeError> {
+        let health = &self.context.health;
+        let mut failed = 0;
+        let mut asked = asked;
+        loop {
+            if health.is_hopeless() {
+                return Err(ComputeError::Quarantined);
+            }
+            let (left_out, on_trial) = (health.left_out(), health.on_trial());
+            let has = |id: &String| runner.devices().iter().any(|device| device.id == *id);
+            // A child has the devices that it was started with.
+            if runner.devices().is_empty() || left_out.iter().any(has) || !on_trial.iter().all(has) {
+                runner.renew(self.context.child_command(By::Backend));
+            }
+            let depth = health.depth();
+            let is_new = runner.ready().await?;
+            health.see(runner.devices());
+            self.tell_of_gaps(runner);
+            if !(is_new || asked || depth == Depth::Long) {
+                return Ok(failed);
+            }
+            let verdicts = runner.test(depth).await?;
+            let new = health.judge(&verdicts, depth, unix_now());
+            tracing::info!(?depth, devices = verdicts.len(), failed = new, "devices tested");
+            if new == 0 {
+                return Ok(failed);
+            }
+            // Every round takes a device out, so there is an end.
+            (failed, asked) = (failed + new, true);
+        }
+    }
+
+    /// What could not be done to lock the child in, told once.
+    fn tell_of_gaps(&self, runner: &Runner) {
+        let gaps = runner.unlocked();
+        let mut told = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != gaps {
+            if !gaps.is_empty() {
+                tracing::warn!(gaps = gaps.join("; "), "the execution process is not locked in as it should be");
+            }
+            *told = gaps.to_vec();
+        }
+    }
+
+    /// What could not be done to lock the child in.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Has `runner` compute the units of a lease, which are sealed as they come.

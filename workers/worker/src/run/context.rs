@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,19 +23,26 @@ use super::sender::Sender;
 use crate::{
     cache::Cache,
     claims::{Claimant, Terms},
-    config::{Backend, Config},
+    config::{Backend, Config, Live},
+    device,
     execution::{By, ChildCommand, Limits, Runner},
+    health::Health,
     journal::Journal,
     lifecycle::{Me, Record},
 };
 
 /// For starting the execution process and for preparing a job in it.
 const START: Duration = Duration::from_secs(120);
+/// Folders of the data directory.
+const CACHE: &str = "cache";
+const CUBINS: &str = "cubins";
 
 /// What every part of a running worker shares.
 pub struct Context {
-    /// The settings.
+    /// The settings that the worker was started with: of those that may change meanwhile, [`Self::live`] is right.
     pub config: Config,
+    /// The settings as they are now.
+    pub live: Live,
     /// The chain.
     pub tessera: Tessera,
     /// The market.
@@ -53,6 +63,14 @@ pub struct Context {
     pub outbox: PathBuf,
     /// What the execution process may use.
     pub limits: Limits,
+    /// Which devices may compute.
+    pub health: Health,
+    /// Decimals of the market's token.
+    pub decimals: u8,
+    /// SOL of the operator, in lamports, as it was seen last.
+    pub lamports: AtomicU64,
+    /// See [`Claimant::salt`].
+    salt: u64,
     standing: Mutex<Standing>,
 }
 
@@ -120,23 +138,55 @@ impl Context {
     ///
     /// # Errors
     /// If something is missing; the text says what to do.
-    pub async fn open(config: Config) -> Result<Self> {
+    pub async fn open(live: Live) -> Result<Self> {
+        let config = Config::clone(&live.get());
+        device::only(&config.executor)?;
         let operator = Arc::new(config.operator()?);
         // First, so that a second worker does nothing at all.
         let journal = Journal::open(&config.data.directory)?;
-        let cache = Cache::open(&config.data.directory.join("cache"), config.cache_len())?;
+        let cache = Cache::open(&config.data.directory.join(CACHE), config.cache_len())?;
         let outbox = config.data.directory.join("outbox");
         std::fs::create_dir_all(&outbox).with_context(|| format!("cannot make {}", outbox.display()))?;
+        if config.data.cubins_mib > 0 {
+            // Before a child is locked in, which cannot make it.
+            let cubins = config.data.directory.join(CUBINS);
+            std::fs::create_dir_all(&cubins).with_context(|| format!("cannot make {}", cubins.display()))?;
+        }
+        let health = Health::open(&config.data.directory);
+        // Those in quarantine may have been mended since; the first test tells.
+        crate::health::try_again(&config.data.directory, None)
+            .context("cannot use the list of devices in quarantine")?;
         let tessera = Tessera::connect(config.cluster()).await?;
         let urgent = Tessera::new(config.urgent_cluster())?;
         let me = Me { provider: config.provider_address(), operator: operator.pubkey() };
         let standing = look_up(&tessera, &config, &me).await?;
         let limits =
             Limits { start: START, unit: Duration::from_secs(config.work.unit_seconds), memory: config.child_memory() };
-        let market = config.cluster.market;
-        let standing = Mutex::new(standing);
+        let address = config.cluster.market;
+        let market = tessera.market(&address).await?.with_context(|| no_market(&address))?;
+        let decimals = tessera.mint(&market.mint).await?.decimals;
+        let lamports = AtomicU64::new(tessera.balance(&me.operator).await?);
+        let (market, standing) = (address, Mutex::new(standing));
         let sender = Sender::start(tessera.clone(), Arc::clone(&operator));
-        Ok(Self { config, tessera, market, me, operator, sender, urgent, journal, cache, outbox, limits, standing })
+        Ok(Self {
+            config,
+            live,
+            tessera,
+            market,
+            me,
+            operator,
+            sender,
+            urgent,
+            journal,
+            cache,
+            outbox,
+            limits,
+            health,
+            decimals,
+            lamports,
+            salt: getrandom::u64().context("the system gives no random numbers")? | 1,
+            standing,
+        })
     }
 
     /// Looks provider and market up again.
@@ -149,6 +199,16 @@ impl Context {
         Ok(())
     }
 
+    /// The same, and how much SOL the operator has.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn refresh_all(&self) -> Result<()> {
+        self.refresh().await?;
+        self.lamports.store(self.tessera.balance(&self.me.operator).await?, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// What the chain said last about provider and market.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -158,15 +218,21 @@ impl Context {
     /// What this worker takes.
     #[must_use]
     pub fn terms(&self) -> Terms {
-        let work = &self.config.work;
+        let config = self.live.get();
+        let (work, mut has) = (&config.work, self.standing().has);
+        // What was announced may have been more than there is now.
+        if let Some(least) = self.health.least_memory() {
+            has.memory_mib = has.memory_mib.min(u32::try_from(least >> 20).unwrap_or(u32::MAX));
+        }
         Terms {
             min_price_per_unit: work.min_price_per_unit,
             max_lock_multiple: work.max_lock_multiple,
             max_lead: work.max_lead,
             max_challenge_seconds: work.max_challenge_seconds,
-            max_output: self.config.max_output(),
-            max_input: self.config.max_input(),
-            has: self.standing().has,
+            max_output: config.max_output(),
+            max_input: config.max_input(),
+            regions: work.regions.iter().fold(0, |set, region| set | 1 << region),
+            has,
         }
     }
 
@@ -179,6 +245,7 @@ impl Context {
             provider: self.me.provider,
             has,
             standing: routing::Standing { score: reputation.score(now), stake: stake.0, locked: stake.1, staked_slot },
+            salt: self.salt,
             takes_base: standing.can_claim().0 && standing.open_leases < standing.max_open_leases,
             total_stake,
         }
@@ -187,6 +254,12 @@ impl Context {
     /// A runner of execution processes.
     #[must_use]
     pub fn new_runner(&self, by: By) -> Runner {
+        Runner::new(self.child_command(by), self.limits)
+    }
+
+    /// How an execution process is started.
+    #[must_use]
+    pub fn child_command(&self, by: By) -> ChildCommand {
         // The program that runs, even if it was replaced on disk meanwhile: both ends must speak the same version.
         let own = if cfg!(target_os = "linux") { Some("/proc/self/exe".into()) } else { std::env::current_exe().ok() };
         let program = own.unwrap_or_else(|| "tessera-worker".into());
@@ -201,20 +274,29 @@ impl Context {
             arguments.push("--checks".into());
         }
         let data = &self.config.data;
+        let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
         if data.cubins_mib > 0 {
-            let directory = data.directory.join("cubins").to_string_lossy().into_owned();
+            let directory = text(&data.directory.join(CUBINS));
             arguments.extend(["--cubins".into(), directory, "--cubins-mib".into(), data.cubins_mib.to_string()]);
         }
-        Runner::new(ChildCommand { program, arguments }, self.limits)
+        let executor = &self.config.executor;
+        arguments.extend(["--sandbox".into(), executor.sandbox.name().into()]);
+        arguments.extend(["--readable".into(), text(&data.directory.join(CACHE))]);
+        if by == By::Backend {
+            arguments.extend(executor.devices.iter().flat_map(|id| ["--only".into(), id.clone()]));
+            arguments.extend(self.health.left_out().into_iter().flat_map(|id| ["--without".into(), id]));
+        }
+        ChildCommand { program, arguments }
     }
+}
+
+fn no_market(address: &Pubkey) -> String {
+    format!("there is no market {address}: check cluster.market")
 }
 
 async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing> {
     let address = config.cluster.market;
-    let market = tessera
-        .market(&address)
-        .await?
-        .with_context(|| format!("there is no market {address}: check cluster.market"))?;
+    let market = tessera.market(&address).await?.with_context(|| no_market(&address))?;
     let provider = tessera.provider(&me.provider).await?.with_context(|| {
         format!("{} is not registered in market {address}: run `tessera-worker register`", config.provider.authority)
     })?;

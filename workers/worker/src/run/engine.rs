@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,13 +17,14 @@ use tokio::{
 
 use super::{
     claimer::{ClaimError, Claimer, Found, InHand},
-    compute::Computer,
+    compute::{ComputeError, Computer},
     context::Context,
     inspection::Inspector,
     jobs::Jobs,
     observe::{self, Observed},
-    report::{Counts, Reporter},
+    report::{Counts, DeviceReport, GpuReport, LeaseReport, Report, Reporter, ReputationReport},
     steps::{StepError, Steps},
+    supervisor::{self, Heartbeat},
 };
 use crate::{
     backoff,
@@ -31,8 +32,10 @@ use crate::{
     lifecycle::Mood,
 };
 
+mod care;
 mod slots;
 
+use care::Care;
 use slots::Slot;
 
 /// How often provider and market are looked up again.
@@ -48,6 +51,8 @@ enum News {
     Stepped(Box<Entry>, Result<(), StepError>),
     Claimed(Result<Found, ClaimError>),
     Refreshed(Result<()>),
+    /// The devices were tested: how many failed.
+    Tested(Result<usize, ComputeError>),
     /// Outputs of others were looked at, and so many found missing or wrong.
     Inspected(u64),
 }
@@ -57,6 +62,9 @@ pub struct Engine {
     context: Arc<Context>,
     jobs: Jobs,
     steps: Steps,
+    computer: Arc<Computer>,
+    care: Care,
+    heartbeat: Heartbeat,
     claimer: Arc<Claimer>,
     inspector: Arc<Inspector>,
     slots: HashMap<LeaseId, Slot>,
@@ -92,7 +100,10 @@ impl Engine {
         let (news, inbox) = mpsc::unbounded_channel();
         let now = Instant::now();
         Ok(Self {
-            steps: Steps::new(Arc::clone(&context), jobs.clone(), computer),
+            steps: Steps::new(Arc::clone(&context), jobs.clone(), Arc::clone(&computer)),
+            computer,
+            care: Care::new(context.config.executor.backend, context.standing().reputation.fault_slot),
+            heartbeat: Heartbeat::default(),
             claimer: Arc::new(Claimer::new(Arc::clone(&context), jobs.clone())),
             inspector: Arc::new(Inspector::new(Arc::clone(&context), jobs.clone())),
             reporter: Reporter::new(&context.config.data.directory),
@@ -120,6 +131,11 @@ impl Engine {
         }
     }
 
+    /// Where the newest report is, for those who ask over HTTP.
+    pub fn newest_report(&self) -> Arc<Mutex<Option<Report>>> {
+        self.reporter.newest()
+    }
+
     /// Works until `stop` tells it to leave (again: to leave at once), and everything is finished or returned.
     ///
     /// # Errors
@@ -133,7 +149,9 @@ impl Engine {
                 self.report();
                 return Ok(self.counts);
             }
+            self.look_around(now)?;
             self.observe(now);
+            self.test(now);
             self.claim(now);
             self.refresh(now);
             self.report();
@@ -160,8 +178,9 @@ impl Engine {
         let now = Instant::now();
         if self.mood == Mood::Working {
             tracing::info!("stopping: finishing what has begun; ask again to return everything now");
+            supervisor::stopping();
             self.mood = Mood::Draining;
-            self.until = Some(now + Duration::from_secs(self.context.config.work.shutdown_seconds));
+            self.until = Some(now + Duration::from_secs(self.context.live.get().work.shutdown_seconds));
         } else {
             self.until = Some(now);
         }
@@ -236,7 +255,8 @@ impl Engine {
         let ahead = |phase| matches!(phase, Phase::Claiming | Phase::Leased);
         let leased = |slot: &&Slot| ahead(slot.entry.phase) && slot.absent_since.is_none();
         let to_compute = self.slots.values().filter(leased).filter(|slot| !slot.give_up);
-        let work = &self.context.config.work;
+        let config = self.context.live.get();
+        let work = &config.work;
         let open = usize::try_from(standing.open_leases).unwrap_or(usize::MAX).max(seated);
         let allowed = usize::try_from(standing.max_open_leases).unwrap_or(usize::MAX);
         // One more of those that others wait for: they may come while all hands are full.
@@ -248,7 +268,7 @@ impl Engine {
         let (base, called) = standing.can_claim();
         let base = if base { room(0).min(allowed.saturating_sub(open)) } else { 0 };
         let room = (base, if called { room(1) } else { 0 });
-        let wanted = self.mood == Mood::Working && room != (0, 0);
+        let wanted = self.mood == Mood::Working && room != (0, 0) && self.care.lets_claim();
         if self.claiming || !wanted || now < self.claim_after {
             return;
         }
@@ -270,7 +290,7 @@ impl Engine {
         self.refreshing = true;
         let (context, news) = (Arc::clone(&self.context), self.news.clone());
         tokio::spawn(async move {
-            let _ = news.send(News::Refreshed(context.refresh().await));
+            let _ = news.send(News::Refreshed(context.refresh_all().await));
         });
     }
 
@@ -289,6 +309,7 @@ impl Engine {
             }
             News::Stepped(entry, result) => self.stepped(*entry, result)?,
             News::Claimed(result) => self.claimed(result)?,
+            News::Tested(result) => self.tested(result)?,
             News::Inspected(flawed) => self.counts.flawed += flawed,
             News::Refreshed(result) => {
                 self.refreshing = false;
@@ -330,9 +351,40 @@ impl Engine {
     }
 
     fn report(&mut self) {
-        let entries = self.slots.values().map(|slot| &slot.entry);
-        let (context, counts) = (&self.context, &self.counts);
-        self.reporter.report(entries, counts, self.jobs.counts(), &context.standing(), self.mood, &context.tessera);
+        let (slots, mood) = (self.slots.len(), self.mood);
+        let pauses = &self.care.pauses;
+        self.heartbeat.beat(|| match &pauses[..] {
+            [] => format!("{mood:?}, {slots} leases in hand"),
+            [pause, ..] => format!("{mood:?}, {slots} leases in hand, claiming pauses: {pause}"),
+        });
+        if !self.reporter.is_due() {
+            return;
+        }
+        let standing = self.context.standing();
+        let devices = DeviceReport {
+            pauses: pauses.iter().map(|pause| (pause.name().to_owned(), pause.to_string())).collect(),
+            quarantine: self.context.health.quarantine(),
+            gpus: self.care.readings.iter().map(GpuReport::new).collect(),
+            tested_at: self.care.tested.map_or(0, |(_, at)| at),
+            unlocked: self.computer.gaps(),
+        };
+        let report = Report {
+            at: unix_now(),
+            pid: std::process::id(),
+            mood: format!("{mood:?}").to_lowercase(),
+            jobs: self.jobs.counts(),
+            obstacle: standing.obstacle.map(|obstacle| obstacle.to_string()),
+            stake: standing.stake,
+            earned: standing.earned,
+            lamports: self.context.lamports.load(Ordering::Relaxed),
+            decimals: self.context.decimals,
+            reputation: ReputationReport::new(&standing.reputation, unix_now()),
+            leases: LeaseReport::all(self.slots.values().map(|slot| &slot.entry)),
+            counts: self.counts,
+            endpoints: self.context.tessera.endpoints(),
+            devices,
+        };
+        self.reporter.write(report, || self.context.journal.earnings());
     }
 }
 

@@ -206,6 +206,7 @@ impl Jobs {
 
     /// Prepares a job and has its module checked by the executor.
     async fn check(&self, job: &Job) -> Result<Arc<Prepared>, PrepareError> {
+        self.check_wishes(job).await?;
         let prepared = self.fetch(job).await?;
         let by = Instant::now() + self.context.limits.start;
         match self.context.new_runner(By::Backend).check(&prepared.work, by).await {
@@ -213,6 +214,25 @@ impl Jobs {
             Err(ExecutionError::Job(reason)) => Err(PrepareError::Refused(reason)),
             Err(e) => Err(PrepareError::Later(e.to_string())),
         }
+    }
+
+    /// Whether a job is of a store and a kind that this worker takes.
+    async fn check_wishes(&self, job: &Job) -> Result<(), PrepareError> {
+        let config = self.context.live.get();
+        let (stores, kinds) = (&config.work.stores, &config.work.kinds);
+        let store = StoreClient::new(&job.store_url())?;
+        let host = store.url().host_str().unwrap_or_default();
+        if !stores.is_empty() && !stores.iter().any(|allowed| allowed == host) {
+            return Err(PrepareError::Refused(format!("its store {host} is not in work.stores")));
+        }
+        if !kinds.is_empty() {
+            let (_, _, spec) = self.spec(job, &store).await?;
+            let kind = spec.front_end.name;
+            if !kinds.contains(&kind) {
+                return Err(PrepareError::Refused(format!("its kind {kind:?} is not in work.kinds")));
+            }
+        }
+        Ok(())
     }
 
     /// How long the output of a unit of a job is, and where its outputs go: for a job that need not be computed any more.
@@ -247,11 +267,6 @@ impl Jobs {
     async fn fetch(&self, job: &Job) -> Result<Arc<Prepared>, PrepareError> {
         let context = &self.context;
         let store = StoreClient::new(&job.store_url())?;
-        let host = store.url().host_str().unwrap_or_default();
-        let stores = &context.config.work.stores;
-        if !stores.is_empty() && !stores.iter().any(|allowed| allowed == host) {
-            return Err(PrepareError::Refused(format!("its store {host} is not in work.stores")));
-        }
         let (file, bytes, spec) = self.spec(job, &store).await?;
         context.terms().check_spec(&spec, &offer(job)).map_err(PrepareError::Refused)?;
         let output_len = usize::try_from(spec.output_len())
@@ -307,6 +322,17 @@ impl Jobs {
         if let Some(known) = self.known().get_mut(address) {
             known.standing = Standing::Refused;
         }
+    }
+
+    /// Looks at all jobs anew, since settings have changed. Leases in hand go on.
+    pub fn reconsider(&self) {
+        for known in self.known().values_mut() {
+            if matches!(known.standing, Standing::Ready(_) | Standing::Refused) {
+                known.standing = Standing::Unknown { since_failures: 0, not_before: Instant::now() };
+            }
+            known.told = false;
+        }
+        self.news.notify_one();
     }
 
     /// Notes how long `units` of a job took.

@@ -2,31 +2,38 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use tessera_protocol::{chance::Chance, reputation::Reputation, verdict::Kind};
-use tessera_sdk::{EndpointHealth, Tessera};
+use tessera_sdk::EndpointHealth;
 use tokio::time::Instant;
 
-use super::context::Standing;
 pub use super::engine::unix_now;
 use crate::{
-    journal::Entry,
-    lifecycle::{Exit, Mood},
+    gpu::Reading,
+    health::Quarantine,
+    journal::{Day, Entry, JournalError},
+    lifecycle::Exit,
 };
 
 /// How often the file is written.
 const EVERY: Duration = Duration::from_secs(2);
 /// Name of the file in the data directory.
 pub const FILE: &str = "status.json";
+/// Name of the file with what was earned.
+const EARNINGS: &str = "earnings.json";
 
 /// What has come of leases since the worker started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Paid.
     pub paid: u64,
+    /// Settled by this worker: those of which only the rent is still to come, too.
+    #[serde(default)]
+    pub settled: u64,
     /// What they paid, in base units.
     pub pay: u64,
     /// Paid ones among them that were audits.
@@ -70,6 +77,25 @@ pub struct LeaseReport {
     pub pay: u64,
 }
 
+impl LeaseReport {
+    /// All of them, in order.
+    pub fn all<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Self> {
+        let mut leases: Vec<Self> = entries.map(Self::new).collect();
+        leases.sort_by(|a, b| (&a.job, a.index).cmp(&(&b.job, b.index)));
+        leases
+    }
+
+    fn new(entry: &Entry) -> Self {
+        Self {
+            job: entry.id.job().to_string(),
+            index: entry.id.index,
+            kind: format!("{:?}", entry.kind).to_lowercase(),
+            phase: entry.phase.name().to_owned(),
+            pay: entry.pay,
+        }
+    }
+}
+
 /// What is remembered of a provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReputationReport {
@@ -100,8 +126,51 @@ impl std::fmt::Display for ReputationReport {
     }
 }
 
+/// A GPU.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuReport {
+    /// As [`crate::device::id`].
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Degrees Celsius.
+    pub celsius: Option<u32>,
+    /// Power in watts.
+    pub watts: Option<f64>,
+    /// Percent of the time in which it did anything.
+    pub busy: Option<u32>,
+    /// Bytes of memory in use, and all.
+    pub memory: Option<(u64, u64)>,
+    /// Errors of its memory that could not be corrected.
+    pub uncorrected: Option<u64>,
+}
+
+impl GpuReport {
+    /// What a reading says.
+    #[must_use]
+    pub fn new(reading: &Reading) -> Self {
+        let Reading { id, name, celsius, watts, busy, memory, uncorrected, .. } = reading.clone();
+        Self { id, name, celsius, watts, busy, memory, uncorrected }
+    }
+}
+
+/// What the worker computes on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeviceReport {
+    /// Why nothing is claimed now: one word, and for people.
+    pub pauses: Vec<(String, String)>,
+    /// Devices in quarantine.
+    pub quarantine: Quarantine,
+    /// GPUs, where NVIDIA's library tells.
+    pub gpus: Vec<GpuReport>,
+    /// When the devices have passed a test, in Unix seconds; 0: not yet.
+    pub tested_at: i64,
+    /// What could not be done to lock the execution process in.
+    pub unlocked: Vec<String>,
+}
+
 /// A running worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Unix seconds of this report.
     pub at: i64,
@@ -115,6 +184,15 @@ pub struct Report {
     pub obstacle: Option<String>,
     /// Stake of the provider, and the part of it that seats lock.
     pub stake: (u64, u64),
+    /// Earned and not withdrawn; ever.
+    #[serde(default)]
+    pub earned: (u64, u64),
+    /// SOL of the operator, in lamports.
+    #[serde(default)]
+    pub lamports: u64,
+    /// Decimals of the market's token.
+    #[serde(default)]
+    pub decimals: u8,
     /// What is remembered of the provider.
     pub reputation: ReputationReport,
     /// Leases in hand.
@@ -124,66 +202,72 @@ pub struct Report {
     /// The endpoints of the cluster.
     #[serde(default)]
     pub endpoints: Vec<EndpointHealth>,
+    /// What it computes on.
+    #[serde(default)]
+    pub devices: DeviceReport,
 }
 
-/// Writes reports.
+/// Writes reports, and tells the newest one to whoever asks over HTTP.
 pub struct Reporter {
-    file: PathBuf,
+    directory: PathBuf,
     after: Instant,
+    newest: Arc<Mutex<Option<Report>>>,
+    /// What was paid when earnings were written.
+    paid: Option<u64>,
 }
 
 impl Reporter {
     /// Writes into `directory`.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { file: directory.join(FILE), after: Instant::now() }
+        Self { directory: directory.to_owned(), after: Instant::now(), newest: Arc::default(), paid: None }
     }
 
-    /// Writes a report, unless one was written just now.
-    pub fn report<'a>(
-        &mut self,
-        entries: impl Iterator<Item = &'a Entry>,
-        counts: &Counts,
-        jobs: (usize, usize),
-        standing: &Standing,
-        mood: Mood,
-        tessera: &Tessera,
-    ) {
-        if Instant::now() < self.after {
-            return;
-        }
+    /// Where the newest report is.
+    #[must_use]
+    pub fn newest(&self) -> Arc<Mutex<Option<Report>>> {
+        Arc::clone(&self.newest)
+    }
+
+    /// Whether it is time for a report.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        Instant::now() >= self.after
+    }
+
+    /// Writes a report; `earnings`, too, where they are not those that were written last.
+    pub fn write(&mut self, report: Report, earnings: impl FnOnce() -> Result<Vec<Day>, JournalError>) {
         self.after = Instant::now() + EVERY;
-        let mut leases: Vec<LeaseReport> = entries.map(lease).collect();
-        leases.sort_by(|a, b| (&a.job, a.index).cmp(&(&b.job, b.index)));
-        let report = Report {
-            at: unix_now(),
-            pid: std::process::id(),
-            mood: format!("{mood:?}").to_lowercase(),
-            jobs,
-            obstacle: standing.obstacle.map(|obstacle| obstacle.to_string()),
-            stake: standing.stake,
-            reputation: ReputationReport::new(&standing.reputation, unix_now()),
-            leases,
-            counts: *counts,
-            endpoints: tessera.endpoints(),
-        };
-        // Written aside and renamed, so that a reader never sees half of it; it need not survive a power cut.
-        let staged = self.file.with_extension("new");
-        let written = serde_json::to_vec_pretty(&report).map_err(std::io::Error::other);
-        let written = written.and_then(|text| std::fs::write(&staged, text));
-        if let Err(e) = written.and_then(|()| std::fs::rename(&staged, &self.file)) {
-            tracing::debug!(error = %e, "cannot write the status file");
+        put(&self.directory.join(FILE), &report);
+        if self.paid != Some(report.counts.settled) {
+            match earnings() {
+                Ok(days) => {
+                    put(&self.directory.join(EARNINGS), &Earnings { decimals: report.decimals, days });
+                    self.paid = Some(report.counts.settled);
+                }
+                Err(error) => tracing::warn!(%error, "cannot read what was earned"),
+            }
         }
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
     }
 }
 
-fn lease(entry: &Entry) -> LeaseReport {
-    LeaseReport {
-        job: entry.id.job().to_string(),
-        index: entry.id.index,
-        kind: format!("{:?}", entry.kind).to_lowercase(),
-        phase: entry.phase.name().to_owned(),
-        pay: entry.pay,
+/// What was earned, by day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earnings {
+    /// Decimals of the market's token.
+    pub decimals: u8,
+    /// Days on which anything was paid, the first one first.
+    pub days: Vec<Day>,
+}
+
+/// Writes a file aside and renames it, so that a reader never sees half of it; it need not survive a power cut.
+fn put(file: &Path, what: &impl Serialize) {
+    let staged = file.with_extension("new");
+    let written = serde_json::to_vec_pretty(what).map_err(std::io::Error::other);
+    let written = written.and_then(|text| std::fs::write(&staged, text));
+    if let Err(e) = written.and_then(|()| std::fs::rename(&staged, file)) {
+        tracing::debug!(file = %file.display(), error = %e, "cannot write for others to read");
     }
 }
 
@@ -191,4 +275,29 @@ fn lease(entry: &Entry) -> LeaseReport {
 #[must_use]
 pub fn read(directory: &Path) -> Option<Report> {
     serde_json::from_slice(&std::fs::read(directory.join(FILE)).ok()?).ok()
+}
+
+/// A report older than this is of a worker that no longer runs.
+const FRESH: i64 = 10;
+
+impl Report {
+    /// Whether the worker that wrote it still runs.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        (unix_now() - self.at).abs() <= FRESH
+    }
+}
+
+/// Whether a worker with this data directory runs.
+#[must_use]
+pub fn is_running(directory: &Path) -> bool {
+    read(directory).is_some_and(|report| report.is_fresh())
+}
+
+/// What a worker with this data directory has earned, as it wrote last.
+///
+/// # Errors
+/// If it has written nothing that can be read.
+pub fn read_earnings(directory: &Path) -> std::io::Result<Earnings> {
+    serde_json::from_slice(&std::fs::read(directory.join(EARNINGS))?).map_err(std::io::Error::other)
 }

@@ -14,6 +14,7 @@ use tessera_sdk::{Draw, Error, Event, Receipt, StoreClient, batch, ix, program_e
 use super::{
     compute::{ComputeError, Computer},
     context::Context,
+    engine::unix_now,
     jobs::{Jobs, PrepareError},
     outbox,
 };
@@ -281,7 +282,8 @@ impl Steps {
         entry.pay = settled.unwrap_or(entry.pay);
         entry.paid = true;
         tracing::info!(lease = %entry.id, kind = ?entry.kind, pay = entry.pay, signature = %receipt.signature, "settled");
-        Ok(self.at(entry, Phase::Leaving)?)
+        entry.phase = Phase::Leaving;
+        Ok(tokio::task::block_in_place(|| self.context.journal.paid(entry, unix_now()))?)
     }
 }
 

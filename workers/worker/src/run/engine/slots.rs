@@ -8,7 +8,7 @@ use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
     super::{
-        compute::moment,
+        compute::{ComputeError, moment},
         context::Context,
         inspection::Own,
         observe::Observed,
@@ -152,6 +152,7 @@ impl Engine {
             self.claim_after = self.claim_after.min(Instant::now());
             outbox::forget(&self.context.outbox, &entry);
         }
+        self.counts.settled += u64::from(entry.paid && !slot.entry.paid);
         slot.entry = entry;
         let Err(e) = result else {
             slot.failures = 0;
@@ -169,7 +170,8 @@ impl Engine {
             e => {
                 tracing::warn!(lease = %id, error = %e, failures = slot.failures, "step failed");
                 let unfinished = matches!(e, StepError::Compute(_)) && !e.is_waiting_for_files();
-                slot.give_up |= e.refuses_job() || (unfinished && slot.failures >= GIVE_UP);
+                let hopeless = matches!(e, StepError::Compute(ComputeError::Quarantined));
+                slot.give_up |= hopeless || e.refuses_job() || (unfinished && slot.failures >= GIVE_UP);
                 slot.due = Instant::now() + if slot.give_up { Duration::ZERO } else { backoff::after(slot.failures) };
                 if e.refuses_job() {
                     self.jobs.refuse(&id.job());

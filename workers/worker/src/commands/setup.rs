@@ -1,0 +1,229 @@
+//! `tessera-worker setup`: from nothing to a worker that can earn. It may be repeated: what is done stays done.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+use solana_system_interface::instruction::transfer;
+use tessera_sdk::{Account, Tessera, accounts, ix, token};
+
+use super::{
+    amount, ask,
+    checks::{Checks, LAMPORTS, chain_checks, machine_checks},
+    init,
+    register::announce,
+    unit,
+};
+use crate::{config::Config, device};
+
+/// SOL that the worker's key is given unless said otherwise.
+const FUND: &str = "0.5";
+/// What the authority needs besides: the rent of the provider account with its vault, and fees.
+const RENTS: u64 = 10_000_000;
+
+/// What `setup` is told.
+#[derive(Debug, clap::Args)]
+pub struct Setup {
+    /// JSON-RPC endpoint, or its moniker: localhost, devnet, mainnet-beta. Default: that of the solana tools
+    #[arg(short, long)]
+    url: Vec<String>,
+    /// The market to work for
+    #[arg(long, env = "TESSERA_MARKET")]
+    market: Option<Pubkey>,
+    /// The wallet that owns stake and earnings: its key file. Default: that of the solana tools
+    #[arg(short, long)]
+    keypair: Option<PathBuf>,
+    /// File with the worker's own key; made if it does not exist. Default: beside the configuration
+    #[arg(long)]
+    operator_keypair: Option<PathBuf>,
+    /// Directory for journal, cache and status
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Bring the stake up to so many tokens. Default: what the market asks for
+    #[arg(long, value_name = "TOKENS")]
+    stake: Option<String>,
+    /// Bring the worker's key up to so much SOL
+    #[arg(long, value_name = "SOL", default_value = FUND)]
+    fund: String,
+    /// Ask nothing: do what the options say
+    #[arg(short, long)]
+    yes: bool,
+    /// Also install a systemd unit that runs the worker as this user
+    #[arg(long)]
+    systemd: bool,
+}
+
+/// What is missing on the chain.
+struct Plan {
+    instructions: Vec<Instruction>,
+    /// For people.
+    lines: Vec<String>,
+    /// SOL and tokens that leave the authority's wallet.
+    costs: (u64, u64),
+}
+
+impl Setup {
+    /// Does what is still to be done.
+    ///
+    /// # Errors
+    /// If something is missing; the text says what to do, and the same command goes on from there.
+    pub async fn run(self, path: &Path) -> Result<()> {
+        if path.exists() {
+            println!("going on with {}", path.display());
+        } else {
+            self.write(path)?;
+        }
+        let config = Config::read(path)?;
+        if let Some(market) = self.market {
+            let found = config.cluster.market;
+            ensure!(
+                market == found,
+                "{} is for market {found}: edit it, or give another file with --config",
+                path.display()
+            );
+        }
+        let mut checks = Checks::default();
+        machine_checks(&mut checks, Some(&config));
+        checks.show(0);
+        ensure!(!checks.is_missing_something(), "do what the arrows say, then run the same command again");
+
+        self.join(&config).await?;
+        let shown = checks.0.len();
+        chain_checks(&mut checks, &config).await;
+        checks.show(shown);
+        ensure!(!checks.is_missing_something(), "do what the arrows say, then run the same command again");
+        if self.systemd {
+            return unit::install(path, &config);
+        }
+        println!();
+        println!("All is ready: `tessera-worker --config {} run` works until it is told to stop.", path.display());
+        Ok(())
+    }
+
+    /// Writes the configuration.
+    fn write(&self, path: &Path) -> Result<()> {
+        let cli = super::solana_cli();
+        let asks = !self.yes && ask::is_possible();
+        let rpc = match (self.url.is_empty(), &cli) {
+            (false, _) => self.url.iter().map(|url| init::expand(url)).collect(),
+            (true, Some((config, _))) => config.rpc_urls.clone(),
+            (true, None) if asks => vec![ask::ask("RPC endpoint?", Some("mainnet-beta"), |url| Ok(init::expand(url)))?],
+            (true, None) => bail!("which cluster? Give --url"),
+        };
+        let market = match self.market {
+            Some(market) => market,
+            None if asks => ask::ask("Address of the market to work for?", None, |text| {
+                text.parse().map_err(|_| "that is no address in base 58".to_owned())
+            })?,
+            None => bail!("which market? Give --market"),
+        };
+        let file = |path: &Path| init::address(&path.to_string_lossy());
+        let authority = match (&self.keypair, &cli) {
+            (Some(path), _) => file(path).map_err(anyhow::Error::msg)?,
+            (None, Some((_, path))) if path.exists() => file(path).map_err(anyhow::Error::msg)?,
+            _ if asks => {
+                ask::ask("The wallet that owns stake and earnings (key file or address)?", None, init::address)?
+            }
+            _ => bail!(
+                "which wallet owns stake and earnings? Give its key file with --keypair (`solana-keygen new` makes one)"
+            ),
+        };
+        init::write(path, &rpc, &market, &authority, self.operator_keypair.clone(), self.data_dir.clone())?;
+        Ok(())
+    }
+
+    /// Registers, funds and stakes in one transaction, as far as that is not done.
+    async fn join(&self, config: &Config) -> Result<()> {
+        let tessera = Tessera::connect(config.cluster()).await?;
+        let market = super::market(&tessera, &config.cluster.market).await?;
+        let decimals = tessera.mint(&market.mint).await?.decimals;
+        let plan = self.plan(config, &tessera, &market, decimals).await?;
+        if plan.instructions.is_empty() {
+            println!("registered, funded and staked already");
+            return Ok(());
+        }
+        let (sol, tokens) = plan.costs;
+        println!();
+        plan.lines.iter().for_each(|line| println!("{line}"));
+        has_enough(config, &tessera, &market, decimals, (sol.saturating_add(RENTS), tokens)).await?;
+        if !self.yes {
+            ensure!(ask::is_possible(), "nothing was sent: give --yes to agree without being asked");
+            ensure!(ask::confirm("Send this?")?, "nothing was sent");
+        }
+        let authority = super::authority(self.keypair.as_deref(), config)?;
+        let receipt = tessera.send(&plan.instructions, &authority, &[]).await?;
+        println!("signature  {}", receipt.signature);
+        println!();
+        Ok(())
+    }
+
+    async fn plan(
+        &self,
+        config: &Config,
+        tessera: &Tessera,
+        market: &Account<accounts::Market>,
+        decimals: u8,
+    ) -> Result<Plan> {
+        let (authority, address) = (config.provider.authority, config.cluster.market);
+        let operator = config.operator()?.pubkey();
+        let before = tessera.provider(&config.provider_address()).await?;
+        let (mut instructions, mut lines, mut costs) = (vec![], vec![], (0, 0));
+        let has = device::capabilities(config)?;
+        if let Some(announce) = announce(config, &market.mint, before.as_deref(), &operator, has) {
+            instructions.push(announce);
+            lines.push(format!("announce   {} MiB, class {}, region {}", has.memory_mib, has.class, has.region));
+        }
+        let balance = tessera.balance(&operator).await?;
+        let wanted = amount::parse(&self.fund, 9).context("--fund")?;
+        let missing = wanted.saturating_sub(balance);
+        // Fees of the worker's first leases are no reason to send a little more each time this is repeated.
+        if missing > 0 && balance < wanted.min(LAMPORTS) {
+            instructions.push(transfer(&authority, &operator, missing));
+            lines.push(format!("send       {} SOL to the worker's key {operator}", amount::format(missing, 9)));
+            costs.0 = missing;
+        }
+        let stake = before.as_deref().map_or(0, |provider| provider.stake);
+        let wanted = match &self.stake {
+            Some(text) => amount::parse(text, decimals).context("--stake")?,
+            None => market.params.min_stake,
+        };
+        let missing = wanted.saturating_sub(stake);
+        if missing > 0 {
+            instructions.push(ix::add_stake(&authority, &address, &market.mint, missing));
+            let [add, all] = [missing, wanted].map(|units| amount::format(units, decimals));
+            lines.push(format!("stake      {add} tokens, {all} in all"));
+            costs.1 = missing;
+        }
+        Ok(Plan { instructions, lines, costs })
+    }
+}
+
+/// Whether the authority's wallet holds what is to leave it.
+async fn has_enough(
+    config: &Config,
+    tessera: &Tessera,
+    market: &Account<accounts::Market>,
+    decimals: u8,
+    (lamports, tokens): (u64, u64),
+) -> Result<()> {
+    let wallet = config.provider.authority;
+    let has = tessera.balance(&wallet).await?;
+    ensure!(
+        has >= lamports,
+        "the wallet {wallet} has {} SOL and needs {}: send some to it, then run the same command again",
+        amount::format(has, 9),
+        amount::format(lamports, 9)
+    );
+    let account = token::ata(&wallet, &market.mint);
+    let has = tessera.token_balance(&account).await?.unwrap_or_default();
+    ensure!(
+        has >= tokens,
+        "the wallet {wallet} has {} tokens of mint {} and needs {}: get some, then run the same command again",
+        amount::format(has, decimals),
+        market.mint,
+        amount::format(tokens, decimals)
+    );
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! Looking after the devices: tests while nothing else is done, heat and errors, and the hours in which the worker works.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{super::compute::ComputeError, Engine, News, unix_now};
+use crate::{
+    backoff,
+    config::{Backend, hours},
+    gpu::{Guard, Pause, Reading, Sensors},
+    journal::{JournalError, Phase},
+    lifecycle::Mood,
+    machine,
+    self_test::Depth,
+};
+
+/// How often GPUs and clock are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is known about the devices and the hours.
+pub(super) struct Care {
+    sensors: Option<Sensors>,
+    guard: Guard,
+    /// The newest readings, for reports.
+    pub readings: Arc<Vec<Reading>>,
+    /// Why nothing is claimed now.
+    pub pauses: Vec<Pause>,
+    look_after: Instant,
+    testing: bool,
+    /// When the devices have passed a test: on this machine's clock, and in Unix seconds.
+    pub tested: Option<(Instant, i64)>,
+    test_after: Instant,
+    failures: u32,
+    /// The provider's last fault that the devices were tested for.
+    fault_slot: u64,
+}
+
+impl Care {
+    pub fn new(backend: Backend, fault_slot: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            sensors: (backend != Backend::Cpu).then(Sensors::start),
+            guard: Guard::default(),
+            readings: Arc::default(),
+            pauses: vec![],
+            look_after: now,
+            testing: false,
+            tested: None,
+            test_after: now,
+            failures: 0,
+            fault_slot,
+        }
+    }
+
+    /// Whether something may be claimed.
+    pub fn lets_claim(&self) -> bool {
+        self.pauses.is_empty() && self.tested.is_some() && !self.testing
+    }
+}
+
+impl Engine {
+    /// Looks at GPUs and clock.
+    pub(super) fn look_around(&mut self, now: Instant) -> Result<(), JournalError> {
+        if now < self.care.look_after {
+            return Ok(());
+        }
+        self.care.look_after = now + LOOK;
+        let config = self.context.live.get();
+        let only = &config.executor.devices;
+        if let Some(readings) = self.care.sensors.as_mut().and_then(Sensors::take_new) {
+            let before = std::mem::replace(&mut self.care.readings, readings);
+            let mut accused = false;
+            for reading in self.care.readings.iter().filter(|reading| only.is_empty() || only.contains(&reading.id)) {
+                let old = before.iter().find(|old| old.id == reading.id);
+                if let Some(reason) = reading.accuses(old) {
+                    self.context.health.put(&reading.id, &reading.name, &reason, unix_now());
+                    accused = true;
+                }
+            }
+            if accused {
+                self.break_off();
+                self.distrust()?;
+            }
+        }
+        let fault_slot = self.context.standing().reputation.fault_slot;
+        if fault_slot != self.care.fault_slot {
+            self.care.fault_slot = fault_slot;
+            tracing::warn!("a result of this provider was judged wrong: its devices are tested");
+            self.context.health.doubt();
+        }
+
+        let mut pauses = Vec::new();
+        if !hours::are_open(&config.work.hours, &config.work.time_zone, jiff::Timestamp::now()) {
+            pauses.push(Pause::Hours);
+        }
+        if self.context.health.is_hopeless() {
+            pauses.push(Pause::Quarantine);
+        }
+        let used: Vec<Reading> =
+            self.care.readings.iter().filter(|gpu| only.is_empty() || only.contains(&gpu.id)).cloned().collect();
+        let users = used.iter().flat_map(|gpu| &gpu.users).map(|user| user.pid);
+        let own: Vec<u32> = users.filter(|pid| machine::parent(*pid) == Some(std::process::id())).collect();
+        pauses.extend(self.care.guard.look(&used, &config.gpu, &own));
+        let names = |pauses: &[Pause]| pauses.iter().map(Pause::name).collect::<Vec<_>>();
+        if names(&pauses) != names(&self.care.pauses) {
+            match &pauses[..] {
+                [] => tracing::info!("claiming again"),
+                pauses => {
+                    let reasons: Vec<String> = pauses.iter().map(ToString::to_string).collect();
+                    tracing::warn!(reasons = reasons.join("; "), "claiming pauses; what is leased is finished");
+                }
+            }
+        }
+        self.care.pauses = pauses;
+        Ok(())
+    }
+
+    /// Has the devices tested if it is time and nothing is computed.
+    pub(super) fn test(&mut self, now: Instant) {
+        let every = Duration::from_secs(self.context.live.get().work.self_test_minutes.saturating_mul(60));
+        let due = match self.care.tested {
+            None => true,
+            Some((last, _)) => (!every.is_zero() && now >= last + every) || self.context.health.depth() == Depth::Long,
+        };
+        let computing = self.slots.values().any(|slot| slot.computing);
+        let hopeless = self.care.pauses.contains(&Pause::Quarantine);
+        if self.care.testing
+            || !due
+            || computing
+            || hopeless
+            || now < self.care.test_after
+            || self.mood != Mood::Working
+        {
+            return;
+        }
+        self.care.testing = true;
+        let (computer, news) = (Arc::clone(&self.computer), self.news.clone());
+        tokio::spawn(async move {
+            let _ = news.send(News::Tested(computer.test().await));
+        });
+    }
+
+    pub(super) fn tested(&mut self, result: Result<usize, ComputeError>) -> Result<(), JournalError> {
+        let now = Instant::now();
+        (self.care.testing, self.care.look_after) = (false, now);
+        match result {
+            Ok(failed) => {
+                (self.care.tested, self.care.failures) = (Some((now, unix_now())), 0);
+                self.claim_after = self.claim_after.min(now);
+                if failed > 0 {
+                    self.distrust()?;
+                }
+            }
+            Err(ComputeError::Quarantined) => self.distrust()?,
+            Err(error) => {
+                self.care.failures = self.care.failures.saturating_add(1);
+                let wait = backoff::after(self.care.failures);
+                tracing::warn!(%error, ?wait, "the devices cannot be tested now");
+                self.care.test_after = now + wait;
+            }
+        }
+        Ok(())
+    }
+
+    /// Breaks off what is being computed.
+    fn break_off(&mut self) {
+        for slot in self.slots.values_mut().filter(|slot| slot.computing) {
+            if let Some(task) = slot.task.take() {
+                task.abort();
+            }
+            (slot.computing, slot.due) = (false, Instant::now());
+        }
+    }
+
+    /// What was computed since the last test may be wrong, and what is not committed yet is computed again, if there is a device
+    /// for it, or given back.
+    fn distrust(&mut self) -> Result<(), JournalError> {
+        let hopeless = self.context.health.is_hopeless();
+        for slot in self.slots.values_mut().filter(|slot| slot.task.is_none()) {
+            if slot.entry.phase == Phase::Executed {
+                tracing::warn!(lease = %slot.entry.id, "its result is not trusted any more");
+                (slot.entry.result, slot.entry.phase) = (None, Phase::Leased);
+                self.context.journal.put(&slot.entry)?;
+            }
+            if hopeless && slot.entry.phase == Phase::Leased {
+                slot.give_up = true;
+            }
+            slot.due = Instant::now();
+        }
+        Ok(())
+    }
+}
