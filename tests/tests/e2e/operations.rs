@@ -84,7 +84,7 @@ async fn a_provider_sets_up_works_and_watches() {
     let mut worker = network.worker("tessera-worker", 1);
     worker.arg("run").env("NOTIFY_SOCKET", network.path("notify"));
     let mut worker = Process::start("worker 1", worker, &network.path("worker-1.log"));
-    let mut heard = |what: &str| {
+    let heard = |what: &str| {
         let mut said = String::new();
         while !said.contains(what) {
             let mut message = [0; 4096];
