@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Pubkey;
 use solana_account::ReadableAccount;
-use tessera_sdk::{Account, Decode, Holdings, Job, JobHolding, Lease, Moment, accounts};
+use tessera_sdk::{Account, Decode, Holdings, Job, JobHolding, Lease, Moment, What, accounts};
 use tessera_tests::{
     history::{beginning, leave_off},
     world::{self, World},
@@ -62,16 +62,35 @@ fn now(world: &World) -> Moment {
     Moment { slot: world.slot(), time: world.now() }
 }
 
-/// Does what is due to a wallet; each claim must be taken. Returns when more will be due.
-fn reclaim(world: &mut World, jobs: &[world::Job], wallet: Pubkey, seed: u64) -> Option<i64> {
-    let held = holdings(world, jobs, wallet);
-    let (claims, pending) = held.due(&wallet, now(world));
-    for claim in claims {
+/// Between what the refund of each job was said to be.
+type Bounds = BTreeMap<Pubkey, (u64, u64)>;
+
+/// Does what is due to a wallet, one claim after the other; each must be taken. Returns when more will be due.
+fn reclaim(world: &mut World, jobs: &[world::Job], wallet: Pubkey, first: &Bounds, seed: u64) -> Option<i64> {
+    for _ in 0..ROUNDS {
+        let (claims, pending) = holdings(world, jobs, wallet).due(&wallet, now(world));
+        // What was due to a lease may be different after another step of it.
+        let Some(claim) = claims.into_iter().next() else {
+            return pending.into_iter().filter_map(|pending| pending.at).min();
+        };
+        let closed = jobs.iter().find(|job| claim.what == What::Close && job.address == claim.about);
+        let before = closed.map(|job| (read::<Job>(world, job.address).unwrap(), world.tokens(job.escrow)));
+        let tokens: Vec<u64> = world.clients.iter().map(|client| world.tokens(client.tokens)).collect();
         if let Err(failed) = world.send(&claim.instructions) {
             panic!("history {seed}: {claim:?}: {:?}\n{}", failed.err, failed.meta.logs.join("\n"));
         }
+        let refund = closed.zip(before).map(|(job, (found, escrow))| {
+            let (refund, (least, most)) = (found.refund().unwrap(), first[&job.address]);
+            assert!((least..=most).contains(&refund), "history {seed}: {refund} is not in {least}..={most}");
+            // With what strangers have put there, and awards that nobody has fetched.
+            (job.client.tokens, refund + escrow - (found.deposited - found.paid))
+        });
+        for (client, before) in world.clients.iter().zip(tokens) {
+            let back = refund.filter(|(tokens, _)| *tokens == client.tokens).map_or(0, |(_, back)| back);
+            assert_eq!(world.tokens(client.tokens), before + back, "history {seed}: {claim:?}");
+        }
     }
-    pending.into_iter().filter_map(|pending| pending.at).min()
+    panic!("history {seed}: there is no end to what is due");
 }
 
 /// Bounds of a refund.
@@ -83,30 +102,14 @@ fn bounds(world: &World, job: &world::Job) -> Option<(u64, u64)> {
 fn play(seed: u64) {
     let (world, model) = beginning();
     let (mut world, jobs) = leave_off(world, model, seed).unwrap();
-    let first: Vec<_> = jobs.iter().map(|job| bounds(&world, job)).collect();
+    let first: Bounds = jobs.iter().filter_map(|job| Some((job.address, bounds(&world, job)?))).collect();
     let clients: Vec<Pubkey> = world.clients.iter().map(|client| client.wallet).collect();
     let keys: Vec<Pubkey> =
         world.providers.iter().flat_map(|provider| [provider.authority, provider.operator]).collect();
     for _ in 0..ROUNDS {
         let mut next = vec![];
         for wallet in clients.iter().chain(&keys) {
-            let before: Vec<_> =
-                jobs.iter().map(|job| (read::<Job>(&world, job.address), world.tokens(job.escrow))).collect();
-            let tokens: Vec<u64> = world.clients.iter().map(|client| world.tokens(client.tokens)).collect();
-            next.extend(reclaim(&mut world, &jobs, *wallet, seed));
-            let mut refunds = vec![0; tokens.len()];
-            for (i, (job, (found, escrow))) in jobs.iter().zip(before).enumerate() {
-                let Some(found) = found.filter(|_| !world.exists(job.address)) else { continue };
-                let refund = found.refund().unwrap();
-                let (least, most) = first[i].expect("the job was there");
-                assert!((least..=most).contains(&refund), "history {seed}: {refund} is not in {least}..={most}");
-                // With what strangers have put there.
-                let of = world.clients.iter().position(|client| client.wallet == job.client.wallet).unwrap();
-                refunds[of] += refund + (escrow - (found.deposited - found.paid));
-            }
-            for (client, (before, refund)) in world.clients.iter().zip(tokens.iter().zip(refunds)) {
-                assert_eq!(world.tokens(client.tokens), before + refund, "history {seed}");
-            }
+            next.extend(reclaim(&mut world, &jobs, *wallet, &first, seed));
         }
         let left = jobs.iter().any(|job| world.exists(job.address) || !leases(&world, job).is_empty());
         let owed = world.providers.iter().any(|provider| {

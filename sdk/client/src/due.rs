@@ -139,7 +139,7 @@ impl Lease {
         self.gathers() && self.missing == 0 && !self.seats.iter().any(waits) && !self.is_vacant()
     }
 
-    /// The steps that are due at `now` and do not hang on one another; `job` is `None` if its account is gone.
+    /// The steps that are due at `now`; one may make another needless. `job` is `None` if its account is gone.
     #[must_use]
     pub fn due(&self, market: &Pubkey, job: Option<&Job>, now: Moment) -> Vec<Step> {
         let end = End { job, now };

@@ -39,7 +39,8 @@ pub struct Claim {
     pub what: What,
     /// The job, answer or provider.
     pub about: Pubkey,
-    /// What does it, in one transaction that the wallet signs. Claims do not hang on one another.
+    /// What does it, in one transaction that the wallet signs. Of two claims on the same lease the first may make the second
+    /// needless: what is refused is to be looked at again.
     pub instructions: Vec<Instruction>,
 }
 
