@@ -264,7 +264,9 @@ mod tests {
         let first = fail(&health, Verdict::Failed);
         assert!(!health.is_ready(Instant::now()) && health.may_be_tried(Instant::now()));
         assert!(first >= FAILING.0 && first <= FAILING.0 * 2);
-        (0..9).for_each(|_| drop(fail(&health, Verdict::Failed)));
+        for _ in 0..9 {
+            fail(&health, Verdict::Failed);
+        }
         assert!(fail(&health, Verdict::Failed) >= FAILING.1);
         health.recovered();
         assert!(health.is_ready(Instant::now()) && fail(&health, Verdict::Failed) >= FAILING.1);
@@ -289,7 +291,9 @@ mod tests {
         assert_eq!(health.report(0).standing, Standing::Untried);
         assert_eq!(fail(&health, Verdict::Behind(Some(11))), BEHIND.0);
         assert_eq!(health.report(0).standing, Standing::Behind);
-        (0..2).for_each(|_| drop(fail(&health, Verdict::Nonsense)));
+        for _ in 0..2 {
+            fail(&health, Verdict::Nonsense);
+        }
         assert_eq!(health.report(0).standing, Standing::Failing);
         assert_eq!(fail(&health, Verdict::Nonsense), QUARANTINE);
         assert_eq!(health.report(0).standing, Standing::Nonsense);
