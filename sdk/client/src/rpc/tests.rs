@@ -122,7 +122,9 @@ async fn a_pause_that_one_asks_for_keeps_no_other_waiting() {
     }
     assert!(manners[0].lock().unwrap().asked <= 1);
     let health = &pool.health()[0];
-    assert_eq!((health.standing, health.limited), (Standing::Limited, 1));
+    assert_eq!(health.standing, Standing::Limited);
+    // Once by who asked, and at most once by who looked at the same time how it is doing.
+    assert!((1..=2).contains(&health.limited));
     assert!(health.retry_in.unwrap() > Duration::from_secs(200));
 
     // Alone, it is left in peace, and the error tells why.
