@@ -34,6 +34,7 @@ fn report() -> Report {
         reputation: ReputationReport::default(),
         leases: vec![lease],
         counts: Counts { paid: 4, pay: 2_500_000, ..Counts::default() },
+        endpoints: vec![],
         devices,
     }
 }
