@@ -170,8 +170,15 @@ impl Health {
         (state.standing, state.until) = (Standing::Ready, None);
     }
 
+    /// It has answered. That does not end the rest of one that was just found behind: the answer may be as old as the others.
     pub fn succeeded(&self) {
-        self.recovered();
+        let rests = {
+            let state = self.state();
+            state.standing == Standing::Behind && state.until.is_some_and(|until| until > Instant::now())
+        };
+        if !rests {
+            self.recovered();
+        }
         let mut state = self.state();
         (state.failures_in_a_row, state.nonsense_in_a_row) = (0, 0);
     }
@@ -290,6 +297,8 @@ mod tests {
         assert_eq!(fail(&health, Verdict::Behind(Some(10))), BEHIND.1);
         assert_eq!(health.report(0).standing, Standing::Untried);
         assert_eq!(fail(&health, Verdict::Behind(Some(11))), BEHIND.0);
+        assert_eq!(health.report(0).standing, Standing::Behind);
+        health.succeeded();
         assert_eq!(health.report(0).standing, Standing::Behind);
         for _ in 0..2 {
             fail(&health, Verdict::Nonsense);
