@@ -150,6 +150,19 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 mod tests {
     use super::*;
 
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    fn accepted(line: &str) {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+
+    fn refused(line: &str, word: &str) {
+        let error = parse(line).map(drop).unwrap_err().to_string();
+        assert!(error.contains(word), "{line} should speak of {word}: {error}");
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
@@ -163,7 +176,6 @@ mod tests {
 
     #[test]
     fn kernels_of_ones_own_have_their_commands() {
-        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         let job = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
         for line in [
             "tessera run plan.toml --in a=b.bin --in c=d=e --out dir --price 0.5 --replicas 3 --yes",
@@ -173,7 +185,7 @@ mod tests {
             "tessera module check k.cu --ptx k.ptx --json",
             &format!("tessera verify {job} 1 2 3 --outputs dir"),
         ] {
-            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            accepted(line);
         }
         for (line, word) in [
             ("tessera run plan.toml", "--out"),
@@ -184,8 +196,7 @@ mod tests {
             ("tessera verify somewhere", "somewhere"),
             ("tessera module check", "FILE"),
         ] {
-            let error = parse(line).map(drop).unwrap_err().to_string();
-            assert!(error.contains(word), "{line} should speak of {word}: {error}");
+            refused(line, word);
         }
     }
 
@@ -208,7 +219,6 @@ mod tests {
     #[test]
     fn clients_look_after_their_money() {
         let job = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
-        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         for line in [
             "tessera wallet",
             &format!("tessera wallet {job} --json"),
@@ -220,7 +230,7 @@ mod tests {
             &format!("tessera job cancel {job} --wait"),
             "tessera run plan.toml --out dir --price 1 --max-spend 5",
         ] {
-            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            accepted(line);
         }
         for (line, word) in [
             (format!("tessera job raise {job}"), "--price"),
@@ -236,21 +246,19 @@ mod tests {
     #[test]
     fn outputs_can_be_demanded() {
         let job = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
-        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         for line in [
             &format!("tessera job demand {job} 3"),
             &format!("tessera job demand {job} 3 --provider {job} --chunk 17 --yes --no-wait"),
             "tessera run plan.toml --out dir --challenge-seconds 600",
             "tessera render a.glb --out a.png --challenge-seconds 600",
         ] {
-            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            accepted(line);
         }
         assert!(parse(&format!("tessera job demand {job}")).is_err());
     }
 
     #[test]
     fn animations_are_rendered_with_one_command() {
-        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         for line in [
             "tessera render a.glb",
             "tessera render a.glb --frames 1-48 --fps 24 --animation Run --camera Main --size 1920x1080 --samples 512 --noise 0.01 --rounds 4 --shutter 0.5 --lens 0.1 --focus 3 --aovs --max-price 5 --price 0.01 --out frames/%04d.exr --mp4 a.mp4 --yes",
@@ -258,7 +266,7 @@ mod tests {
             "tessera demo b.glb --size 64x48",
             "tessera demo",
         ] {
-            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            accepted(line);
         }
         for (line, word) in [
             ("tessera render", "SCENE"),
@@ -269,8 +277,7 @@ mod tests {
             ("tessera render a.glb --focus 1", "--lens"),
             ("tessera render a.glb --rounds 3", "--noise"),
         ] {
-            let error = parse(line).map(drop).unwrap_err().to_string();
-            assert!(error.contains(word), "{line} should speak of {word}: {error}");
+            refused(line, word);
         }
     }
 }

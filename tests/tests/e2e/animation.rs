@@ -4,19 +4,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::json;
 use tessera_render::{SceneFile, Settings, prepare_frames};
 use tessera_sdk::JobFilter;
 
 use crate::{
     network::{Ledger, Network},
     pictures::computed_here,
-    process::{Process, wait_for},
+    process::{Process, answer, wait_for},
 };
 
 /// How long some frames may take on a machine that is busy with other things.
@@ -97,13 +96,6 @@ fn rendered_here(scene: &Path) -> Vec<Vec<u8>> {
     (0..FRAMES).map(|frame| merge.image(frame).to_exr().unwrap()).collect()
 }
 
-/// Runs a command to its end: whether it succeeded, what it printed as JSON, and what it said besides.
-fn run(command: &mut Command) -> (bool, Value, String) {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or_default(), text)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_survive_whoever_is_stopped() {
     let network = Network::start(3, Ledger::InMemory);
@@ -136,7 +128,7 @@ async fn frames_survive_whoever_is_stopped() {
     let samples: &[&str] = &["--samples", "2"];
 
     // Refused before any money moves: 96 units, two replicas, and a fee.
-    let (good, _, text) = run(&mut command(&[samples, &["--max-price", "1.9"]].concat()));
+    let (good, _, text) = answer(&mut command(&[samples, &["--max-price", "1.9"]].concat()));
     assert!(!good && text.contains("--max-price") && text.contains("nothing more was posted"), "{text}");
     let tessera = network.connect().await;
     let market = network.env("TESSERA_MARKET").parse().unwrap();
@@ -178,15 +170,15 @@ async fn frames_survive_whoever_is_stopped() {
     assert!(!network.path("frames/preview.png").exists());
 
     // All is there: nothing is posted any more.
-    let (good, result, text) = run(&mut command(samples));
+    let (good, result, text) = answer(&mut command(samples));
     assert!(good && result["spent"].is_null(), "{text}");
     assert_eq!((result["jobs"].as_array().unwrap().len(), result["frames"].as_u64()), (2, Some(24)));
-    let (good, _, text) = run(&mut command(&["--samples", "3"]));
+    let (good, _, text) = answer(&mut command(&["--samples", "3"]));
     assert!(!good && text.contains("--samples 2 (now 3)") && text.contains("--restart"), "{text}");
 
     // What is lost is rendered again, and nothing else.
     fs::remove_file(frame(5)).unwrap();
-    let (good, result, text) = run(&mut command(samples));
+    let (good, result, text) = answer(&mut command(samples));
     assert!(good, "{text}");
     assert_eq!(fs::read(frame(5)).unwrap(), expected[5]);
     let jobs = result["jobs"].as_array().unwrap();

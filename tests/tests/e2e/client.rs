@@ -14,50 +14,11 @@ use tessera_sdk::{Tessera, token};
 
 use crate::{
     attacker::Attacker,
+    examples::post_and_await::MODULE,
     faults::network,
     network::{Network, TOKEN},
     process::{PATIENCE, Process, until, wait_for},
 };
-
-/// Every unit writes its number into 64 words.
-const MODULE: &str = r"
-.version 7.0
-.target sm_80
-.address_size 64
-.visible .entry fill(.param .u64 out, .param .u32 unit)
-{
-    .reg .b32 %r<3>;
-    .reg .b64 %rd<5>;
-    ld.param.u64 %rd1, [out];
-    ld.param.u32 %r1, [unit];
-    cvta.to.global.u64 %rd2, %rd1;
-    mov.u32 %r2, %tid.x;
-    mul.wide.u32 %rd3, %r2, 4;
-    add.s64 %rd4, %rd2, %rd3;
-    st.global.u32 [%rd4], %r1;
-    ret;
-}
-";
-
-/// Four units. With its gas declared, nothing is tried before the job is posted.
-const PLAN: &str = r#"
-name = "fill"
-module = "fill.ptx"
-units = 4
-output = "out"
-unit_gas = 100000
-
-[[buffer]]
-name = "out"
-len = 256
-
-[[step]]
-[[step.launch]]
-kernel = "fill"
-grid = [1]
-block = [64]
-args = [{ buffer = "out" }, { unit = "u32" }]
-"#;
 
 /// What the client was told, at its least price.
 const PRICE: u64 = TOKEN / 2;
@@ -123,8 +84,7 @@ impl Client<'_> {
 async fn a_client_gets_back_what_nobody_earned() {
     let (network, _) = network(1, [], &[]);
     let tessera = network.connect().await;
-    fs::write(network.path("fill.ptx"), MODULE).unwrap();
-    fs::write(network.path("fill.toml"), PLAN).unwrap();
+    network.plan("fill", MODULE);
     let account = token::ata(&network.client().pubkey(), &network.mint(&tessera).await);
     let client = Client { network: &network, tessera: tessera.clone(), account };
     nobody_comes(&client).await;

@@ -5,7 +5,7 @@
 mod events_to_database;
 #[allow(dead_code, reason = "its own main is another")]
 #[path = "../../../sdk/client/examples/post_and_await.rs"]
-mod post_and_await;
+pub mod post_and_await;
 #[allow(dead_code, reason = "its own main is another")]
 #[path = "../../../sdk/client/examples/private_market.rs"]
 mod private_market;

@@ -29,6 +29,35 @@ pub const PAY: u64 = TOKEN / 100 * UNITS;
 const TERMS: [(&str, &str); 2] = [("--price", "0.01"), ("--lease-seconds", "60")];
 
 impl Network {
+    /// Writes a plan for a kernel `fill` of which each unit writes 64 words: four units. With its gas declared, nothing is tried
+    /// before the job is posted.
+    pub fn plan(&self, name: &str, module: &str) -> PathBuf {
+        let text = format!(
+            r#"
+name = "{name}"
+module = "{name}.ptx"
+units = 4
+output = "out"
+unit_gas = 100000
+
+[[buffer]]
+name = "out"
+len = 256
+
+[[step]]
+[[step.launch]]
+kernel = "fill"
+grid = [1]
+block = [64]
+args = [{{ buffer = "out" }}, {{ unit = "u32" }}]
+"#
+        );
+        let path = self.path(&format!("{name}.toml"));
+        fs::write(path.with_extension("ptx"), module).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
     /// Renders `scene` small with `replicas`.
     pub fn render(&self, name: &str, scene: &Path, replicas: u8) -> Rendering {
         self.render_by(name, scene, replicas, &[])

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use tessera_sdk::JobFilter;
 use crate::{
     history::replicas,
     network::{Ledger, Network},
-    process::{Process, binary, wait_for},
+    process::{Process, answer, binary, wait_for},
 };
 
 /// How long a job may take to be posted, or stopped, on a machine that is busy with other things.
@@ -49,13 +49,6 @@ fn computed_here(job: &PreparedJob) -> (u64, Vec<Vec<u8>>) {
     (gas, outputs)
 }
 
-/// Runs a command to its end: whether it succeeded, what it printed as JSON, and what it said besides.
-fn run(command: &mut Command) -> (bool, Value, String) {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or_default(), text)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn kernels_of_ones_own_are_run_and_verified() {
     let network = Network::start(3, Ledger::InMemory);
@@ -68,7 +61,7 @@ async fn kernels_of_ones_own_are_run_and_verified() {
     // What is estimated is what was counted here, before anything is paid.
     let mut estimate = network.tessera();
     estimate.args(["estimate", "--all", "--json", "--price", "0.5", "--in", &input]).arg(plan());
-    let (good, estimate, text) = run(&mut estimate);
+    let (good, estimate, text) = answer(&mut estimate);
     assert!(good, "{text}");
     assert_eq!((estimate["gas_total"].as_u64(), estimate["exact"].as_bool()), (Some(gas), Some(true)));
     assert_eq!(estimate["tried"].as_array().unwrap().len(), expected.len());
@@ -106,7 +99,7 @@ async fn kernels_of_ones_own_are_run_and_verified() {
             network.run_worker(n)
         })
         .collect();
-    let (good, result, text) = run(&mut command());
+    let (good, result, text) = answer(&mut command());
     assert!(good, "{text}");
     assert_eq!(result["job"].as_str().map(str::to_owned), posted());
     assert_eq!((result["units"].as_u64(), result["collected"].as_u64()), (Some(10), Some(10)));
@@ -127,7 +120,7 @@ async fn kernels_of_ones_own_are_run_and_verified() {
 
     // What is lost is collected again, and nothing else.
     fs::remove_file(file(4)).unwrap();
-    let (good, result, text) = run(&mut command());
+    let (good, result, text) = answer(&mut command());
     assert!(good, "{text}");
     assert_eq!(result["collected"].as_u64(), Some(3), "the lease of unit 4");
     assert_eq!(fs::read(file(4)).unwrap(), expected[4]);
@@ -136,7 +129,7 @@ async fn kernels_of_ones_own_are_run_and_verified() {
 
     // Another input is another job.
     fs::write(&key, [1; 2048]).unwrap();
-    let (good, _, text) = run(&mut command());
+    let (good, _, text) = answer(&mut command());
     assert!(!good && text.contains("another --out"), "{text}");
 }
 
@@ -148,7 +141,7 @@ fn verify(network: &Network, job: &str, out: &Path) {
         if files {
             command.arg("--outputs").arg(out);
         }
-        run(&mut command)
+        answer(&mut command)
     };
     for files in [false, true] {
         let (good, report, text) = verify(&[], files);
@@ -184,7 +177,8 @@ fn kernels_are_looked_at_without_any_network() {
     };
     let dir = tempfile::TempDir::new().unwrap();
     let (source, ptx) = (plan().with_extension("cu"), dir.path().join("mix.ptx"));
-    let (good, report, text) = run(tessera().args(["--json", "module", "check"]).arg(&source).arg("--ptx").arg(&ptx));
+    let (good, report, text) =
+        answer(tessera().args(["--json", "module", "check"]).arg(&source).arg("--ptx").arg(&ptx));
     assert!(good && report["accepted"] == true, "{text}");
     let names: Vec<_> = report["kernels"].as_array().unwrap().iter().map(|kernel| kernel["name"].as_str()).collect();
     assert_eq!(names, [Some("stir"), Some("weigh")]);
@@ -192,7 +186,7 @@ fn kernels_are_looked_at_without_any_network() {
     // As it would be, had it been compiled with what compilers do by default.
     let fused = fs::read_to_string(&ptx).unwrap().replace("mul.rn.f32", "mul.f32");
     fs::write(&ptx, &fused).unwrap();
-    let (good, report, text) = run(tessera().args(["--json", "module", "check"]).arg(&ptx));
+    let (good, report, text) = answer(tessera().args(["--json", "module", "check"]).arg(&ptx));
     assert!(!good && text.contains("no provider will run it"), "{text}");
     let refusal = &report["refusals"][0];
     let line = usize::try_from(refusal["line"].as_u64().unwrap()).unwrap();
@@ -203,7 +197,7 @@ fn kernels_are_looked_at_without_any_network() {
     fs::write(&key, [9; 2048]).unwrap();
     let input = format!("key={}", key.display());
     let (good, estimate, text) =
-        run(tessera().args(["--json", "estimate", "--units", "0,9", "--price", "0.5", "--in", &input]).arg(plan()));
+        answer(tessera().args(["--json", "estimate", "--units", "0,9", "--price", "0.5", "--in", &input]).arg(plan()));
     assert!(good, "{text}");
     let units: Vec<_> = estimate["tried"].as_array().unwrap().iter().map(|unit| unit["unit"].as_u64()).collect();
     assert_eq!((units, estimate["cost"]["total"].as_str()), (vec![Some(0), Some(9)], Some("10")));
@@ -212,6 +206,6 @@ fn kernels_are_looked_at_without_any_network() {
 
     let mut without_compiler = tessera();
     without_compiler.args(["module", "check"]).arg(&source).env("TESSERA_NVRTC", dir.path());
-    let (good, _, text) = run(&mut without_compiler);
+    let (good, _, text) = answer(&mut without_compiler);
     assert!(!good && text.contains("run scripts/get-nvrtc") && text.contains(".ptx"), "{text}");
 }

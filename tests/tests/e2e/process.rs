@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
+
 /// How long anything may take that starts or stops; a node that keeps its ledger on disk takes minutes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(420);
 
@@ -112,6 +114,13 @@ pub async fn until<T>(what: impl Display, patience: Duration, mut look: impl Asy
 pub fn run(mut command: Command) {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
     assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs a command to its end: whether it succeeded, what it printed as JSON, and what it said besides.
+pub fn answer(command: &mut Command) -> (bool, Value, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or_default(), text)
 }
 
 /// A binary of the workspace, beside this test's own directory.

@@ -1,6 +1,6 @@
 //! A module that no machine can compute: who finds that out is paid for it, and nobody loses anything.
 
-use std::{fs, process::Stdio};
+use std::process::Stdio;
 
 use tessera_protocol::verdict::VOID_ROOT;
 use tessera_sdk::{Event, JobFilter};
@@ -36,35 +36,14 @@ WRITE:
 }
 ";
 
-/// Four units in two leases. With its gas declared, nothing is tried before the job is posted.
-const PLAN: &str = r#"
-name = "void"
-module = "void.ptx"
-units = 4
-output = "out"
-unit_gas = 100000
-
-[[buffer]]
-name = "out"
-len = 256
-
-[[step]]
-[[step.launch]]
-kernel = "fill"
-grid = [1]
-block = [64]
-args = [{ buffer = "out" }, { unit = "u32" }]
-"#;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_leaves_its_buffers_is_paid_for_as_void() {
     let (network, _workers) = network(2, 1..=2, &[]);
     let tessera = network.connect().await;
-    fs::write(network.path("void.ptx"), MODULE).unwrap();
-    fs::write(network.path("void.toml"), PLAN).unwrap();
+    let plan = network.plan("void", MODULE);
     let mut command = network.tessera();
     command.args(["--json", "run", "--price", "0.5", "--units-per-lease", "2", "--lease-seconds", "60", "--yes"]);
-    command.arg("--out").arg(network.path("outputs")).arg(network.path("void.toml")).stdin(Stdio::null());
+    command.arg("--out").arg(network.path("outputs")).arg(plan).stdin(Stdio::null());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("cannot be computed"), "{said}");

@@ -10,6 +10,7 @@ use tessera_localnet::Running;
 use tessera_migrate::{Cluster, CreateMint, MarketSettings, Migration, MintSettings, ProgramSettings, Settings};
 use tessera_sdk::{Config, Tessera, token};
 use tessera_tests::proxy::{Fault, Protocol, Proxy, Rule};
+use tokio::time::sleep;
 
 /// Slots are short, so that blockhashes expire within seconds.
 const SLOT: Duration = Duration::from_millis(100);
@@ -53,6 +54,12 @@ impl Way {
 }
 
 impl Network {
+    /// Ends all faults in so many seconds.
+    pub async fn heal(&self, seconds: u64) {
+        sleep(Duration::from_secs(seconds)).await;
+        self.ways.iter().for_each(Way::clear);
+    }
+
     pub async fn start(seed: u64) -> Self {
         let config = tessera_localnet::Config { rpc_port: 0, ws_port: 0, slot_time: SLOT, ..Default::default() };
         // Starting waits for the node, which has threads of its own.

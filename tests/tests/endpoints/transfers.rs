@@ -99,10 +99,7 @@ async fn what_is_bad_for_a_while_is_waited_for() {
         transfer(&client, &from, &to, 1).await;
         let before = network.direct.balance(&to).await.unwrap();
         network.ways.iter().for_each(|way| way.set(&rules));
-        let heal = async {
-            sleep(Duration::from_secs(3)).await;
-            network.ways.iter().for_each(crate::network::Way::clear);
-        };
+        let heal = network.heal(3);
         let (moved, ()) = tokio::join!(transfer(&client, &from, &to, 3), heal);
         assert!(moved.2.is_empty(), "{fault}: {:?}", moved.2);
         check(&network, &to, before, moved, fault).await;
@@ -132,10 +129,7 @@ async fn what_expires_is_sent_again_and_what_landed_is_not() {
         let client = Tessera::new(config).unwrap();
         let before = network.direct.balance(&to).await.unwrap();
         network.ways.iter().for_each(|way| way.set(&rules));
-        let heal = async {
-            sleep(Duration::from_secs(25)).await;
-            network.ways.iter().for_each(crate::network::Way::clear);
-        };
+        let heal = network.heal(25);
         let (moved, ()) = tokio::join!(transfer(&client, &from, &to, 2), heal);
         assert!(moved.2.is_empty(), "those that {what}: {:?}", moved.2);
         check(&network, &to, before, moved, what).await;

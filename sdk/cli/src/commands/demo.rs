@@ -112,10 +112,7 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         node: Node::InMemory { ports: (0, 0) },
         reset: true,
     };
-    let shown = tokio::select! {
-        shown = show(&plan, &args) => shown,
-        asked = super::asked_to_stop() => asked.and_then(|()| bail!("stopped before the picture was there")),
-    };
+    let shown = super::unless_stopped(show(&plan, &args), "stopped before the picture was there").await;
     match shown {
         Ok(report) => print(options.json, &report, text),
         Err(error) => {

@@ -17,7 +17,7 @@ pub mod store;
 pub mod verify;
 pub mod wallet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Waits for Ctrl-C or a request to terminate.
@@ -29,4 +29,12 @@ pub async fn asked_to_stop() -> Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// Does some work, unless this program is asked to stop, which `stopped` then says.
+pub async fn unless_stopped<T>(work: impl Future<Output = Result<T>>, stopped: &str) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        asked = asked_to_stop() => asked.and_then(|()| bail!("{stopped}")),
+    }
 }

@@ -13,7 +13,7 @@ use tessera_sdk::{Claim, Event, Holdings, Moment, Pending, Receipt, Tessera};
 use tokio::time::sleep;
 
 use crate::{
-    commands::asked_to_stop,
+    commands::unless_stopped,
     money::Purse,
     options::Options,
     output::{line, print, relative},
@@ -81,10 +81,11 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         report.pending = pending.into_iter().map(Later::new).collect();
         return print(options.json, &report, |report| text(report, &purse, now.time, true));
     }
-    tokio::select! {
-        done = reclaim(options, &tessera, &args) => done,
-        asked = asked_to_stop() => asked.and_then(|()| bail!("stopped; what was done is done, and the same command does the rest")),
-    }
+    unless_stopped(
+        reclaim(options, &tessera, &args),
+        "stopped; what was done is done, and the same command does the rest",
+    )
+    .await
 }
 
 async fn look(tessera: &Tessera, wallet: &Pubkey) -> Result<(Holdings, Moment)> {

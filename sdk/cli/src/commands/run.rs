@@ -13,7 +13,7 @@ use tessera_sdk::{StoreClient, Tessera};
 
 use super::estimate::{Planned, spread, try_units};
 use crate::{
-    commands::asked_to_stop,
+    commands::unless_stopped,
     options::Options,
     output::{line, print},
     outputs::Outputs,
@@ -74,12 +74,11 @@ pub async fn compute(
     prepared: &mut PreparedJob,
     outputs: &Outputs,
 ) -> Result<(Pubkey, u64)> {
-    tokio::select! {
-        done = work(options, posting, sample, prepared, outputs) => done,
-        asked = asked_to_stop() => asked.and_then(|()| {
-            bail!("stopped; a job that was posted goes on without this program, and the same command collects its outputs")
-        }),
-    }
+    unless_stopped(
+        work(options, posting, sample, prepared, outputs),
+        "stopped; a job that was posted goes on without this program, and the same command collects its outputs",
+    )
+    .await
 }
 
 async fn work(

@@ -12,7 +12,7 @@ use tessera_sdk::{Account, Ending, Error, Event, Job, JobHolding, Moment, Receip
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    commands::asked_to_stop,
+    commands::unless_stopped,
     options::Options,
     output::{line, print, relative},
 };
@@ -51,12 +51,11 @@ struct Cancelled {
 }
 
 pub async fn run(options: &Options, tessera: &Tessera, args: Args) -> Result<()> {
-    tokio::select! {
-        done = cancel(options, tessera, &args) => done,
-        asked = asked_to_stop() => asked.and_then(|()| {
-            bail!("stopped; once the job has ended, `tessera reclaim` brings back what is left")
-        }),
-    }
+    unless_stopped(
+        cancel(options, tessera, &args),
+        "stopped; once the job has ended, `tessera reclaim` brings back what is left",
+    )
+    .await
 }
 
 async fn cancel(options: &Options, tessera: &Tessera, args: &Args) -> Result<()> {

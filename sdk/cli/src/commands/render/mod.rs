@@ -26,7 +26,7 @@ pub use self::{
     target::Target,
 };
 use self::{state::Kept, work::Session};
-use crate::{commands::asked_to_stop, options::Options, output::print, posting::Offer};
+use crate::{commands::unless_stopped, options::Options, output::print, posting::Offer};
 
 /// What `tessera render` makes by default.
 const SIZE: Size = Size { width: 640, height: 360, samples: 32 };
@@ -120,12 +120,11 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let mut spent = None;
     if !reel.frames().is_subset(roll.done()) {
         let mut session = Session::start(options, &args, &reel, rounds, kept, roll).await?;
-        let ended = tokio::select! {
-            done = session.work(shot) => done,
-            asked = asked_to_stop() => asked.and_then(|()| {
-                bail!("stopped; a job that was posted goes on without this program, and the same command goes on with it")
-            }),
-        };
+        let ended = unless_stopped(
+            session.work(shot),
+            "stopped; a job that was posted goes on without this program, and the same command goes on with it",
+        )
+        .await;
         let saved = session.save();
         ended?;
         saved?;
