@@ -131,13 +131,16 @@ impl Tessera {
     /// Registers a wallet as a client of a market, if it is not.
     ///
     /// # Errors
-    /// If the transaction fails.
+    /// If the transaction fails, and not because another program registered the same wallet meanwhile.
     pub async fn register_client(&self, wallet: &Keypair, market: &Pubkey) -> Result<(), Error> {
         let address = pda::client(market, &wallet.pubkey());
-        if self.client(&address).await?.is_none() {
-            self.send(&[ix::register_client(&wallet.pubkey(), market)], wallet, &[]).await?;
+        if self.client(&address).await?.is_some() {
+            return Ok(());
         }
-        Ok(())
+        match self.send(&[ix::register_client(&wallet.pubkey(), market)], wallet, &[]).await {
+            Err(Error::Program { .. }) if self.client(&address).await?.is_some() => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 
     /// Cancels a job of `wallet`: leases already begun run their course, no others begin.

@@ -313,8 +313,13 @@ impl Tessera {
     }
 }
 
+/// Whether an endpoint has refused a transaction because it landed before. Some say so only in words.
 fn is_processed(error: &client_error::Error) -> bool {
-    matches!(error.get_transaction_error(), Some(TransactionError::AlreadyProcessed))
+    let in_words = || match error.kind() {
+        ErrorKind::RpcError(RpcError::RpcResponseError { message, .. }) => message.contains("already been processed"),
+        _ => false,
+    };
+    matches!(error.get_transaction_error(), Some(TransactionError::AlreadyProcessed)) || in_words()
 }
 
 /// An endpoint's refusal of a transaction, as the error of the program behind it where there is one.

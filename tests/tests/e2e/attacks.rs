@@ -19,7 +19,7 @@ async fn what_is_hoarded_copied_replayed_or_run_ahead_of_pays_nothing() {
     let client = token::ata(&network.client().pubkey(), &mint);
     let before = tessera.token_balance(&client).await.unwrap().unwrap();
 
-    let race = Race::begin(&network, OTHERS[1]);
+    let mut race = Race::begin(&network, OTHERS[1]);
     let racing = race.run_ahead(&network, &stranger, &workers[1]);
     let others = async {
         let hoard = Hoard::begin(&network, &attacker, [HONEST, 4]).await;

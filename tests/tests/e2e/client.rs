@@ -87,8 +87,19 @@ async fn a_client_gets_back_what_nobody_earned() {
     network.plan("fill", MODULE);
     let account = token::ata(&network.client().pubkey(), &network.mint(&tessera).await);
     let client = Client { network: &network, tessera: tessera.clone(), account };
+    several_begin_at_once(&client).await;
     nobody_comes(&client).await;
     somebody_comes_and_goes(&client, &Attacker::new(&network, &tessera, 1)).await;
+}
+
+/// Programs of one new wallet that start within a slot or two of each other: all of them find it registered.
+async fn several_begin_at_once(client: &Client<'_>) {
+    let (wallet, market) = (client.network.client(), client.network.market());
+    let begin = async |millis: u64| {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        client.network.connect().await.register_client(&wallet, &market).await.unwrap();
+    };
+    tokio::join!(begin(0), begin(100), begin(250), begin(500), begin(900));
 }
 
 /// A job that nobody takes: its price rises, and all of it comes back at once.

@@ -24,8 +24,8 @@ async fn a_lie_that_providers_of_one_owner_agree_on_is_found_by_an_audit() {
     let friends = [3, 4].map(|n| network.provider(n));
 
     // One provider does not get both seats of a lease: neither one after the other nor in one transaction.
-    let rendering = network.render_by("colluding", &pictures::scene(), 2, &[3, 4]);
-    let job = network.posted(&tessera, |job| job.replicas == 2).await;
+    let mut rendering = network.render_by("colluding", &pictures::scene(), 2, &[3, 4]);
+    let job = rendering.posted(&network, &tessera, |job| job.replicas == 2).await;
     let one = Attacker::new(&network, &tessera, 3);
     let [first, second] = [0, 1].map(|lease| one.claiming(&job.address, lease));
     one.seed(&job.address).await;

@@ -35,8 +35,8 @@ impl Copies {
     /// attacker has a seat then; in one of them it is the second, for which it has committed to the result of the first.
     pub async fn begin(network: &Network, attacker: &Attacker, by: [u16; 2]) -> Self {
         let options = ["--lease-seconds", "120"];
-        let rendering = network.render_with("copied", &pictures::scene(), 2, &by, &options);
-        let job = network.posted(&attacker.tessera, |job| job.replicas == 2).await;
+        let mut rendering = network.render_with("copied", &pictures::scene(), 2, &by, &options);
+        let job = rendering.posted(network, &attacker.tessera, |job| job.replicas == 2).await;
         attacker.seed(&job.address).await;
         let old = Reveal { result_root: [1; 32], work_root: [2; 32], key_hash: [3; 32], nonce: [4; 32] };
         let copies = Self { rendering, job, honest: network.provider(by[0]), old };

@@ -33,9 +33,9 @@ impl Race {
 
     /// Stops the honest worker between opening and settling, settles for it in the ways in which that might pay, and lets it go
     /// on.
-    pub async fn run_ahead(&self, network: &Network, stranger: &Attacker, worker: &Process) {
+    pub async fn run_ahead(&mut self, network: &Network, stranger: &Attacker, worker: &Process) {
         let tessera = &stranger.tessera;
-        let job = network.posted(tessera, |job| job.challenge_seconds > 0).await;
+        let job = self.rendering.posted(network, tessera, |job| job.challenge_seconds > 0).await;
         let leases = self.opened(stranger, &job).await;
         worker.signal("STOP");
         let payable = leases.iter().map(|lease| lease.seats[0].payable_at).max().unwrap();

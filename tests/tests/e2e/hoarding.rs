@@ -31,8 +31,8 @@ impl Hoard {
     /// lease back and takes it again, twice. The market lets it do so once for nothing.
     pub async fn begin(network: &Network, attacker: &Attacker, by: [u16; 2]) -> Self {
         let options = ["--price", &PRICE.to_string()];
-        let rendering = network.render_with("hoarded", &pictures::scene(), 1, &by, &options);
-        let job = network.posted(&attacker.tessera, |job| job.price_per_unit == PRICE * TOKEN).await;
+        let mut rendering = network.render_with("hoarded", &pictures::scene(), 1, &by, &options);
+        let job = rendering.posted(network, &attacker.tessera, |job| job.price_per_unit == PRICE * TOKEN).await;
         let pay = PRICE * TOKEN * UNITS;
         let lock = bonds::lock(job.lock_multiple, pay).unwrap();
         let bond = bonds::expiry_bond(job.expiry_bond_bps, pay);

@@ -89,15 +89,6 @@ args = [{{ buffer = "out" }}, {{ unit = "u32" }}]
         command.stdout(File::create(&out).unwrap());
         Rendering { process: Process::start_with_output(name, command, &log), out, stem }
     }
-
-    /// Waits until an open job is there that `is` the one.
-    pub async fn posted(&self, tessera: &Tessera, is: impl Fn(&Job) -> bool) -> Job {
-        until("the job", PICTURE, async || {
-            let jobs = tessera.jobs(&self.market(), JobFilter::Open).await.unwrap();
-            jobs.into_iter().find(&is)
-        })
-        .await
-    }
 }
 
 /// A rendering under way.
@@ -111,6 +102,19 @@ impl Rendering {
     /// The last lines that its command wrote.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Waits until its job is on the chain, which is the open one that `is` the one.
+    pub async fn posted(&mut self, network: &Network, tessera: &Tessera, is: impl Fn(&Job) -> bool) -> Job {
+        until("the job", PICTURE, async || {
+            let jobs = tessera.jobs(&network.market(), JobFilter::Open).await.unwrap();
+            let job = jobs.into_iter().find(&is);
+            if job.is_none() {
+                self.process.assert_running();
+            }
+            job
+        })
+        .await
     }
 
     /// Waits for the picture; returns the job.

@@ -15,6 +15,9 @@ use crate::{Error, Format, PriorityFee, Tessera, failure};
 
 /// Most compute units of a transaction.
 const MAX_UNITS: u32 = 1_400_000;
+/// Compute units by which transactions differ that are equal otherwise. Of two processes with one key that want the same within a
+/// slot, one would be taken for the other: two equal transactions with one blockhash have one signature.
+const DIFFERENCE: u64 = 4_096;
 
 impl Tessera {
     /// Micro-lamports per compute unit to offer.
@@ -76,7 +79,8 @@ impl Tessera {
         }
         // State may change until it runs, and with it the work: bump seeds are found, vectors grow.
         let used = result.units_consumed.unwrap_or(u64::from(MAX_UNITS));
-        Ok(u32::try_from(used + used / 5 + 5_000).unwrap_or(MAX_UNITS).min(MAX_UNITS))
+        let room = used / 5 + 5_000 + fastrand::u64(..DIFFERENCE);
+        Ok(u32::try_from(used + room).unwrap_or(MAX_UNITS).min(MAX_UNITS))
     }
 }
 
