@@ -16,6 +16,7 @@ mod hoarding;
 mod inspection;
 mod jobs;
 mod kernels;
+mod measure;
 mod network;
 mod pictures;
 mod place;
