@@ -18,6 +18,7 @@ mod hoarding;
 mod inspection;
 mod jobs;
 mod kernels;
+mod measure;
 mod network;
 mod operations;
 mod pictures;

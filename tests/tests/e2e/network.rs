@@ -97,6 +97,11 @@ impl Network {
         self.start_localnet(providers);
     }
 
+    /// The process of `tessera localnet`, which is also the store and has started the node.
+    pub fn localnet_id(&self) -> u32 {
+        self.localnet.as_ref().expect("the network runs").id()
+    }
+
     /// A value that `tessera localnet` printed.
     pub fn env(&self, name: &str) -> &str {
         self.env.get(name).unwrap_or_else(|| panic!("tessera localnet gave no {name}"))

@@ -36,6 +36,11 @@ impl Process {
         Self { name: name.to_owned(), log: log.to_owned(), child }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The last lines it wrote.
     pub fn log(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

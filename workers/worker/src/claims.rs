@@ -43,6 +43,13 @@ impl Claimant {
         locked.is_some_and(|locked| bonds::may_lock(self.standing.stake, locked, lock, kind))
     }
 
+    /// Whether it may ever take base seats of a job, as it stands: the job's lists let it, and it has the stake and the score.
+    #[must_use]
+    pub fn qualifies(&self, job: &JobView) -> bool {
+        let Self { standing, .. } = self;
+        job.listed && standing.stake >= job.threshold.stake && standing.score >= job.threshold.score
+    }
+
     /// Whether it is its turn to take a seat of the open group of a lease.
     #[must_use]
     pub fn has_turn(&self, job: &JobView, index: u32, lease: &LeaseView, now: i64) -> bool {

@@ -95,6 +95,15 @@ fn a_fresh_lease_is_free_while_its_windows_fit() {
 }
 
 #[test]
+fn lists_stake_and_score_decide_who_qualifies() {
+    let threshold = |stake, score| JobView { threshold: Threshold { stake, score }, ..job() };
+    assert!(me().qualifies(&job()) && me().qualifies(&threshold(1_000, Chance::ZERO)));
+    assert!(!me().qualifies(&JobView { listed: false, ..job() }));
+    assert!(!me().qualifies(&threshold(1_001, Chance::ZERO)));
+    assert!(!me().qualifies(&threshold(0, Chance::ONE)));
+}
+
+#[test]
 fn everybody_waits_for_its_turn() {
     let early = JobView { seeded_at: NOW.time, ..job() };
     let open = |job: &JobView| {

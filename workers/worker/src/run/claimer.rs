@@ -197,6 +197,9 @@ impl Claimer {
             return Ok(vec![]);
         }
         let mut view = chain::job_view(&ready.job, &me.provider);
+        if !me.qualifies(&view) {
+            return Ok(vec![]);
+        }
         let mut along = None;
         if !ready.job.is_seeded() {
             // Whoever was quicker has been seen here before others were told.

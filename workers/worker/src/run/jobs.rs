@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::context::Context;
+use super::{chain, context::Context};
 use crate::{
     backoff,
     cache::{CacheError, Pinned},
@@ -154,12 +154,16 @@ impl Jobs {
     /// Starts preparing those jobs that are worth it and not looked at yet.
     pub fn prepare_new(&self, now: i64) {
         let terms = self.context.terms();
+        let me = self.context.claimant(now);
         for known in self.known().values_mut() {
             let Standing::Unknown { since_failures, not_before } = known.standing else { continue };
             let (job, offer) = (&known.job, offer(&known.job));
             let takes_claims =
                 lease::fits(now, job.deadline, job.lease_seconds, job.reveal_seconds, job.challenge_seconds);
-            let refused = terms.check(&offer).err();
+            let qualified = me.qualifies(&chain::job_view(job, &me.provider));
+            let unqualified =
+                || "is for other providers: by its lists, or by the stake or score that it asks for".to_owned();
+            let refused = terms.check(&offer).err().or_else(|| (!qualified).then(unqualified));
             let wanted = job.is_open() && takes_claims && !job.is_complete();
             let base = wanted && refused.is_none();
             let called = job.contested > 0 && terms.check_call(&offer).is_ok();

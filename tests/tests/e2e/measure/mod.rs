@@ -1,0 +1,49 @@
+//! Measurements of a whole network. They take minutes and want a machine that does nothing else, so tests leave them out;
+//! `scripts/bench` and `scripts/soak` run them.
+
+mod idle;
+mod overhead;
+mod plot;
+mod soak;
+mod spin;
+mod usage;
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use tessera_protocol::routing::Requirements;
+use tessera_sdk::JobTerms;
+
+use crate::network::Network;
+
+/// Where `scripts/bench` wants the result as Markdown.
+const REPORT: &str = "TESSERA_REPORT";
+
+/// What is offered for work that has one replica and whose price does not matter.
+fn terms(network: &Network, units_per_lease: u32) -> JobTerms {
+    JobTerms {
+        price_per_unit: 1_000,
+        replicas: 1,
+        units_per_lease,
+        lease_seconds: 120,
+        deadline_seconds: 86_400,
+        requirements: Requirements { memory_mib: 0, class: 0, regions: 0 },
+        challenge_seconds: 0,
+        min_stake: 0,
+        min_score_bps: 0,
+        allowed: vec![],
+        denied: vec![],
+        store_url: network.env("TESSERA_STORE").to_owned(),
+    }
+}
+
+/// Prints a table, and writes it to where it is wanted.
+fn report(head: [&str; 2], rows: &[(String, String)]) {
+    let mut text = format!("| {} | {} |\n| --- | ---: |\n", head[0], head[1]);
+    for (what, value) in rows {
+        let _ = writeln!(text, "| {what} | {value} |");
+    }
+    println!("{text}");
+    if let Some(path) = std::env::var_os(REPORT).map(PathBuf::from) {
+        fs::write(&path, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    }
+}
