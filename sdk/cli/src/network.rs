@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use solana_keypair::{Keypair, read_keypair_file, write_keypair_file};
 use solana_pubkey::Pubkey;
+use solana_signer::Signer as _;
 use tessera_migrate::{Cluster, CreateMint, MarketSettings, Migration, MintSettings, ProgramSettings, Settings};
 use tessera_sdk::{Account, Config, Tessera, accounts, token};
 use tessera_store::server::{Running, ServeConfig, serve};
@@ -109,12 +110,15 @@ impl Network {
         let market = migration.apply(&mut tell).await.context("cannot set up the network")?.market;
         let tessera = Tessera::connect(config).await?;
         let market = tessera.market(&market).await?.context("the market was created, but the node does not show it")?;
+        let admin = key(&plan.admin())?;
+        if tessera.balance(&admin.pubkey()).await? < SOL {
+            tessera.airdrop(&admin.pubkey(), 10 * SOL).await.context("cannot fund who mints the token")?;
+        }
         say("starting the store".into());
         let mut serving = ServeConfig::new(plan.dir.join("store").display().to_string(), market.address);
         serving.listen = plan.store;
         let store = serve(serving, tessera.clone()).await.context("cannot start the store")?;
         let store_url = format!("http://{}", store.address());
-        let admin = key(&plan.admin())?;
         let network = Self { admin, rpc_url: ready.rpc_url, ws_url: ready.ws_url, store_url, tessera, market };
         Ok((network, Services { node, store }))
     }
@@ -212,6 +216,13 @@ async fn start_node(plan: &Plan) -> Result<(Option<Child>, Ready)> {
     } else {
         args.push("--in-memory".into());
     }
+    // As many transactions as it takes to upload it would be most of the ledger.
+    args.extend([
+        "--upgradeable-program".into(),
+        tessera_sdk::ID.to_string().into(),
+        plan.program.clone().into_os_string(),
+    ]);
+    args.push(key(&plan.admin())?.pubkey().to_string().into());
     let mut node =
         Child::start("tessera-localnet", &sibling("tessera-localnet")?, args, &plan.logs().join("node.log"))?;
     let give_up = Instant::now() + NODE_START;

@@ -16,4 +16,4 @@ mod ledger;
 mod node;
 
 pub use error::Error;
-pub use node::{Config, Endpoints, Running, start};
+pub use node::{Config, Endpoints, Genesis, Running, start};

@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
-use tessera_localnet::{Config, Endpoints, Running, start};
+use tessera_localnet::{Config, Endpoints, Genesis, Running, start};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A local Solana node: JSON-RPC and WebSocket on 127.0.0.1, never connected to any cluster.
@@ -34,6 +34,9 @@ struct Args {
     /// Milliseconds from slot to slot
     #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     slot_time: u64,
+    /// A program that a new ledger begins with, and who may upgrade it
+    #[arg(long, num_args = 3, value_names = ["ADDRESS", "FILE", "AUTHORITY"])]
+    upgradeable_program: Vec<String>,
     /// File to write the addresses to, as JSON, once the node answers; removed when it stops
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -61,6 +64,7 @@ async fn main() -> Result<()> {
         rpc_port: args.rpc_port,
         ws_port: args.ws_port,
         slot_time: Duration::from_millis(args.slot_time),
+        programs: programs(&args.upgradeable_program)?,
     };
     let node = tokio::task::spawn_blocking(move || start(&config)).await.context("the node panicked")??;
     announce(node.endpoints(), args.ready_file.as_deref())?;
@@ -77,6 +81,18 @@ async fn main() -> Result<()> {
     // Standard output may be gone by now (a closed pipe), which is no reason to fail.
     let _ = writeln!(std::io::stdout(), "STOPPED");
     Ok(())
+}
+
+/// Programs, given as address, file and authority one after the other.
+fn programs(given: &[String]) -> Result<Vec<Genesis>> {
+    let address =
+        |text: &String| text.parse().map_err(|e| anyhow!("--upgradeable-program: {text:?} is no address ({e})"));
+    let programs = given.chunks_exact(3).map(|given| {
+        let file = &given[1];
+        let elf = fs::read(file).with_context(|| format!("--upgradeable-program: cannot read {file}"))?;
+        Ok(Genesis { address: address(&given[0])?, elf, authority: address(&given[2])? })
+    });
+    programs.collect()
 }
 
 /// Returns once the node has ended by itself.

@@ -10,6 +10,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use serde::Serialize;
+use solana_pubkey::Pubkey;
 use surfpool_core::{
     runloops::start_local_surfnet_runloop,
     surfnet::{
@@ -41,11 +42,31 @@ pub struct Config {
     pub ws_port: u16,
     /// Time from slot to slot.
     pub slot_time: Duration,
+    /// Programs that are there from the beginning.
+    pub programs: Vec<Genesis>,
+}
+
+/// An upgradeable program that a new ledger begins with; one that the ledger has stays as it is.
+#[derive(Clone, Debug)]
+pub struct Genesis {
+    /// Its address.
+    pub address: Pubkey,
+    /// What it is built to.
+    pub elf: Vec<u8>,
+    /// Who may upgrade it.
+    pub authority: Pubkey,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ledger: None, reset: false, rpc_port: 8899, ws_port: 8900, slot_time: Duration::from_millis(400) }
+        Self {
+            ledger: None,
+            reset: false,
+            rpc_port: 8899,
+            ws_port: 8900,
+            slot_time: Duration::from_millis(400),
+            programs: vec![],
+        }
     }
 }
 
@@ -108,13 +129,17 @@ pub fn start(config: &Config) -> Result<Running, Error> {
     let watched = svm.clone();
     let (commands, inbox) = crossbeam_channel::unbounded();
     let node = {
-        let commands = commands.clone();
+        let (commands, programs) = (commands.clone(), config.programs.clone());
         spawn("node", move || {
             let _ledger = ledger; // locked for as long as the node writes
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
-            let run = start_local_surfnet_runloop(svm, surfpool, commands, inbox, geyser);
-            let result = runtime.block_on(async { run.await.map_err(|e| e.to_string()) });
+            let result = runtime.block_on(async {
+                for program in &programs {
+                    begin_with(&svm, program).await?;
+                }
+                start_local_surfnet_runloop(svm, surfpool, commands, inbox, geyser).await.map_err(|e| e.to_string())
+            });
             runtime.shutdown_timeout(Duration::from_secs(2));
             result
         })?
@@ -130,6 +155,17 @@ pub fn start(config: &Config) -> Result<Running, Error> {
     // that reconnects would be told that its latest transactions never were.
     let advanced = || watched.0.try_read().is_ok_and(|svm| svm.get_latest_absolute_slot() > recovered);
     running.wait_ready(&ready_rx, advanced)
+}
+
+/// Puts a program where there is none.
+async fn begin_with(svm: &SurfnetSvmLocker, program: &Genesis) -> Result<(), String> {
+    let Genesis { address, elf, authority } = program;
+    let there = svm.get_account(&None, address, None).await.map_err(|e| e.to_string())?;
+    if there.inner.map_account().is_ok() {
+        return Ok(());
+    }
+    let written = svm.write_program(*address, Some(*authority), 0, elf, &None).await;
+    written.map_err(|e| format!("program {address}: {e}"))
 }
 
 fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Error> {

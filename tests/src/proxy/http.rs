@@ -28,8 +28,7 @@ use crate::rng::Rng;
 /// Longest request or answer that is looked into.
 const LONGEST: usize = 256 << 20;
 /// Headers that are of one connection, or will be set anew.
-const OF_CONNECTION: [HeaderName; 4] =
-    [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+const OF_CONNECTION: [HeaderName; 3] = [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING];
 
 /// Connections as they come.
 struct Inbox(mpsc::Receiver<DuplexStream>);

@@ -5,6 +5,7 @@
 mod animation;
 mod attacker;
 mod attacks;
+mod chaos;
 mod client;
 mod collusion;
 mod copying;

@@ -31,30 +31,47 @@ pub struct Network {
     localnet: Option<Process>,
     ports: [u16; 3],
     env: HashMap<String, String>,
-    _place: Place,
+    _place: Option<Place>,
 }
 
 /// Where the node keeps its ledger.
-#[derive(Clone, Copy)]
 pub enum Ledger {
     /// Gone when it stops, and faster.
     InMemory,
     /// There again when it starts.
     OnDisk,
+    /// Where whoever started the node wants it: its URLs for JSON-RPC and WebSocket, with a comma between them.
+    Elsewhere(String),
 }
 
 impl Network {
     /// Starts a network, with `providers` funded keys.
     pub fn start(providers: u16, ledger: Ledger) -> Self {
-        let place = Place::take();
-        let dir = tempfile::Builder::new().prefix("tessera-e2e-").tempdir().unwrap();
+        let place = Some(Place::take());
+        let dir = folder();
         let ports = [free_port(), free_port(), free_port()];
         let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _place: place };
         network.start_localnet(providers);
-        // Auditors and jurors are drawn by stake, and most of a small market waits half a minute for its turn. With a weight of a
-        // little more than half the market there is one provider by the count of the routing, and everybody may come at once.
-        network.update_market(&["--stake-cap", &(u64::from(providers) * STAKE / 2 + 1).to_string()]);
+        network.cap_stake(providers);
         network
+    }
+
+    /// Sets up a network in `dir` on a `node` that runs already. Its store does not run: that is up to the caller, as is how many
+    /// of these there are.
+    pub fn set_up(dir: TempDir, providers: u16, node: String) -> Self {
+        let ports = [free_port(), free_port(), free_port()];
+        let ledger = Ledger::Elsewhere(node);
+        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _place: None };
+        network.start_localnet(providers);
+        network.cap_stake(providers);
+        network.localnet.take().expect("it was started").stop();
+        network
+    }
+
+    /// Auditors and jurors are drawn by stake, and most of a small market waits half a minute for its turn. With a weight of a
+    /// little more than half the market there is one provider by the count of the routing, and everybody may come at once.
+    fn cap_stake(&self, providers: u16) {
+        self.update_market(&["--stake-cap", &(u64::from(providers) * STAKE / 2 + 1).to_string()]);
     }
 
     fn start_localnet(&mut self, providers: u16) {
@@ -72,7 +89,8 @@ impl Network {
             &store,
         ]);
         command.args(["--providers", &providers.to_string()]).arg("--program").arg(program());
-        match (std::env::var("TESSERA_TEST_NODE"), self.ledger) {
+        match (std::env::var("TESSERA_TEST_NODE"), &self.ledger) {
+            (_, Ledger::Elsewhere(node)) => command.args(["--node", node]),
             (Ok(node), _) => command.args(["--node", &node]),
             (Err(_), Ledger::InMemory) => command.arg("--in-memory"),
             (Err(_), Ledger::OnDisk) => &mut command,
@@ -107,6 +125,16 @@ impl Network {
         self.env.get(name).unwrap_or_else(|| panic!("tessera localnet gave no {name}"))
     }
 
+    /// What points commands at this network.
+    pub const fn environment(&self) -> &HashMap<String, String> {
+        &self.env
+    }
+
+    /// From now on this is the value for everybody who is started.
+    pub fn set_env(&mut self, name: &str, value: String) {
+        self.env.insert(name.to_owned(), value);
+    }
+
     /// A file in the folder of this network.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -134,8 +162,12 @@ impl Network {
         read_keypair_file(self.env("TESSERA_KEYPAIR")).unwrap()
     }
 
-    /// File with the key of the owner of provider `n`, from 1.
-    /// The key file of the wallet of provider `n`.
+    /// The key of whoever set the network up.
+    pub fn admin(&self) -> Keypair {
+        read_keypair_file(self.path("net/keys/admin.json")).unwrap()
+    }
+
+    /// The key file of the wallet of provider `n`, from 1.
     pub fn authority_file(&self, n: u16) -> PathBuf {
         self.path("net/keys").join(format!("provider-{n}.json"))
     }
@@ -145,6 +177,7 @@ impl Network {
         read_keypair_file(self.authority_file(n)).unwrap()
     }
 
+    /// The key file with which provider `n` works.
     fn operator_file(&self, n: u16) -> PathBuf {
         self.path(&format!("operator-{n}.json"))
     }
@@ -240,6 +273,11 @@ impl Network {
         config.ws_urls = vec![self.env("TESSERA_WS").to_owned()];
         Tessera::connect(config).await.unwrap()
     }
+}
+
+/// A new folder for a network.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("tessera-e2e-").tempdir().unwrap()
 }
 
 fn program() -> PathBuf {

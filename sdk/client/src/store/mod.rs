@@ -1,6 +1,7 @@
 //! Blobs by content id, over HTTP. Nothing that a store says is believed: every byte is checked against the content id.
 
 pub mod auth;
+mod transfer;
 
 use std::{
     future::Future,
@@ -20,8 +21,11 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest silence during an answer.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Longest time for a whole request.
+/// Longest time for a request without its blob, and the slowest that a blob may come on top of that.
 const WHOLE: Duration = Duration::from_secs(600);
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
+/// How far the clock of a store that refuses a signature must be from the one here to be tried instead of it.
+const SKEW: Duration = Duration::from_secs(auth::MAX_SKEW_SECONDS / 2);
 /// Bytes of a refusal that are shown.
 const SHOWN: usize = 300;
 
@@ -70,6 +74,14 @@ pub enum StoreError {
         /// Start of its answer.
         answer: String,
     },
+    /// The store takes nothing of a blob any more, or has all of it and says nothing.
+    #[error("store {url} fell silent while blob {cid} was put; check the connection")]
+    Silent {
+        /// The store.
+        url: String,
+        /// The blob.
+        cid: Cid,
+    },
     /// The store could not be reached, or fell silent.
     #[error("store {url} does not answer ({source}); check that it runs and that the address is right")]
     Unreachable {
@@ -86,7 +98,7 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Silent { .. } => true,
             Self::Refused { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
             _ => false,
         }
@@ -97,6 +109,8 @@ impl StoreError {
 #[derive(Clone, Debug)]
 pub struct StoreClient {
     http: Client,
+    /// For what takes as long as it takes: a time limit for reading would be one for all of the sending before it.
+    uploads: Client,
     url: Url,
     host: String,
 }
@@ -115,14 +129,13 @@ impl StoreClient {
         if !parsed.path().ends_with('/') {
             parsed.set_path(&format!("{}/", parsed.path()));
         }
-        let http = Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(SILENCE)
-            .timeout(WHOLE)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|e| bad(e.to_string()))?;
-        Ok(Self { http, host: auth::host_of(&parsed), url: parsed })
+        let client = || {
+            let client = Client::builder().connect_timeout(Duration::from_secs(10)).timeout(WHOLE);
+            client.redirect(redirect::Policy::none())
+        };
+        let http = client().read_timeout(SILENCE).build().map_err(|e| bad(e.to_string()))?;
+        let uploads = client().build().map_err(|e| bad(e.to_string()))?;
+        Ok(Self { http, uploads, host: auth::host_of(&parsed), url: parsed })
     }
 
     /// The store's address.
@@ -167,11 +180,26 @@ impl StoreClient {
     pub async fn put(&self, key: &Keypair, blob: Bytes) -> Result<Cid, StoreError> {
         let cid = Cid::of(&blob);
         let (url, len) = (self.blob(&cid)?, blob.len() as u64);
+        let send = async |now: u64| {
+            let authorization = auth::header(key, &self.host, &cid, len, now);
+            let request =
+                self.uploads.put(url.clone()).header(header::AUTHORIZATION, authorization).timeout(whole(len));
+            let sent = transfer::send(request, blob.clone(), SILENCE).await;
+            let silent = || StoreError::Silent { url: self.url.to_string(), cid };
+            sent.ok_or_else(silent)?.map_err(|e| self.unreachable(e))
+        };
         again(|| async {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-            let authorization = auth::header(key, &self.host, &cid, len, now);
-            let request = self.http.put(url.clone()).header(header::AUTHORIZATION, authorization).body(blob.clone());
-            let response = request.send().await.map_err(|e| self.unreachable(e))?;
+            let mut response = send(now).await?;
+            // A clock that is wrong here should not keep a result from being put. What is signed for another time is good for
+            // this blob at this store all the same, and for nothing else.
+            if response.status() == StatusCode::UNAUTHORIZED
+                && let Some(theirs) = transfer::date(&response)
+                && theirs.abs_diff(now) > SKEW.as_secs()
+            {
+                tracing::warn!(here = now, store = theirs, "this clock and the store's differ; the store's is used");
+                response = send(theirs).await?;
+            }
             self.accepted(response, &cid).await.map(drop)
         })
         .await?;
@@ -185,7 +213,8 @@ impl StoreClient {
     pub async fn get(&self, cid: &Cid, max_len: u64) -> Result<Bytes, StoreError> {
         let url = self.blob(cid)?;
         again(|| async {
-            let response = self.http.get(url.clone()).send().await.map_err(|e| self.unreachable(e))?;
+            let request = self.http.get(url.clone()).timeout(whole(max_len));
+            let response = request.send().await.map_err(|e| self.unreachable(e))?;
             let mut response = self.accepted(response, cid).await?;
             let too_long = || StoreError::TooLong { cid: *cid, limit: max_len };
             let announced = response.content_length().unwrap_or(0);
@@ -217,7 +246,7 @@ impl StoreClient {
         let (url, len) = (self.blob(cid)?, range.end.saturating_sub(range.start));
         let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         again(|| async {
-            let request = self.http.get(url.clone()).header(header::RANGE, &wanted);
+            let request = self.http.get(url.clone()).header(header::RANGE, &wanted).timeout(whole(len));
             let response = request.send().await.map_err(|e| self.unreachable(e))?;
             let mut response = self.accepted(response, cid).await?;
             let status = response.status();
@@ -266,6 +295,11 @@ impl StoreClient {
         let response = self.http.get(url).send().await.map_err(|e| self.unreachable(e))?;
         self.accepted(response, &Cid::default()).await.map(drop)
     }
+}
+
+/// Longest time for a request with a blob of `len` bytes.
+fn whole(len: u64) -> Duration {
+    WHOLE + Duration::from_secs(len / SLOWEST_BYTES_PER_SECOND)
 }
 
 /// Makes a request until it succeeds, fails for good, or has been made [`ATTEMPTS`] times.

@@ -23,6 +23,8 @@ struct Store {
     failures: AtomicU32,
     put_by: std::sync::Mutex<Option<String>>,
     host: String,
+    /// Seconds by which its clock is ahead.
+    ahead: u64,
 }
 
 impl Store {
@@ -32,10 +34,14 @@ impl Store {
 }
 
 async fn serve(blob: &[u8], failures: u32) -> (StoreClient, Arc<Store>) {
+    serve_ahead(blob, failures, 0).await
+}
+
+async fn serve_ahead(blob: &[u8], failures: u32, ahead: u64) -> (StoreClient, Arc<Store>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let client = StoreClient::new(&format!("http://{host}")).unwrap();
-    let store = Arc::new(Store { blob: blob.into(), failures: failures.into(), put_by: None.into(), host });
+    let store = Arc::new(Store { blob: blob.into(), failures: failures.into(), put_by: None.into(), host, ahead });
     let read = |State(store): State<Arc<Store>>, Path(cid): Path<String>, headers: HeaderMap| async move {
         if store.fails() {
             Err(Status::SERVICE_UNAVAILABLE)
@@ -51,17 +57,19 @@ async fn serve(blob: &[u8], failures: u32) -> (StoreClient, Arc<Store>) {
         }
     };
     let write = |State(store): State<Arc<Store>>, Path(cid): Path<Cid2>, headers: HeaderMap, body: Body| async move {
+        let now = SystemTime::now() + Duration::from_secs(store.ahead);
+        let date = [(header::DATE, httpdate::fmt_http_date(now))];
         if store.fails() {
-            return Status::SERVICE_UNAVAILABLE;
+            return (Status::SERVICE_UNAVAILABLE, date);
         }
         let value = headers[header::AUTHORIZATION].to_str().unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = now.duration_since(UNIX_EPOCH).unwrap().as_secs();
         match auth::verify(value, &store.host, &cid.0, body.len() as u64, now) {
             Ok(key) => {
                 *store.put_by.lock().unwrap() = Some(key.to_string());
-                Status::CREATED
+                (Status::CREATED, date)
             }
-            Err(_) => Status::FORBIDDEN,
+            Err(_) => (Status::UNAUTHORIZED, date),
         }
     };
     let router = Router::new().route("/v1/blobs/{cid}", get(read).put(write)).with_state(Arc::clone(&store));
@@ -115,6 +123,14 @@ async fn puts_are_signed() {
     let (client, store) = serve(b"", 1).await;
     let key = Keypair::new();
     assert_eq!(client.put(&key, Bytes::from_static(b"new")).await.unwrap(), Cid::of(b"new"));
+    assert_eq!(*store.put_by.lock().unwrap(), Some(key.pubkey().to_string()));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_here_keeps_nobody_from_putting() {
+    let (client, store) = serve_ahead(b"", 0, 86_400).await;
+    let key = Keypair::new();
+    client.put(&key, Bytes::from_static(b"new")).await.unwrap();
     assert_eq!(*store.put_by.lock().unwrap(), Some(key.pubkey().to_string()));
 }
 

@@ -5,7 +5,7 @@ mod idle;
 mod overhead;
 mod plot;
 mod soak;
-mod spin;
+pub mod spin;
 mod usage;
 
 use std::{fmt::Write as _, fs, path::PathBuf};

@@ -7,7 +7,8 @@ use tessera_executor::{Backend, Program, open};
 use tessera_kernels::{Plan, PreparedJob};
 use tokio::time::Instant;
 
-const MODULE: &str = r"
+/// The module.
+pub const MODULE: &str = r"
 .version 7.0
 .target sm_80
 .address_size 64
@@ -32,10 +33,9 @@ TURN:
 /// Rounds by which the speed of this machine is found.
 const TRIAL: u32 = 20_000_000;
 
-/// A job of `units` that turn so many rounds; its files go to `dir`.
-pub fn job(dir: &Path, units: u64, rounds: u32) -> PreparedJob {
-    fs::write(dir.join("spin.ptx"), MODULE).unwrap();
-    let plan = format!(
+/// A plan of `units` that turn so many rounds, for a folder in which the module is `spin.ptx`.
+pub fn plan(units: u64, rounds: u32) -> String {
+    format!(
         r#"
         name = "spin"
         module = "spin.ptx"
@@ -53,8 +53,19 @@ pub fn job(dir: &Path, units: u64, rounds: u32) -> PreparedJob {
         block = [1]
         args = [{{ buffer = "out" }}, {{ unit = "u32" }}, {{ u32 = {rounds} }}]
         "#
-    );
-    let job = Plan::parse(&dir.join("spin.toml"), plan).unwrap().prepare(&BTreeMap::new()).unwrap();
+    )
+}
+
+/// What a unit of it computes.
+pub fn output(unit: u64, rounds: u32) -> [u8; 4] {
+    let turned = (0..rounds).fold(unit as u32, |x, _| x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    turned.to_le_bytes()
+}
+
+/// A job of `units` that turn so many rounds; its files go to `dir`.
+pub fn job(dir: &Path, units: u64, rounds: u32) -> PreparedJob {
+    fs::write(dir.join("spin.ptx"), MODULE).unwrap();
+    let job = Plan::parse(&dir.join("spin.toml"), plan(units, rounds)).unwrap().prepare(&BTreeMap::new()).unwrap();
     assert_eq!(job.spec.output_len(), 4);
     job
 }
