@@ -152,7 +152,7 @@ fn json_response(body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// An answer that breaks off at once, and the connection with it.
+/// An answer that breaks off at once, and the connection with it. Its head arrives, and is one that promises more than comes.
 fn breaking() -> Response {
     let nothing = stream::once(async { Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset)) });
     Body::from_stream(nothing).into_response()

@@ -280,7 +280,8 @@ pub fn folder() -> TempDir {
     tempfile::Builder::new().prefix("tessera-e2e-").tempdir().unwrap()
 }
 
-fn program() -> PathBuf {
+/// The program as built for the chain.
+pub fn program() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/tessera.so");
     assert!(path.is_file(), "{} is missing; run scripts/build-program first", path.display());
     path

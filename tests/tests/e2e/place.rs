@@ -2,8 +2,8 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Two networks at a time, which wait more than they compute: the tests measure nothing, but the machine is small.
-static PLACES: (Mutex<u8>, Condvar) = (Mutex::new(2), Condvar::new());
+/// Three networks at a time, which wait more than they compute: the tests measure nothing, but the machine is small.
+static PLACES: (Mutex<u8>, Condvar) = (Mutex::new(3), Condvar::new());
 
 /// A place on the machine, until it is dropped.
 pub struct Place;

@@ -11,6 +11,7 @@ mod monitor;
 mod observe;
 mod orphans;
 mod outbox;
+mod pace;
 pub mod report;
 mod sealing;
 mod seeding;

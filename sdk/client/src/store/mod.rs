@@ -74,6 +74,14 @@ pub enum StoreError {
         /// Start of its answer.
         answer: String,
     },
+    /// An answer that no store gives: something else stands there, or between.
+    #[error("store {url} answers for blob {cid} as no store does; check that the address is a store's")]
+    Nonsense {
+        /// The store.
+        url: String,
+        /// The blob.
+        cid: Cid,
+    },
     /// The store takes nothing of a blob any more, or has all of it and says nothing.
     #[error("store {url} fell silent while blob {cid} was put; check the connection")]
     Silent {
@@ -93,12 +101,18 @@ pub enum StoreError {
     },
 }
 
+/// What a store says of a blob that it has put away.
+#[derive(serde::Deserialize)]
+struct Stored {
+    cid: String,
+}
+
 impl StoreError {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent { .. } => true,
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Nonsense { .. } => true,
             Self::Refused { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
             _ => false,
         }
@@ -153,6 +167,10 @@ impl StoreClient {
         StoreError::Unreachable { url: self.url.to_string(), source: source.without_url() }
     }
 
+    fn nonsense(&self, cid: &Cid) -> StoreError {
+        StoreError::Nonsense { url: self.url.to_string(), cid: *cid }
+    }
+
     /// Refusals as errors, with the start of what the store says.
     async fn accepted(&self, mut response: Response, cid: &Cid) -> Result<Response, StoreError> {
         let status = response.status();
@@ -200,7 +218,13 @@ impl StoreClient {
                 tracing::warn!(here = now, store = theirs, "this clock and the store's differ; the store's is used");
                 response = send(theirs).await?;
             }
-            self.accepted(response, &cid).await.map(drop)
+            let response = self.accepted(response, &cid).await?;
+            let text = response.bytes().await.map_err(|e| self.unreachable(e))?;
+            // Who holds the blob, and not only some proxy that is glad to have it, says so.
+            serde_json::from_slice(&text)
+                .is_ok_and(|Stored { cid: stored }| stored == cid.to_string())
+                .then_some(())
+                .ok_or_else(|| self.nonsense(&cid))
         })
         .await?;
         Ok(cid)
@@ -272,9 +296,13 @@ impl StoreClient {
     /// If the store refuses or cannot be reached.
     pub async fn exists(&self, cid: &Cid) -> Result<bool, StoreError> {
         let url = self.blob(cid)?;
+        let tag = format!("\"{cid}\"");
         let found = again(|| async {
             let response = self.http.head(url.clone()).send().await.map_err(|e| self.unreachable(e))?;
-            self.accepted(response, cid).await.map(drop)
+            let response = self.accepted(response, cid).await?;
+            // What is taken for stored is not put again: any answer at all is not enough for that.
+            let is_it = response.headers().get(header::ETAG).is_some_and(|found| found.as_bytes() == tag.as_bytes());
+            is_it.then_some(()).ok_or_else(|| self.nonsense(cid))
         });
         match found.await {
             Ok(()) => Ok(true),

@@ -10,6 +10,7 @@ use axum::{
     body::Bytes as Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode as Status},
+    response::IntoResponse,
     routing::get,
 };
 use solana_signer::Signer;
@@ -25,6 +26,8 @@ struct Store {
     host: String,
     /// Seconds by which its clock is ahead.
     ahead: u64,
+    /// Whether it answers as no store does.
+    is_strange: bool,
 }
 
 impl Store {
@@ -34,14 +37,15 @@ impl Store {
 }
 
 async fn serve(blob: &[u8], failures: u32) -> (StoreClient, Arc<Store>) {
-    serve_ahead(blob, failures, 0).await
+    serve_as(blob, failures, 0, false).await
 }
 
-async fn serve_ahead(blob: &[u8], failures: u32, ahead: u64) -> (StoreClient, Arc<Store>) {
+async fn serve_as(blob: &[u8], failures: u32, ahead: u64, is_strange: bool) -> (StoreClient, Arc<Store>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let client = StoreClient::new(&format!("http://{host}")).unwrap();
-    let store = Arc::new(Store { blob: blob.into(), failures: failures.into(), put_by: None.into(), host, ahead });
+    let store =
+        Arc::new(Store { blob: blob.into(), failures: failures.into(), put_by: None.into(), host, ahead, is_strange });
     let read = |State(store): State<Arc<Store>>, Path(cid): Path<String>, headers: HeaderMap| async move {
         if store.fails() {
             Err(Status::SERVICE_UNAVAILABLE)
@@ -51,25 +55,28 @@ async fn serve_ahead(blob: &[u8], failures: u32, ahead: u64) -> (StoreClient, Ar
             let (first, last) = range.to_str().unwrap().strip_prefix("bytes=").unwrap().split_once('-').unwrap();
             let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
             let part = store.blob.get(first..store.blob.len().min(last + 1)).ok_or(Status::RANGE_NOT_SATISFIABLE)?;
-            Ok((Status::PARTIAL_CONTENT, part.to_vec()))
+            Ok((Status::PARTIAL_CONTENT, part.to_vec()).into_response())
         } else {
-            Ok((Status::OK, store.blob.clone()))
+            let tag = format!("\"{cid}\"");
+            let tag = (!store.is_strange).then_some([(header::ETAG, tag)]);
+            Ok((Status::OK, tag, store.blob.clone()).into_response())
         }
     };
     let write = |State(store): State<Arc<Store>>, Path(cid): Path<Cid2>, headers: HeaderMap, body: Body| async move {
         let now = SystemTime::now() + Duration::from_secs(store.ahead);
         let date = [(header::DATE, httpdate::fmt_http_date(now))];
         if store.fails() {
-            return (Status::SERVICE_UNAVAILABLE, date);
+            return (Status::SERVICE_UNAVAILABLE, date, String::new());
         }
         let value = headers[header::AUTHORIZATION].to_str().unwrap();
         let now = now.duration_since(UNIX_EPOCH).unwrap().as_secs();
         match auth::verify(value, &store.host, &cid.0, body.len() as u64, now) {
             Ok(key) => {
                 *store.put_by.lock().unwrap() = Some(key.to_string());
-                (Status::CREATED, date)
+                let cid = if store.is_strange { Cid::default() } else { cid.0 };
+                (Status::CREATED, date, format!("{{\"cid\":\"{cid}\",\"len\":{}}}", body.len()))
             }
-            Err(_) => (Status::UNAUTHORIZED, date),
+            Err(_) => (Status::UNAUTHORIZED, date, String::new()),
         }
     };
     let router = Router::new().route("/v1/blobs/{cid}", get(read).put(write)).with_state(Arc::clone(&store));
@@ -128,10 +135,18 @@ async fn puts_are_signed() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_here_keeps_nobody_from_putting() {
-    let (client, store) = serve_ahead(b"", 0, 86_400).await;
+    let (client, store) = serve_as(b"", 0, 86_400, false).await;
     let key = Keypair::new();
     client.put(&key, Bytes::from_static(b"new")).await.unwrap();
     assert_eq!(*store.put_by.lock().unwrap(), Some(key.pubkey().to_string()));
+}
+
+#[tokio::test]
+async fn not_every_answer_is_a_stores() {
+    let (client, _) = serve_as(b"hello", 0, 0, true).await;
+    assert!(matches!(client.exists(&Cid::of(b"hello")).await, Err(StoreError::Nonsense { .. })));
+    let put = client.put(&Keypair::new(), Bytes::from_static(b"hello")).await;
+    assert!(matches!(put, Err(StoreError::Nonsense { .. })), "{put:?}");
 }
 
 #[tokio::test]

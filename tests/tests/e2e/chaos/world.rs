@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use solana_keypair::{Keypair, write_keypair_file};
+use solana_signer::Signer as _;
 use tessera_sdk::{Config, Tessera};
 use tessera_tests::proxy::{Protocol, Proxy, Rule};
 use tokio::task::block_in_place;
@@ -20,7 +22,7 @@ use super::{
     incident::{Incident, Link, WAYS, WORKERS, What, Whom},
 };
 use crate::{
-    network::{Network, folder, free_port},
+    network::{Network, folder, free_port, program},
     process::{PATIENCE, binary, wait_for},
 };
 
@@ -232,8 +234,13 @@ impl World {
 fn node(dir: &Path, rpc: &str, ws: &str) -> Actor {
     let port = |at: &str| at.rsplit(':').next().unwrap().to_owned();
     let (dir, rpc, ws) = (dir.to_owned(), port(rpc), port(ws));
+    let admin = Keypair::new();
+    fs::create_dir_all(dir.join("net/keys")).unwrap();
+    write_keypair_file(&admin, dir.join("net/keys/admin.json")).unwrap();
+    let authority = admin.pubkey().to_string();
     Actor::new("node", &dir.clone(), move || {
         let mut command = Command::new(binary("tessera-localnet"));
+        command.args(["--upgradeable-program", &tessera_sdk::ID.to_string()]).arg(program()).arg(&authority);
         command.arg("--ledger").arg(dir.join("chain")).args(["--rpc-port", &rpc, "--ws-port", &ws]);
         command.arg("--ready-file").arg(dir.join("node.json"));
         command

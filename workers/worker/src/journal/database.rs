@@ -32,7 +32,7 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// The database failed.
-    #[error("the journal failed: {0}")]
+    #[error("the journal cannot be read or written; see that its disk works and has room")]
     Database(#[from] Box<redb::Error>),
     /// An entry cannot be read.
     #[error("the journal has an entry that this version cannot read ({0}): finish with the version that wrote it")]

@@ -86,6 +86,8 @@ pub enum Found {
     Claims(Vec<Entry>),
     /// There was nothing to claim.
     Nothing,
+    /// There will be when a seed is there, so long from now.
+    Soon(Duration),
     /// Somebody was quicker, or the chain refused.
     Missed,
 }
@@ -103,6 +105,7 @@ impl Claimer {
     /// If the chain cannot be read, or the journal fails.
     pub async fn claim(&self, in_hand: &InHand) -> Result<Found, ClaimError> {
         let now = self.context.tessera.clock().await?;
+        self.context.pace.saw(now.slot);
         self.jobs.prepare_new(now.time);
         let ready = self.jobs.ready();
         if ready.is_empty() {
@@ -125,7 +128,7 @@ impl Claimer {
                 return self.take(&ready.job, found, in_hand, now).await;
             }
         }
-        Ok(Found::Nothing)
+        Ok(seeds.awaited().map_or(Found::Nothing, |slot| Found::Soon(self.context.pace.between(now.slot, slot + 1))))
     }
 
     /// How many seats of a job can be taken that pay as its leases do: as long as stake and time suffice.

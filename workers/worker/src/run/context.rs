@@ -19,7 +19,7 @@ use tessera_protocol::{
 };
 use tessera_sdk::Tessera;
 
-use super::sender::Sender;
+use super::{pace::Pace, sender::Sender};
 use crate::{
     cache::Cache,
     claims::{Claimant, Terms},
@@ -65,6 +65,8 @@ pub struct Context {
     pub limits: Limits,
     /// Which devices may compute.
     pub health: Health,
+    /// How fast slots go by.
+    pub pace: Pace,
     /// Decimals of the market's token.
     pub decimals: u8,
     /// SOL of the operator, in lamports, as it was seen last.
@@ -182,6 +184,7 @@ impl Context {
             outbox,
             limits,
             health,
+            pace: Pace::default(),
             decimals,
             lamports,
             salt: getrandom::u64().context("the system gives no random numbers")? | 1,

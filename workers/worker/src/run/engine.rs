@@ -339,6 +339,9 @@ impl Engine {
                 }
             }
             Ok(Found::Nothing) => (self.claim_failures, self.claim_after) = (0, now + self.context.config.poll()),
+            Ok(Found::Soon(wait)) => {
+                (self.claim_failures, self.claim_after) = (0, now + wait.min(self.context.config.poll()));
+            }
             Ok(Found::Missed) => self.claim_after = now + Duration::from_millis(100).mul_f64(backoff::jitter()),
             Err(ClaimError::Journal(e)) => return Err(e),
             Err(e) => {

@@ -1,7 +1,10 @@
 //! Seeds of jobs and of groups of seats: hashes that did not exist when the job was posted or the group opened, and that rank
 //! the providers. Who claims first sends the seed along.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -19,6 +22,8 @@ pub struct Seeds {
     context: Arc<Context>,
     now: Moment,
     hashes: OnceCell<SlotHashes>,
+    /// The first slot that was asked for and has not come.
+    awaited: AtomicU64,
 }
 
 /// Whether a seed is known.
@@ -43,7 +48,7 @@ impl Seeds {
     /// Those of `now`.
     #[must_use]
     pub fn new(context: Arc<Context>, now: Moment) -> Self {
-        Self { context, now, hashes: OnceCell::new() }
+        Self { context, now, hashes: OnceCell::new(), awaited: AtomicU64::new(u64::MAX) }
     }
 
     /// The moment.
@@ -52,9 +57,16 @@ impl Seeds {
         self.now
     }
 
+    /// The first slot that a seed waits for, if any does.
+    #[must_use]
+    pub fn awaited(&self) -> Option<u64> {
+        Some(self.awaited.load(Ordering::Relaxed)).filter(|slot| *slot != u64::MAX)
+    }
+
     /// The seed for `target`: slot and hash. `None` while there is none, or where it can no longer be told which it will be.
     async fn find(&self, target: u64) -> Result<Option<(u64, [u8; 32])>, Error> {
         if self.now.slot <= target {
+            self.awaited.fetch_min(target, Ordering::Relaxed);
             return Ok(None);
         }
         let hashes = self.hashes.get_or_try_init(|| self.context.tessera.slot_hashes()).await?;

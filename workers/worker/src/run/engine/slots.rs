@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use solana_pubkey::Pubkey;
-use tessera_protocol::verdict::Kind;
+use tessera_protocol::{audit, verdict::Kind};
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
@@ -99,12 +99,18 @@ impl Engine {
                 let _ = news.send(News::Inspected(inspector.look(&own, &seats).await));
             });
         }
+        self.context.pace.saw(now.slot);
+        let seat = view.lease.as_ref().and_then(|lease| lease.seat(&self.context.me.provider));
+        let drawn_in = seat
+            .filter(|seat| seat.awaits_draw() && !seat.can_be_drawn(now, 0))
+            .map(|seat| self.context.pace.between(now.slot, audit::draw_slot(seat.slot) + 1));
         let action = decide(&slot.entry, &view, &self.context.me, mood);
         match action {
             Action::Wait => {
                 let rare = slot.entry.phase == Phase::Leaving;
                 let wait = self.context.config.poll() * if rare { RARELY } else { 1 };
-                slot.due = Instant::now() + wait.mul_f64(backoff::jitter());
+                let wait = wait.mul_f64(backoff::jitter());
+                slot.due = Instant::now() + drawn_in.map_or(wait, |soon| wait.min(soon));
                 // Who has committed and stays silent loses more than a worker in a hurry saves.
                 let at_stake = matches!(ours, Some(SeatState::Committed | SeatState::Revealed));
                 // Who waits for its pay waits longer than anybody does for a worker to stop.
