@@ -28,6 +28,8 @@ pub const DECIMALS: u8 = 8;
 pub const TOKEN: u64 = 10u64.pow(DECIMALS as u32);
 /// One SOL in lamports.
 pub const SOL: u64 = 1_000_000_000;
+/// Milliseconds from slot to slot on public clusters.
+pub const SLOT_TIME: u64 = 400;
 /// How long the node may take to answer; it replays its ledger first.
 const NODE_START: Duration = Duration::from_secs(150);
 
@@ -39,6 +41,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// The node.
     pub node: Node,
+    /// Milliseconds from slot to slot, unless somebody else started the node.
+    pub slot_time: u64,
     /// Where the store listens.
     pub store: SocketAddr,
     /// Whether to forget what was there.
@@ -211,6 +215,7 @@ async fn start_node(plan: &Plan) -> Result<(Option<Child>, Ready)> {
     let mut args: Vec<OsString> =
         ["--rpc-port", &ports.0.to_string(), "--ws-port", &ports.1.to_string()].map(OsString::from).into();
     args.extend(["--ready-file".into(), ready_file.clone().into_os_string()]);
+    args.extend(["--slot-time".into(), plan.slot_time.to_string().into()]);
     if durable {
         args.extend(["--ledger".into(), plan.dir.join("ledger").into_os_string()]);
     } else {

@@ -18,7 +18,17 @@ pub const NO_CHANCE: [&str; 4] = ["--p-min-bps", "1", "--saving-bps", "1"];
 
 /// A network in which chance calls no audits; `honest` workers run.
 pub fn network(providers: u16, honest: impl IntoIterator<Item = u16>, options: &[&str]) -> (Network, Vec<Process>) {
-    let network = Network::start(providers, Ledger::InMemory);
+    network_on(Ledger::InMemory, providers, honest, options)
+}
+
+/// The same on another ledger.
+pub fn network_on(
+    ledger: Ledger,
+    providers: u16,
+    honest: impl IntoIterator<Item = u16>,
+    options: &[&str],
+) -> (Network, Vec<Process>) {
+    let network = Network::start(providers, ledger);
     network.update_market(&[&NO_CHANCE, options].concat());
     (1..=providers).for_each(|n| network.register(n));
     let workers = honest.into_iter().map(|n| network.run_worker(n)).collect();

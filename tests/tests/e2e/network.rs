@@ -38,6 +38,8 @@ pub struct Network {
 pub enum Ledger {
     /// Gone when it stops, and faster.
     InMemory,
+    /// The same, with slots of 50 ms.
+    FastSlots,
     /// There again when it starts.
     OnDisk,
     /// Where whoever started the node wants it: its URLs for JSON-RPC and WebSocket, with a comma between them.
@@ -93,6 +95,7 @@ impl Network {
             (_, Ledger::Elsewhere(node)) => command.args(["--node", node]),
             (Ok(node), _) => command.args(["--node", &node]),
             (Err(_), Ledger::InMemory) => command.arg("--in-memory"),
+            (Err(_), Ledger::FastSlots) => command.args(["--in-memory", "--slot-time", "50"]),
             (Err(_), Ledger::OnDisk) => &mut command,
         };
         let mut localnet = Process::start("localnet", command, &self.dir.path().join("localnet.log"));

@@ -22,7 +22,7 @@ use tessera_sdk::StoreClient;
 
 use super::render::{self, Picture, Roll, Size};
 use crate::{
-    network::{self, DECIMALS, Network, Node, Plan, SOL, TOKEN},
+    network::{self, DECIMALS, Network, Node, Plan, SLOT_TIME, SOL, TOKEN},
     options::Options,
     output::{print, table},
     posting::{self, Terms},
@@ -110,6 +110,7 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         program: network::program(args.program.clone())?,
         store: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         node: Node::InMemory { ports: (0, 0) },
+        slot_time: SLOT_TIME,
         reset: true,
     };
     let shown = super::unless_stopped(show(&plan, &args), "stopped before the picture was there").await;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use solana_signer::Signer;
 
 use crate::{
-    network::{self, Network, Node, Plan, SOL, TOKEN},
+    network::{self, Network, Node, Plan, SLOT_TIME, SOL, TOKEN},
     output::line,
 };
 
@@ -40,6 +40,9 @@ pub struct Args {
     /// Keep the ledger in memory: faster, and gone when it stops
     #[arg(long, conflicts_with = "node")]
     in_memory: bool,
+    /// Milliseconds from slot to slot: a job takes some tens of slots, whatever it computes
+    #[arg(long, value_name = "MS", default_value_t = SLOT_TIME, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    slot_time: u64,
     /// Use a node that is running already, given as its JSON-RPC and WebSocket URLs; it must give airdrops
     #[arg(long, value_name = "RPC_URL,WS_URL", value_parser = node_urls)]
     node: Option<(String, String)>,
@@ -64,6 +67,7 @@ pub async fn run(args: Args) -> Result<()> {
             None if args.in_memory => Node::InMemory { ports },
             None => Node::OnDisk { ports },
         },
+        slot_time: args.slot_time,
         // What lies here of a ledger in memory is of one that is gone.
         reset: args.reset || args.in_memory,
     };

@@ -7,7 +7,10 @@ use tessera_sdk::{StoreClient, Tessera};
 use tokio::{task::block_in_place, time::Instant};
 
 use super::{report, spin, terms};
-use crate::{faults::network, network::Network};
+use crate::{
+    faults::network_on,
+    network::{Ledger, Network},
+};
 
 /// Seconds that a unit takes.
 const UNIT: f64 = 0.2;
@@ -27,20 +30,29 @@ struct Course {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement of minutes, which scripts/bench overhead runs"]
 async fn a_worker_adds_little_to_its_executor() {
-    let (network, mut workers) = network(1, [1], &[]);
+    let mut rows = vec![];
+    for (ledger, slots) in [(Ledger::InMemory, "slots of 400 ms"), (Ledger::FastSlots, "slots of 50 ms")] {
+        rows.extend(measure(ledger).await.into_iter().map(|(what, value)| (format!("{slots}: {what}"), value)));
+    }
+    report(["one worker, one replica, a local node", "measured"], &rows);
+}
+
+async fn measure(ledger: Ledger) -> Vec<(String, String)> {
+    let (network, mut workers) = network_on(ledger, 1, [1], &[]);
     let tessera = network.connect().await;
     let dir = network.path("");
     let rounds = block_in_place(|| spin::rounds(&dir, UNIT));
 
-    let mut short = Vec::new();
+    let (mut first, mut posting) = (vec![], vec![]);
     for n in 0..SHORT {
         // Another number of rounds is another job, which the worker has to get ready first.
         let job = spin::job(&dir, 1, rounds + n);
         let bare = block_in_place(|| spin::bare(&job, 0..1));
         let course = run(&network, &tessera, &job, 1).await;
-        short.push((course.first.saturating_sub(bare).as_secs_f64(), course.posting.as_secs_f64()));
+        first.push(course.first.saturating_sub(bare).as_secs_f64());
+        posting.push(course.posting.as_secs_f64());
     }
-    short.sort_by(|a, b| a.0.total_cmp(&b.0));
+    [&mut first, &mut posting].into_iter().for_each(|times| times.sort_by(f64::total_cmp));
 
     // Half of it before and half of it after, for the machine may not stay the same.
     let job = spin::job(&dir, UNITS, rounds - 1);
@@ -53,32 +65,19 @@ async fn a_worker_adds_little_to_its_executor() {
     // From the first lease to the last one, in which all but one are computed.
     let flow = (course.last - course.first).as_secs_f64();
     let share = (UNITS - u64::from(UNITS_PER_LEASE)) as f64 / UNITS as f64;
-    let rows = [
-        (
-            format!("{UNITS} units of {:.0} ms, by the executor alone", 1e3 * bare / UNITS as f64),
-            format!("{bare:.2} s"),
-        ),
-        (
-            format!("the same in leases of {UNITS_PER_LEASE}, from post to the last output, checked"),
-            format!("{whole:.2} s"),
-        ),
+    let unit = 1e3 * bare / UNITS as f64;
+    vec![
+        (format!("{UNITS} units of {unit:.0} ms, by the executor alone"), format!("{bare:.2} s")),
+        (format!("the same in leases of {UNITS_PER_LEASE}, from post to the last output"), format!("{whole:.2} s")),
         ("ratio".into(), format!("{:.3}", whole / bare)),
         ("ratio, from the first output to the last".into(), format!("{:.3}", flow / (bare * share))),
         (
             format!("from post to the output of a job of one unit, less that unit: median of {SHORT}"),
-            format!("{:.2} s", short[short.len() / 2].0),
+            format!("{:.2} s", first[first.len() / 2]),
         ),
-        ("the longest of them".into(), format!("{:.2} s", short[short.len() - 1].0)),
-        (
-            "putting blobs and posting, before that: median".into(),
-            format!("{:.2} s", {
-                let mut posting: Vec<f64> = short.iter().map(|(_, posting)| *posting).collect();
-                posting.sort_by(f64::total_cmp);
-                posting[posting.len() / 2]
-            }),
-        ),
-    ];
-    report(["one worker, one replica, a local node", "measured"], &rows);
+        ("the longest of them".into(), format!("{:.2} s", first[first.len() - 1])),
+        ("putting blobs and posting, before that: median".into(), format!("{:.2} s", posting[posting.len() / 2])),
+    ]
 }
 
 /// Posts a job and collects its outputs.
