@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use solana_signer::Signer as _;
 use tessera_protocol::routing::Requirements;
 use tessera_sdk::{JobFilter, JobTerms};
 use tokio::time::{Instant, sleep};
@@ -36,6 +37,8 @@ async fn an_idle_worker_among_thousands_of_leases() {
 
     // What another provider is at work on, for longer than this takes.
     let other = Attacker::new(&network, &tessera, OTHER);
+    // Each lease keeps rent until it is over.
+    tessera.airdrop(&other.operator.pubkey(), 20_000_000_000).await.unwrap();
     for _ in 0..JOBS {
         let job = post(&JobTerms { lease_seconds: 7_200, ..plain() }).await;
         other.seed(&job).await;
