@@ -49,31 +49,26 @@ pub enum Ledger {
 impl Network {
     /// Starts a network, with `providers` funded keys.
     pub fn start(providers: u16, ledger: Ledger) -> Self {
-        let place = Some(Place::take());
-        let dir = folder();
-        let ports = [free_port(), free_port(), free_port()];
-        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _place: place };
-        network.start_localnet(providers);
-        network.cap_stake(providers);
-        network
+        let place = Place::take();
+        Self::begin(folder(), providers, ledger, Some(place))
     }
 
     /// Sets up a network in `dir` on a `node` that runs already. Its store does not run: that is up to the caller, as is how many
     /// of these there are.
     pub fn set_up(dir: TempDir, providers: u16, node: String) -> Self {
-        let ports = [free_port(), free_port(), free_port()];
-        let ledger = Ledger::Elsewhere(node);
-        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _place: None };
-        network.start_localnet(providers);
-        network.cap_stake(providers);
+        let mut network = Self::begin(dir, providers, Ledger::Elsewhere(node), None);
         network.localnet.take().expect("it was started").stop();
         network
     }
 
-    /// Auditors and jurors are drawn by stake, and most of a small market waits half a minute for its turn. With a weight of a
-    /// little more than half the market there is one provider by the count of the routing, and everybody may come at once.
-    fn cap_stake(&self, providers: u16) {
-        self.update_market(&["--stake-cap", &(u64::from(providers) * STAKE / 2 + 1).to_string()]);
+    fn begin(dir: TempDir, providers: u16, ledger: Ledger, place: Option<Place>) -> Self {
+        let ports = [free_port(), free_port(), free_port()];
+        let mut network = Self { dir, ledger, localnet: None, ports, env: HashMap::new(), _place: place };
+        network.start_localnet(providers);
+        // Auditors and jurors are drawn by stake, and most of a small market waits half a minute for its turn. With a weight of a
+        // little more than half the market there is one provider by the count of the routing, and everybody may come at once.
+        network.update_market(&["--stake-cap", &(u64::from(providers) * STAKE / 2 + 1).to_string()]);
+        network
     }
 
     fn start_localnet(&mut self, providers: u16) {

@@ -43,9 +43,7 @@ impl Process {
 
     /// The last lines it wrote.
     pub fn log(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        last_lines(&self.log, 30)
     }
 
     /// Fails the test if it has ended.
@@ -92,6 +90,13 @@ impl Drop for Process {
             let _ = self.child.wait();
         }
     }
+}
+
+/// The last lines of a file; none if it cannot be read.
+pub fn last_lines(path: &Path, count: usize) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 /// Waits until `done` or fails.

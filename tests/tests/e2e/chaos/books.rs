@@ -17,7 +17,7 @@ pub struct Books {
     client: u64,
     treasury: u64,
     /// In the providers' vaults: their stakes, and what they have earned.
-    vaults: Vec<u64>,
+    vaults: u64,
 }
 
 impl Books {
@@ -29,9 +29,9 @@ impl Books {
         let balance =
             async |account: Pubkey| said(tessera.token_balance(&account).await).map(Option::unwrap_or_default);
         let providers = 1..=WORKERS as u16;
-        let mut vaults = vec![];
+        let mut vaults = 0;
         for n in providers.clone() {
-            vaults.push(balance(pda::stake_vault(&network.provider(n))).await?);
+            vaults += balance(pda::stake_vault(&network.provider(n))).await?;
         }
         // What is left with those who own the providers, and those who set the network up.
         let mut elsewhere = 0;
@@ -41,10 +41,9 @@ impl Books {
         let client = balance(token::ata(&network.client().pubkey(), &mint)).await?;
         let treasury = balance(pda::treasury(&network.market())).await?;
         let supply = said(tessera.supply(&mint).await)?;
-        let books = Self { supply, client, treasury, vaults };
-        let sum = client + treasury + elsewhere + books.vaults.iter().sum::<u64>();
+        let sum = client + treasury + elsewhere + vaults;
         ensure(sum == supply, || format!("{supply} tokens were made, and {sum} are there"))?;
-        Ok(books)
+        Ok(Self { supply, client, treasury, vaults })
     }
 
     /// Whether these are what a job makes of `before`, to the last base unit.
@@ -56,9 +55,8 @@ impl Books {
         let treasury = self.treasury - before.treasury;
         ensure(treasury == ledger.treasury, || format!("the treasury has {treasury} more: {ledger:?}"))?;
         // Lost bonds and locks stay in their vaults until somebody burns them.
-        let (vaults, had): (u64, u64) = (self.vaults.iter().sum(), before.vaults.iter().sum());
         let burned = before.supply - self.supply - ledger.burned;
-        let (now, then) = (vaults + burned, had + ledger.paid_sum() - ledger.awarded_sum());
+        let (now, then) = (self.vaults + burned, before.vaults + ledger.paid_sum() - ledger.awarded_sum());
         ensure(now == then, || format!("providers have {now} and not {then}: {ledger:?}"))
     }
 }

@@ -97,6 +97,11 @@ impl Plan {
         Self { seed, course, replicas, incidents }
     }
 
+    /// What goes wrong, in order.
+    pub fn story(&self) -> String {
+        self.incidents.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
     /// When the last incident is over.
     pub fn end(&self) -> Duration {
         self.incidents.iter().map(|incident| incident.at + incident.lasts).max().unwrap_or_default()

@@ -27,6 +27,7 @@ use self::{
     run::Outcome,
     world::{World, locked},
 };
+use crate::process::last_lines;
 
 /// How many runs `scripts/chaos` makes, from which seed on, in how many networks at a time, and where it writes what it sees.
 const RUNS: &str = "TESSERA_CHAOS_RUNS";
@@ -100,14 +101,11 @@ async fn make_runs(n: u64, seeds: impl Fn() -> Option<u64>, table: &Mutex<File>,
 }
 
 fn describe(plan: &Plan) -> String {
-    let incidents: Vec<String> = plan.incidents.iter().map(ToString::to_string).collect();
-    format!("seed {} {:?} {} replicas; {}", plan.seed, plan.course, plan.replicas, incidents.join("; "))
+    format!("seed {} {:?} {} replicas; {}", plan.seed, plan.course, plan.replicas, plan.story())
 }
 
 fn row(plan: &Plan, outcome: &Result<Outcome, String>) -> String {
-    let incidents: Vec<String> = plan.incidents.iter().map(ToString::to_string).collect();
-    let (course, incidents) = (format!("{:?}", plan.course), incidents.join("; "));
-    let begin = format!("{},\"{course}\",{},\"{incidents}\"", plan.seed, plan.replicas);
+    let begin = format!("{},\"{:?}\",{},\"{}\"", plan.seed, plan.course, plan.replicas, plan.story());
     match outcome {
         Ok(Outcome { seconds, client_starts, restarts, ledger }) => {
             let (paid, refunded) = (ledger.paid_sum(), ledger.refunded);
@@ -123,10 +121,5 @@ fn logs(world: &World, count: usize) -> String {
     let mut paths: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
     paths.sort();
-    let last = |path: &PathBuf| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        format!("--- {}\n{}\n", path.display(), lines[lines.len().saturating_sub(count)..].join("\n"))
-    };
-    paths.iter().map(last).collect()
+    paths.iter().map(|path| format!("--- {}\n{}\n", path.display(), last_lines(path, count))).collect()
 }

@@ -10,30 +10,17 @@ mod usage;
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use tessera_protocol::routing::Requirements;
 use tessera_sdk::JobTerms;
 
-use crate::network::Network;
+use crate::{examples::post_and_await, network::Network};
 
 /// Where `scripts/bench` wants the result as Markdown.
 const REPORT: &str = "TESSERA_REPORT";
 
 /// What is offered for work that has one replica and whose price does not matter.
 fn terms(network: &Network, units_per_lease: u32) -> JobTerms {
-    JobTerms {
-        price_per_unit: 1_000,
-        replicas: 1,
-        units_per_lease,
-        lease_seconds: 120,
-        deadline_seconds: 86_400,
-        requirements: Requirements { memory_mib: 0, class: 0, regions: 0 },
-        challenge_seconds: 0,
-        min_stake: 0,
-        min_score_bps: 0,
-        allowed: vec![],
-        denied: vec![],
-        store_url: network.env("TESSERA_STORE").to_owned(),
-    }
+    let terms = post_and_await::terms(1_000, network.env("TESSERA_STORE"));
+    JobTerms { units_per_lease, lease_seconds: 120, ..terms }
 }
 
 /// Prints a table, and writes it to where it is wanted.
