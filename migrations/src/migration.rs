@@ -9,14 +9,13 @@ use std::{
 
 use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_loader_v3_interface::{instruction as loader, state::UpgradeableLoaderState};
 use solana_program_pack::Pack;
 use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_signer::Signer;
 use spl_token_interface::state::Account as TokenAccount;
-use tessera_sdk::{Config, PriorityFee, Tessera, ix, pda, token};
+use tessera_sdk::{AnySigner, Config, PriorityFee, Tessera, ix, pda, token};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -249,7 +248,7 @@ impl Migration {
         self.send(&instructions, &[creator]).await
     }
 
-    async fn send(&self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<(), Error> {
+    async fn send(&self, instructions: &[Instruction], signers: &[&AnySigner]) -> Result<(), Error> {
         self.tessera.send(instructions, &self.keys.payer, signers).await?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tessera_protocol::{
     audit::{self, Bound},
+    capability::PROOF_SECONDS,
     constants::{
         BPS, GRACE_SECONDS, MAX_FEE_BPS, MAX_OPEN_LEASES, RETURNS_SECONDS, REVEAL_SECONDS, STEP_SECONDS,
         UNSTAKE_SECONDS,
@@ -104,6 +105,8 @@ parameters! {
         step_seconds: u32,
         /// Most device memory that a job may ask for, in MiB: what most of the stake has.
         max_memory_mib: u32,
+        /// How long a proof of capability counts; 0: providers are believed what they say of their memory.
+        proof_seconds: u32,
     }
     tokens {
         /// Stake, in tokens, below which a provider may not claim.
@@ -169,7 +172,9 @@ impl MarketSettings {
             bounded("returns_seconds", self.returns_seconds, RETURNS_SECONDS),
             bounded("step_seconds", self.step_seconds, STEP_SECONDS),
         ];
-        for (name, value, low, high) in bounds {
+        let proofs =
+            Some(bounded("proof_seconds", self.proof_seconds, PROOF_SECONDS)).filter(|_| self.proof_seconds != 0);
+        for (name, value, low, high) in bounds.into_iter().chain(proofs) {
             if !(low..=high).contains(&value) {
                 return Err(Error::Value(format!("market.{name} is {value}, expected {low} to {high}")));
             }

@@ -192,6 +192,7 @@ stake_cap = "1000"
 credit_fee = "0.1"
 demand_bond = "0.1"
 max_memory_mib = 24576
+proof_seconds = 604800
 [market.audit]
 probation = 5
 "#;
@@ -226,6 +227,7 @@ probation = 5
             ("grace_seconds = 60", "grace_seconds = 1", "market.grace_seconds"),
             ("grace_seconds = 60", "grace_second = 60", "grace_second"),
             ("step_seconds = 10", "step_seconds = 0", "market.step_seconds is 0"),
+            ("proof_seconds = 604800", "proof_seconds = 59", "market.proof_seconds is 59"),
             ("probation = 5", "probation = 1001", "market.audit.probation is 1001"),
             ("probation = 5", "lock_multiple = 17", "market.audit.lock_multiple is 17"),
             ("probation = 5", "patience = 5", "patience"),

@@ -10,6 +10,7 @@ use anchor_lang::{
 use base64::Engine as _;
 use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
 use solana_account::{AccountSharedData, ReadableAccount};
+use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::{Instruction, error::InstructionError};
 use solana_transaction::TransactionError;
 use tessera::TesseraError;
@@ -137,6 +138,8 @@ pub struct Call<'w> {
     names: Vec<&'static str>,
     metas: Vec<AccountMeta>,
     data: Vec<u8>,
+    /// Compute units that its transaction may take, if it asks for more than it is given anyway.
+    units: Option<u32>,
 }
 
 impl<'w> Call<'w> {
@@ -154,7 +157,7 @@ impl<'w> Call<'w> {
         let expected: Vec<Pubkey> = metas.iter().map(|meta| meta.pubkey).collect();
         let given: Vec<Pubkey> = accounts.iter().map(|(_, key)| *key).collect();
         assert_eq!(given, expected, "{name}: name the accounts in the order of the program's struct");
-        Self { world, name, names: accounts.iter().map(|(name, _)| *name).collect(), metas, data }
+        Self { world, name, names: accounts.iter().map(|(name, _)| *name).collect(), metas, data, units: None }
     }
 
     fn position(&self, account: &str) -> usize {
@@ -240,13 +243,21 @@ impl<'w> Call<'w> {
         (Instruction { program_id: tessera::ID, accounts: self.metas, data: self.data }, self.world)
     }
 
+    /// Lets its transaction take so many compute units.
+    #[must_use]
+    pub fn with_units(mut self, units: u32) -> Self {
+        self.units = Some(units);
+        self
+    }
+
     /// Sends it.
     ///
     /// # Errors
     /// Why it was refused.
     pub fn send(self) -> Result<Sent, Box<FailedTransactionMetadata>> {
+        let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
         let (instruction, world) = self.into_parts();
-        world.send(&[instruction])
+        world.send(&limit.into_iter().chain([instruction]).collect::<Vec<_>>())
     }
 
     /// Sends it and expects that it goes through.
@@ -292,9 +303,11 @@ impl<'w> Call<'w> {
     #[track_caller]
     pub fn try_refusal(self) -> Option<Refusal> {
         let name = self.name;
+        let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
         let (instruction, world) = self.into_parts();
         let before = Snapshot::of(world);
-        let refusal = Refusal::from(world.send(&[instruction]).err()?.err);
+        let sent = world.send(&limit.into_iter().chain([instruction]).collect::<Vec<_>>());
+        let refusal = Refusal::from(sent.err()?.err);
         assert_eq!(before.changes(world), Vec::<Pubkey>::new(), "{name} failed and changed accounts");
         Some(refusal)
     }

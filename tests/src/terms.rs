@@ -34,6 +34,8 @@ pub struct MarketTerms {
     pub demand_bond: u64,
     /// Most memory that a job may ask for.
     pub max_memory_mib: u32,
+    /// How long a proof of capability counts; 0: none is wanted.
+    pub proof_seconds: u32,
     /// Least chance of an audit, in basis points.
     pub p_min_bps: u16,
     /// What cheating saves, in basis points of the pay.
@@ -73,6 +75,7 @@ impl Default for MarketTerms {
             credit_fee: 1,
             demand_bond: 10,
             max_memory_mib: 16_384,
+            proof_seconds: 0,
             p_min_bps: 1,
             saving_bps: 1,
             collusion_bps: 0,

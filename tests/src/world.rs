@@ -28,6 +28,7 @@ mod job;
 mod life;
 mod load;
 mod party;
+mod proof;
 mod work;
 
 pub use clock::{Reading, START, START_SLOT, SlotHashes};

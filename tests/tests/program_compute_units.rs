@@ -62,6 +62,10 @@ fn markets_and_parties(table: &mut Table) {
     let p = world.new_provider(0, 10_000);
     table.measure("provider and stake vault", world.register_provider(p));
     table.measure("", world.update_provider(p, Some(p.operator), Some(CAPABILITIES)));
+    table.measure("", world.begin_proof(p, 1));
+    world.advance(4);
+    let shown = world.places(p);
+    table.measure("16 places of 1 MiB", world.finish_proof(p, shown));
     table.measure("", world.add_stake(p, 5_000));
     table.measure("", world.request_unstake(p, 1_000));
     world.advance(3_600);
@@ -322,7 +326,7 @@ fn every_instruction_is_on_the_page() {
     let mut names: Vec<&str> = measured().0.iter().map(|row| row.0).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), 36, "instructions measured: {names:?}");
+    assert_eq!(names.len(), 38, "instructions measured: {names:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tessera_protocol::routing::Requirements;
 use tessera_tests::{
     constraints::{TOKEN_2022, case, refuses},
     stage::{Stage, lease_stage},
-    terms::{JobTerms, MarketTerms},
+    terms::JobTerms,
     world::{CAPABILITIES, Provider, SEEDED, World},
 };
 
@@ -150,10 +150,9 @@ fn claim_lease_wants_the_requirements_met() {
 
 #[test]
 fn claim_lease_wants_the_seeds() {
-    let Stage { mut world, p, .. } = lease_stage();
-    // So little of the stake that weighs all that it takes a while until it is anybody's turn.
-    let market = MarketTerms { stake_cap: 5_000_000, ..world.terms };
-    world.update_market(market).ok();
+    let Stage { mut world, p, q, .. } = lease_stage();
+    // Most of the stake is another provider's, so that it takes a while until it is this one's turn.
+    world.add_stake(q, 900_000).ok();
     let (client, terms) = (world.clients[0], JobTerms::default());
     let job = world.next_job(client, &terms);
     world.post_job(client, &terms).ok();

@@ -1,7 +1,7 @@
 //! Parameters of markets outside their bounds, one at a time, with the exact error.
 
 use tessera::TesseraError;
-use tessera_protocol::constants;
+use tessera_protocol::{capability, constants};
 use tessera_tests::{
     program,
     terms::MarketTerms,
@@ -12,7 +12,7 @@ use tessera_tests::{
 fn bad_terms() -> Vec<(MarketTerms, TesseraError)> {
     let good = MarketTerms::default();
     let (unstake, reveal, grace) = (constants::UNSTAKE_SECONDS, constants::REVEAL_SECONDS, constants::GRACE_SECONDS);
-    let (returns, step) = (constants::RETURNS_SECONDS, constants::STEP_SECONDS);
+    let (returns, step, proof) = (constants::RETURNS_SECONDS, constants::STEP_SECONDS, capability::PROOF_SECONDS);
     vec![
         (MarketTerms { fee_bps: constants::MAX_FEE_BPS + 1, ..good }, TesseraError::FeeTooHigh),
         (MarketTerms { fee_bps: u16::MAX, ..good }, TesseraError::FeeTooHigh),
@@ -30,6 +30,8 @@ fn bad_terms() -> Vec<(MarketTerms, TesseraError)> {
         (MarketTerms { grace_seconds: grace.1 + 1, ..good }, TesseraError::GraceSecondsOutOfBounds),
         (MarketTerms { returns_seconds: returns.0 - 1, ..good }, TesseraError::ReturnsSecondsOutOfBounds),
         (MarketTerms { returns_seconds: returns.1 + 1, ..good }, TesseraError::ReturnsSecondsOutOfBounds),
+        (MarketTerms { proof_seconds: proof.0 - 1, ..good }, TesseraError::ProofSecondsOutOfBounds),
+        (MarketTerms { proof_seconds: proof.1 + 1, ..good }, TesseraError::ProofSecondsOutOfBounds),
         (MarketTerms { step_seconds: step.0 - 1, ..good }, TesseraError::StepSecondsOutOfBounds),
         (MarketTerms { step_seconds: step.1 + 1, ..good }, TesseraError::StepSecondsOutOfBounds),
         (MarketTerms { stake_cap: 0, ..good }, TesseraError::ZeroStakeCap),

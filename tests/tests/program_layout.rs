@@ -86,8 +86,8 @@ fn a_market() {
     assert_eq!([c.u16(), c.u16(), c.u16(), c.u16()], [1, 1, 0, 8]);
     assert_eq!([c.u16(), c.u16(), c.u16()], [1, 2_500, 0]);
     assert_eq!([c.u8(), c.u8()], [2, 12]);
-    assert_eq!(c.u64(), 10_000, "the stake of both providers");
-    c.reserved::<64>();
+    assert_eq!((c.u32(), c.u64()), (0, 10_000), "how long proofs count; the stake of both providers");
+    c.reserved::<60>();
     c.end();
 }
 
@@ -115,6 +115,11 @@ fn a_provider() {
     let (slashed_at, slashed_slot) = (world.now(), world.slot());
     world.claim_lease(job, 4, p).ok();
     world.request_unstake(p, 200).ok();
+    let asked_at = world.now();
+    world.prove(p, 1);
+    let proven_at = world.now();
+    world.advance(1);
+    world.begin_proof(p, 2).ok();
     let mut c = Cursor::open(&world, p.address, state::Provider::DISCRIMINATOR);
     let own = bump(&[b"provider", world.market.as_ref(), p.authority.as_ref()]);
     assert_eq!([c.u8(), c.u8(), c.u8(), c.u8()], [1, own, CAPABILITIES.class, CAPABILITIES.region]);
@@ -126,7 +131,7 @@ fn a_provider() {
     assert_eq!(c.at as u64, state::PROVIDER_OPERATOR_OFFSET);
     assert_eq!([c.key(), c.key()], [p.operator, p.vault]);
     // A seat of 4 × 7 locks 8 times as much: one lock is lost, of which the vote of r took 28; another one is locked.
-    assert_eq!((c.u64(), c.u64(), c.i64()), (5_000 - 224 - 200, 200, world.now() + 3_600));
+    assert_eq!((c.u64(), c.u64(), c.i64()), (5_000 - 224 - 200, 200, asked_at + 3_600));
     assert_eq!((c.u64(), c.u64()), (56, 56));
     assert_eq!((c.u64(), c.u64()), (2, 8));
     assert_eq!((c.i64(), c.u64(), c.u64(), c.u64(), c.u64()), (START, START_SLOT, 224, 0, 224 - 28));
@@ -135,7 +140,10 @@ fn a_provider() {
     assert!(confirmed_at < slashed_at);
     assert_eq!((c.u64(), c.u64(), c.i64(), c.u64()), (0, 16 << 32, slashed_at, slashed_slot));
     assert_eq!((c.u32(), c.u32(), c.u32(), c.u32()), (0, 1, 0, 1));
-    c.reserved::<64>();
+    // A proof has begun, after another one was finished.
+    assert_eq!((c.u64(), c.i64(), c.i64()), (world.slot(), world.now(), proven_at));
+    assert_eq!((c.u32(), c.u32(), c.u32(), c.u32()), (2, 1, world.provider(p).speed, 0));
+    c.reserved::<24>();
     c.end();
 }
 

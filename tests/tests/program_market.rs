@@ -1,7 +1,7 @@
 //! Markets, providers and clients: what each instruction does, to the token and the lamport.
 
 use tessera::{events, state};
-use tessera_protocol::{constants, verdict::Kind};
+use tessera_protocol::{capability, constants, verdict::Kind};
 use tessera_tests::{
     terms::{JobTerms, MarketTerms},
     world::{CAPABILITIES, LAMPORTS, MARKET_ID, START, START_SLOT, World, params},
@@ -25,7 +25,7 @@ fn create_market_makes_a_market_and_an_empty_treasury() {
     assert_eq!((market.version, market.id, market.paused), (constants::ACCOUNT_VERSION, MARKET_ID, false));
     assert_eq!((market.creator, market.authority, market.mint), (authority, authority, world.mint));
     assert_eq!(market.params, params(&terms));
-    assert_eq!((market.total_stake, market.reserved), (0, [0; 64]));
+    assert_eq!((market.total_stake, market.reserved), (0, [0; 60]));
     let treasury = world.token_account(world.treasury).unwrap();
     assert_eq!((treasury.mint, treasury.owner, treasury.amount), (world.mint, world.market, 0));
     let rent = world.rent(8 + 258) + token_rent(&world);
@@ -61,6 +61,7 @@ fn update_market_replaces_the_parameters_but_not_those_of_posted_jobs() {
         credit_fee: 9,
         demand_bond: 3,
         max_memory_mib: 8_192,
+        proof_seconds: 3_600,
         p_min_bps: 5_000,
         saving_bps: 10_000,
         collusion_bps: 4_500,
@@ -107,6 +108,7 @@ fn every_bound_of_the_parameters_may_be_reached() {
         credit_fee: 0,
         demand_bond: 3,
         max_memory_mib: 8_192,
+        proof_seconds: capability::PROOF_SECONDS.0,
         p_min_bps: 1,
         saving_bps: 1,
         collusion_bps: 0,
@@ -132,6 +134,7 @@ fn every_bound_of_the_parameters_may_be_reached() {
         credit_fee: u64::MAX,
         demand_bond: 3,
         max_memory_mib: 8_192,
+        proof_seconds: capability::PROOF_SECONDS.1,
         p_min_bps: 5_000,
         saving_bps: 10_000,
         collusion_bps: 4_500,
@@ -247,7 +250,7 @@ fn register_provider_makes_a_provider_and_an_empty_vault() {
     assert_eq!((account.stake, account.unstaking, account.earned, account.open_leases), (0, 0, 0, 0));
     assert_eq!((account.consecutive, account.faults, account.expiries, account.slashed), (0, 0, 0, 0));
     assert_eq!((account.success, account.failure, account.fault_slot), (0, 0, 0));
-    assert_eq!(account.reserved, [0; 64]);
+    assert_eq!(account.reserved, [0; 24]);
     let vault = world.token_account(provider.vault).unwrap();
     assert_eq!((vault.mint, vault.owner, vault.amount), (world.mint, provider.address, 0));
     let rent = world.rent(state::Provider::SPACE) + token_rent(&world);

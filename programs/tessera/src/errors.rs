@@ -253,6 +253,20 @@ pub enum TesseraError {
     AnswerOutOfBounds,
     #[msg("The answer is not what was committed to: wrong chunk, path, key or root")]
     WrongAnswer,
+
+    // Proofs of capability.
+    #[msg("The time for which a proof of capability counts is outside the protocol's bounds")]
+    ProofSecondsOutOfBounds,
+    #[msg("The memory of a proof is outside the protocol's bounds of 1 MiB to 256 GiB")]
+    ProofMemoryOutOfBounds,
+    #[msg("No proof of capability has begun: send begin_proof")]
+    NoProof,
+    #[msg("The hash of the proof's seed can no longer be read: begin again, with less memory if it takes so long")]
+    ProofMissed,
+    #[msg(
+        "A place that is shown is no hit, or they do not ascend: the device computes wrong, or it is another proof's"
+    )]
+    WrongProof,
 }
 
 impl From<Bound> for TesseraError {

@@ -66,6 +66,16 @@ pub mod tessera {
         UpdateProvider::handle(ctx, operator, capabilities)
     }
 
+    /// Begins a proof that the provider has so much device memory; one that had begun is forgotten.
+    pub fn begin_proof(ctx: Context<BeginProof>, memory_mib: u32) -> Result<()> {
+        BeginProof::handle(ctx, memory_mib)
+    }
+
+    /// Shows places of the table that filled the memory.
+    pub fn finish_proof(ctx: Context<FinishProof>, shown: [u32; 16]) -> Result<()> {
+        FinishProof::handle(ctx, shown)
+    }
+
     /// Adds tokens of the authority to a provider's stake.
     pub fn add_stake(ctx: Context<AddStake>, amount: u64) -> Result<()> {
         AddStake::handle(ctx, amount)

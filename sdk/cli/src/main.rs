@@ -6,7 +6,6 @@ mod commands;
 mod folder;
 mod here;
 mod jobfile;
-mod keys;
 mod limits;
 mod money;
 mod network;
@@ -89,6 +88,9 @@ enum Command {
     },
 }
 
+/// What is logged where nothing else is said: what failed, and why somebody has to sign once more.
+const QUIET: &str = "error,tessera_sdk::send=warn";
+
 fn main() -> ExitCode {
     let cli = match jobfile::expand(std::env::args_os().collect(), &Cli::command()) {
         Ok(args) => Cli::parse_from(args),
@@ -97,8 +99,7 @@ fn main() -> ExitCode {
     if let Command::Supervise { command } = &cli.command {
         return children::supervise(command).unwrap_or_else(|error| fail(&error));
     }
-    let default =
-        if cli.options.verbose { "warn,tessera=debug,tessera_sdk=debug,tessera_store=debug" } else { "error" };
+    let default = if cli.options.verbose { "warn,tessera=debug,tessera_sdk=debug,tessera_store=debug" } else { QUIET };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_sdk::{Account, Config, PriorityFee, Tessera, accounts};
+use tessera_wallet::{KeySource, Wallet};
 
-use crate::{keys::KeySource, limits::Limits};
+use crate::limits::Limits;
 
 /// Options that every command takes.
 #[derive(Args, Debug)]
@@ -20,8 +20,8 @@ pub struct Options {
     /// WebSocket endpoint; several, best first, are separated by commas [default: derived from each --url]
     #[arg(long, global = true, value_name = "URL", env = "TESSERA_WS", value_delimiter = ',')]
     ws: Vec<String>,
-    /// Key of the wallet that signs and pays: a file, stdin: or -, or prompt: for a seed phrase (prompt://?key=0/0 for
-    /// another key of it), as in the solana command line
+    /// Key of the wallet that signs and pays: a file, stdin: or -, prompt: for a seed phrase (prompt://?key=0/0 for another key
+    /// of it), or usb://ledger for a hardware wallet (usb://ledger?key=0/0), as in the solana command line
     #[arg(short, long, global = true, value_name = "KEY", env = "TESSERA_KEYPAIR")]
     keypair: Option<KeySource>,
     /// Configuration file of the solana command line [default: ~/.config/solana/cli/config.yml]
@@ -118,8 +118,8 @@ impl Options {
         Ok(Tessera::new(config)?)
     }
 
-    /// The wallet's key.
-    pub fn wallet(&self) -> Result<Keypair> {
+    /// What signs for the wallet.
+    pub fn wallet(&self) -> Result<Wallet> {
         let source = match &self.keypair {
             Some(source) => source.clone(),
             None => match self.solana_config()?.and_then(|(_, path)| path) {
@@ -154,6 +154,7 @@ impl Options {
 mod tests {
     use super::*;
     use clap::Parser;
+    use solana_signer::Signer;
 
     #[derive(Parser)]
     struct Bare {
@@ -181,8 +182,26 @@ mod tests {
     fn a_configuration_that_was_asked_for_must_be_there() {
         let error = parse(&["-C", "/nowhere/config.yml"]).rpc_config().unwrap_err();
         assert!(error.to_string().contains("/nowhere/config.yml"));
-        let error = parse(&["-k", "/nowhere/id.json"]).wallet().unwrap_err();
+        let error = parse(&["-k", "/nowhere/id.json"]).wallet().err().unwrap();
         assert!(format!("{error:#}").contains("solana-keygen"));
         assert!(parse(&[]).market_address().unwrap_err().to_string().contains("--market"));
+    }
+
+    #[test]
+    fn the_wallet_is_that_of_the_solana_configuration() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let key = solana_keypair::Keypair::new();
+        solana_keypair::write_keypair_file(&key, path("id.json")).unwrap();
+        let with = |keypair: &str| {
+            let text = format!("json_rpc_url: http://127.0.0.1:1\nwebsocket_url: ''\nkeypair_path: {keypair}\n");
+            std::fs::write(path("config.yml"), text).unwrap();
+            parse(&["-C", &path("config.yml")]).wallet()
+        };
+        assert_eq!(with(&path("id.json")).unwrap().pubkey(), key.pubkey());
+        for (name, says) in [("usb://toaster", "not a manufacturer"), ("prompt://?keys=0", "expected prompt:")] {
+            let error = format!("{:#}", with(name).err().unwrap());
+            assert!(error.contains(says), "{name}: {error}");
+        }
     }
 }

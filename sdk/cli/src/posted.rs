@@ -4,11 +4,9 @@
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 use tessera_protocol::{cid::Cid, spec::JobSpec};
-use tessera_sdk::{JobFilter, Posted, Tessera, pda};
+use tessera_sdk::{AnySigner, JobFilter, Posted, Tessera, pda};
 
 use crate::{folder::Folder, posting::Deal};
 
@@ -65,7 +63,7 @@ pub async fn find(tessera: &Tessera, wallet: &Pubkey, folder: &Folder, note: Not
 /// Posts a job with a note in `folder`.
 pub async fn post(
     tessera: &Tessera,
-    wallet: &Keypair,
+    wallet: &AnySigner,
     deal: Deal,
     spec: &JobSpec,
     blobs: Vec<Bytes>,

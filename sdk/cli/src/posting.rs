@@ -8,11 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_migrate::amount::{base_units, tokens};
 use tessera_protocol::{constants::MAX_LEASES, payout::Escrow, routing::Requirements};
-use tessera_sdk::{Account, JobTerms, Tessera, accounts};
+use tessera_sdk::{Account, AnySigner, JobTerms, Tessera, accounts};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
@@ -226,7 +225,7 @@ pub fn units_per_lease(units: u64) -> u32 {
 }
 
 /// Waits until every provider of a job whose leases have settled is paid, then closes it: the rest goes back to the wallet.
-pub async fn close(tessera: &Tessera, payer: &Keypair, job: &Pubkey) -> Result<()> {
+pub async fn close(tessera: &Tessera, payer: &AnySigner, job: &Pubkey) -> Result<()> {
     let Some(found) = tessera.job(job).await? else { return Ok(()) };
     let challenge = found.challenge_seconds;
     if challenge > LONGEST_CHALLENGE {
@@ -262,8 +261,12 @@ pub async fn close(tessera: &Tessera, payer: &Keypair, job: &Pubkey) -> Result<(
     }
 }
 
-/// Looks for ever for seats of a job that are late with their keys or with what was demanded of them: nobody else has to.
-pub async fn tend(tessera: &Tessera, payer: &Keypair, job: &Pubkey) {
+/// Looks for ever for seats of a job that are late with their keys or with what was demanded of them: nobody else has to. Where
+/// somebody would be asked for it at any time, it is left to `tessera reclaim`.
+pub async fn tend(tessera: &Tessera, payer: &AnySigner, job: &Pubkey) {
+    if payer.is_interactive() {
+        return std::future::pending().await;
+    }
     loop {
         sleep(TEND).await;
         // An endpoint that does not answer now is asked again.

@@ -48,6 +48,12 @@ pub struct ProviderView {
     pub authority: String,
     pub operator: String,
     pub memory_mib: u32,
+    /// Memory that it has shown, in MiB; 0: none.
+    pub proven_mib: u32,
+    /// Thousands of digests a second of that proof.
+    pub speed: u32,
+    /// Unix time of the proof.
+    pub proven_at: i64,
     pub class: u8,
     pub region: u8,
     pub stake: u64,
@@ -81,6 +87,9 @@ impl ProviderView {
             authority: provider.authority.to_string(),
             operator: provider.operator.to_string(),
             memory_mib: provider.memory_mib,
+            proven_mib: provider.proven_mib,
+            speed: provider.speed,
+            proven_at: provider.proven_at,
             class: provider.class,
             region: provider.region,
             stake: provider.stake,

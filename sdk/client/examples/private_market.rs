@@ -37,6 +37,7 @@ fn params() -> MarketParams {
         credit_fee: TOKEN,
         demand_bond: TOKEN / 1_000,
         max_memory_mib: 65_536,
+        proof_seconds: 0,
         audit: AuditParams { lead: 1, seat_limit: 9, ..AuditParams::default() }.into(),
     }
 }

@@ -8,11 +8,9 @@ use std::{
 use anchor_lang::Discriminator;
 use futures_util::future::BoxFuture;
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 
-use crate::{Error, Format, ID, Receipt, Tessera, program::tessera::client::args};
+use crate::{AnySigner, Error, Format, ID, Receipt, Tessera, program::tessera::client::args};
 
 /// Bytes of log that nodes keep of a transaction by default; what comes later is cut, and events with it.
 const LOG: usize = 10_000;
@@ -32,6 +30,15 @@ fn log_len(instruction: &Instruction) -> usize {
 
 /// What became of a group of instructions. Those that went together share receipt and error.
 pub type Outcome = Result<Arc<Receipt>, Arc<Error>>;
+
+/// The error of a signer that has not signed, if one of the outcomes is that: whoever asks again asks somebody who has refused.
+#[must_use]
+pub fn unsigned(outcomes: &[Outcome]) -> Option<Error> {
+    outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).find_map(|error| error.of_signer())
+}
+
+/// What a signer has said when it did not sign: then it is not asked for what is still to be sent.
+type Refusal = OnceLock<Arc<Error>>;
 
 /// Divides groups of instructions, in their order, into ranges that fit a transaction each, their events into its log. A
 /// group is never divided; one that does not fit by itself is a range of its own, which no cluster will take.
@@ -62,7 +69,10 @@ impl Tessera {
     /// done wholly or not at all. A transaction that is refused is sent again in halves, so that what is wrong with one
     /// group does not keep the others from having their effect; groups must not depend on each other. The outcomes are in
     /// the order of the groups.
-    pub async fn send_all(&self, groups: &[Vec<Instruction>], payer: &Keypair) -> Vec<Outcome> {
+    ///
+    /// A payer that [asks somebody](solana_signer::Signer::is_interactive) signs one transaction after the other, in the old format,
+    /// which devices know; once it has refused one, the others are not sent, and fail with the same error.
+    pub async fn send_all(&self, groups: &[Vec<Instruction>], payer: &AnySigner) -> Vec<Outcome> {
         let outcomes: Vec<OnceLock<Outcome>> = groups.iter().map(|_| OnceLock::new()).collect();
         self.send_each(groups, payer, &|group, outcome| drop(outcomes[group].set(outcome))).await;
         let missing = || Err(Arc::new(Error::Invalid("a group of instructions was not sent".into())));
@@ -73,11 +83,12 @@ impl Tessera {
     pub async fn send_each(
         &self,
         groups: &[Vec<Instruction>],
-        payer: &Keypair,
+        payer: &AnySigner,
         done: &(dyn Fn(usize, Outcome) + Sync),
     ) {
-        match self.format().await {
-            Ok(format) => self.send_packed(format, 0, groups, payer, done).await,
+        let format = if payer.is_interactive() { Ok(Format::Legacy) } else { self.format().await };
+        match format {
+            Ok(format) => self.send_packed(format, 0, groups, payer, done, &Refusal::new()).await,
             Err(error) => {
                 let error = Arc::new(error);
                 (0..groups.len()).for_each(|group| done(group, Err(Arc::clone(&error))));
@@ -91,14 +102,15 @@ impl Tessera {
         format: Format,
         first: usize,
         groups: &[Vec<Instruction>],
-        payer: &Keypair,
+        payer: &AnySigner,
         done: &(dyn Fn(usize, Outcome) + Sync),
+        refusal: &Refusal,
     ) {
         let ranges = pack(groups, &payer.pubkey(), format);
         let sent = ranges
             .into_iter()
-            .map(|range| self.send_together(format, first + range.start, &groups[range], payer, done));
-        futures_util::future::join_all(sent).await;
+            .map(|range| self.send_together(format, first + range.start, &groups[range], payer, done, refusal));
+        in_turn_or_at_once(payer.is_interactive(), sent.collect()).await;
     }
 
     /// Sends groups in one transaction, and in halves where that is refused.
@@ -107,29 +119,39 @@ impl Tessera {
         format: Format,
         first: usize,
         groups: &'a [Vec<Instruction>],
-        payer: &'a Keypair,
+        payer: &'a AnySigner,
         done: &'a (dyn Fn(usize, Outcome) + Sync),
+        refusal: &'a Refusal,
     ) -> BoxFuture<'a, ()> {
+        let all = first..first + groups.len();
         let sent = async move {
+            if let Some(error) = refusal.get() {
+                return all.for_each(|group| done(group, Err(Arc::clone(error))));
+            }
             match self.send_in(format, &groups.concat(), payer, &[]).await {
                 Err(Error::Program { .. } | Error::Transaction { .. }) if groups.len() > 1 => {
                     let (one, other) = groups.split_at(groups.len() / 2);
                     let second = first + one.len();
-                    let halves = (
-                        self.send_together(format, first, one, payer, done),
-                        self.send_together(format, second, other, payer, done),
-                    );
-                    futures_util::join!(halves.0, halves.1);
+                    let halves = [(first, one), (second, other)];
+                    let sent =
+                        halves.map(|(first, groups)| self.send_together(format, first, groups, payer, done, refusal));
+                    in_turn_or_at_once(payer.is_interactive(), sent.into()).await;
                 }
                 // An endpoint that does not know the version, though the cluster does.
                 Err(error @ Error::Rpc { .. }) if format == Format::V1 => {
                     tracing::debug!(%error, "a transaction of version 1 is refused, going on without");
                     self.remember(Format::Legacy);
-                    self.send_packed(Format::Legacy, first, groups, payer, done).await;
+                    self.send_packed(Format::Legacy, first, groups, payer, done, refusal).await;
                 }
                 result => {
                     let outcome = result.map(Arc::new).map_err(Arc::new);
-                    (first..first + groups.len()).for_each(|group| done(group, outcome.clone()));
+                    if let Err(error) = &outcome
+                        && matches!(**error, Error::Signer { .. })
+                    {
+                        // The first one is as good as a later one.
+                        let _ = refusal.set(Arc::clone(error));
+                    }
+                    all.for_each(|group| done(group, outcome.clone()));
                 }
             }
         };
@@ -137,10 +159,23 @@ impl Tessera {
     }
 }
 
+/// Waits for all of what is sent: one after the other where somebody is asked each time, or at the same time.
+async fn in_turn_or_at_once(in_turn: bool, sent: Vec<BoxFuture<'_, ()>>) {
+    if in_turn {
+        for one in sent {
+            one.await;
+        }
+    } else {
+        futures_util::future::join_all(sent).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use solana_instruction::AccountMeta;
+    use solana_keypair::Keypair;
+    use solana_signer::Signer;
 
     const PAYER: Pubkey = Pubkey::new_from_array([9; 32]);
 

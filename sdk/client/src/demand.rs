@@ -3,9 +3,7 @@
 
 use futures_util::future::try_join_all;
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 use tessera_protocol::{
     cid::Cid,
     constants::{MAX_ANSWER, MAX_DEMANDS, MIN_ANSWER_SECONDS},
@@ -15,7 +13,8 @@ use tessera_protocol::{
 };
 
 use crate::{
-    Error, ID, Job, Lease, Receipt, Seat, SeatState, StoreClient, Tessera, ix, pda, program_events::LeaseSettled,
+    AnySigner, Error, ID, Job, Lease, Receipt, Seat, SeatState, StoreClient, Tessera, ix, pda,
+    program_events::LeaseSettled,
 };
 
 /// Bytes of an answer that a transaction of the old format holds beside all else.
@@ -93,7 +92,7 @@ impl Tessera {
     /// If nothing can be demanded of it any more, or the transaction fails.
     pub async fn demand(
         &self,
-        wallet: &Keypair,
+        wallet: &AnySigner,
         job: &Pubkey,
         index: u32,
         provider: &Pubkey,
@@ -112,7 +111,7 @@ impl Tessera {
     /// If the answer is wrong or nothing is demanded any more, or a transaction fails.
     pub async fn answer(
         &self,
-        payer: &Keypair,
+        payer: &AnySigner,
         job: &Pubkey,
         index: u32,
         provider: &Pubkey,

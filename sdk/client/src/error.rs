@@ -1,11 +1,14 @@
 //! What can go wrong.
 
+use std::sync::Arc;
+
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::client_error;
 use solana_signature::Signature;
+use solana_signer::SignerError;
 use tessera_protocol::spec::SpecError;
 
-use crate::store::StoreError;
+use crate::{signing, store::StoreError};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +84,15 @@ pub enum Error {
     /// A transaction could not be signed.
     #[error("cannot sign: {0}")]
     Signing(String),
+    /// A signer has not signed: nothing was sent.
+    #[error("{signer} has not signed, so nothing was sent: {source}; {}", signing::advice(source))]
+    Signer {
+        /// The signer's address.
+        signer: Pubkey,
+        /// Why.
+        #[source]
+        source: Arc<SignerError>,
+    },
     /// There is no such account.
     #[error("there is no {what} at {address}; check the address and the cluster")]
     NotFound {

@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 use tessera_protocol::{
     cid::Cid,
     payout::{self, Escrow},
@@ -14,7 +12,7 @@ use tessera_protocol::{
     spec::JobSpec,
 };
 
-use crate::{Account, Error, Receipt, Tessera, accounts, ix, pda, store::StoreClient, token};
+use crate::{Account, AnySigner, Error, Receipt, Tessera, accounts, ix, pda, store::StoreClient, token};
 
 mod late;
 mod raise;
@@ -91,7 +89,7 @@ impl Tessera {
     /// If specification or terms are not valid, a blob is missing, the wallet holds too little, or a transaction fails.
     pub async fn post_job(
         &self,
-        wallet: &Keypair,
+        wallet: &AnySigner,
         market: &Pubkey,
         spec: &JobSpec,
         blobs: Vec<Bytes>,
@@ -122,7 +120,7 @@ impl Tessera {
         }
         self.register_client(wallet, &market.address).await?;
         let blobs: Vec<Bytes> = blobs.into_iter().chain([encoded]).collect();
-        let uploaded = upload(&store, wallet, blobs).await?;
+        let uploaded = self.upload(&store, wallet, blobs).await?;
         let (number, receipt) = self.send_post(wallet, &market, &spec_cid, spec.units, deposited, &terms).await?;
         let job = pda::job(&pda::client(&market.address, &wallet.pubkey()), number);
         Ok(Posted { job, number, escrow, deposited, uploaded, receipt })
@@ -132,7 +130,7 @@ impl Tessera {
     ///
     /// # Errors
     /// If the transaction fails, and not because another program registered the same wallet meanwhile.
-    pub async fn register_client(&self, wallet: &Keypair, market: &Pubkey) -> Result<(), Error> {
+    pub async fn register_client(&self, wallet: &AnySigner, market: &Pubkey) -> Result<(), Error> {
         let address = pda::client(market, &wallet.pubkey());
         if self.client(&address).await?.is_some() {
             return Ok(());
@@ -147,7 +145,7 @@ impl Tessera {
     ///
     /// # Errors
     /// If the transaction fails.
-    pub async fn cancel_job(&self, wallet: &Keypair, job: &Pubkey) -> Result<Receipt, Error> {
+    pub async fn cancel_job(&self, wallet: &AnySigner, job: &Pubkey) -> Result<Receipt, Error> {
         self.send(&[ix::cancel_job(&wallet.pubkey(), job)], wallet, &[]).await
     }
 
@@ -155,7 +153,7 @@ impl Tessera {
     ///
     /// # Errors
     /// If the job is not at its end, with the time from which it is.
-    pub async fn close_job(&self, payer: &Keypair, job: &Pubkey) -> Result<Receipt, Error> {
+    pub async fn close_job(&self, payer: &AnySigner, job: &Pubkey) -> Result<Receipt, Error> {
         let job = self.job(job).await?.ok_or(Error::NotFound { what: "job", address: *job })?;
         let market = self.market(&job.market).await?.ok_or(Error::NotFound { what: "market", address: job.market })?;
         let now = self.clock().await?.time;
@@ -190,10 +188,26 @@ impl Tessera {
         self.send(&[ix::close_job(&job, &market.mint, &vacant)], payer, &[]).await
     }
 
+    /// Puts those blobs that the store does not have; returns how many. Who asks somebody for each signature asks for one.
+    async fn upload(&self, store: &StoreClient, wallet: &AnySigner, blobs: Vec<Bytes>) -> Result<usize, Error> {
+        let puts = stream::iter(blobs).map(|blob| async move {
+            if store.exists(&Cid::of(&blob)).await? {
+                return Ok::<usize, Error>(0);
+            }
+            if wallet.is_interactive() {
+                store.put_granted(&*self.grant(wallet, store).await?, blob).await?;
+            } else {
+                store.put(wallet, blob).await?;
+            }
+            Ok(1)
+        });
+        puts.buffer_unordered(AT_ONCE).try_fold(0, |sum, one| async move { Ok(sum + one) }).await
+    }
+
     /// Sends the post under the client's next job number; again if another post of the same wallet was faster.
     async fn send_post(
         &self,
-        wallet: &Keypair,
+        wallet: &AnySigner,
         market: &Account<accounts::Market>,
         spec: &Cid,
         units: u64,
@@ -236,16 +250,4 @@ impl Tessera {
             }
         }
     }
-}
-
-/// Puts those blobs that the store does not have; returns how many.
-async fn upload(store: &StoreClient, wallet: &Keypair, blobs: Vec<Bytes>) -> Result<usize, Error> {
-    let puts = stream::iter(blobs).map(|blob| async move {
-        if store.exists(&Cid::of(&blob)).await? {
-            return Ok::<usize, Error>(0);
-        }
-        store.put(wallet, blob).await?;
-        Ok(1)
-    });
-    puts.buffer_unordered(AT_ONCE).try_fold(0, |sum, one| async move { Ok(sum + one) }).await
 }

@@ -29,6 +29,7 @@ mod program;
 pub mod read;
 mod rpc;
 pub mod send;
+mod signing;
 mod sockets;
 pub mod store;
 pub mod token;
@@ -57,6 +58,7 @@ pub use ledger::Ledger;
 pub use program::tessera::{accounts, events as program_events, types};
 pub use read::JobFilter;
 pub use send::Receipt;
+pub use signing::AnySigner;
 pub use store::{StoreClient, StoreError};
 pub use tessera_protocol::{
     slot_hashes::Lookup,
@@ -80,8 +82,9 @@ struct Inner {
     config: Config,
     rpc: rpc::Pool,
     sockets: sockets::Sockets,
-    recent: Mutex<send::Recent>,
+    recent: Mutex<signing::Recent>,
     format: Mutex<Option<(Format, Instant)>>,
+    grants: store::Grants,
 }
 
 impl Tessera {
@@ -112,7 +115,8 @@ impl Tessera {
         config.validate()?;
         let rpc = rpc::Pool::new(&config)?;
         let sockets = sockets::Sockets::new(&config)?;
-        Ok(Self(Arc::new(Inner { config, rpc, sockets, recent: Mutex::default(), format: Mutex::default() })))
+        let (recent, format, grants) = (Mutex::default(), Mutex::default(), store::Grants::default());
+        Ok(Self(Arc::new(Inner { config, rpc, sockets, recent, format, grants })))
     }
 
     /// How this connection was configured.
@@ -133,7 +137,11 @@ impl Tessera {
         &self.0.format
     }
 
-    pub(crate) fn recent(&self) -> &Mutex<send::Recent> {
+    pub(crate) fn recent(&self) -> &Mutex<signing::Recent> {
         &self.0.recent
+    }
+
+    pub(crate) fn grants(&self) -> &store::Grants {
+        &self.0.grants
     }
 }

@@ -3,12 +3,11 @@
 
 mod price;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
-use solana_message::{Hash, VersionedMessage};
+use solana_message::Hash;
 use solana_rpc_client_api::{
     client_error::{self, ErrorKind, TransactionError},
     config::RpcSendTransactionConfig,
@@ -16,15 +15,16 @@ use solana_rpc_client_api::{
     response::Response,
 };
 use solana_signature::Signature;
-use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{ComputeUnits, Error, Event, Format, Tessera, events, failure, rpc::Failed};
+use crate::{AnySigner, ComputeUnits, Error, Event, Format, Tessera, events, failure, rpc::Failed};
 
 /// How often a transaction is signed anew before it is given up.
 const ATTEMPTS: u32 = 5;
+/// The same where somebody is asked each time.
+const ATTEMPTS_ASKING: u32 = 3;
 /// How often a transaction that has not landed is sent again.
 const REBROADCAST: Duration = Duration::from_secs(2);
 /// First and longest pause between two looks for a transaction.
@@ -39,8 +39,6 @@ const UNSURE: u64 = 2;
 const OTHERS: Duration = Duration::from_secs(2);
 /// How long the log of a landed transaction is waited for.
 const LOG_WAIT: Duration = Duration::from_secs(15);
-/// Signatures remembered, so that two equal transactions are not taken for one.
-const REMEMBERED: usize = 4096;
 
 /// A transaction that landed and succeeded.
 #[derive(Clone, Debug)]
@@ -75,37 +73,20 @@ enum Sent {
     Refused(Error),
 }
 
-/// Signatures of this process's latest transactions.
-#[derive(Default)]
-pub(crate) struct Recent(VecDeque<Signature>);
-
-impl Recent {
-    /// Remembers a signature; false if it was there.
-    fn add(&mut self, signature: Signature) -> bool {
-        if self.0.contains(&signature) {
-            return false;
-        }
-        if self.0.len() == REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back(signature);
-        true
-    }
-}
-
 impl Tessera {
     /// Sends a transaction and waits until it has landed.
     ///
-    /// `signers` are those besides `payer`. On [`Error::Program`] and [`Error::Transaction`] nothing has changed; on
-    /// [`Error::Expired`] nothing has happened and nothing will; on [`Error::Unknown`] look the signature up.
+    /// `signers` are those besides `payer`; keys and devices sign alike. On [`Error::Program`] and [`Error::Transaction`] nothing
+    /// has changed; on [`Error::Expired`] and [`Error::Signer`] nothing has happened and nothing will; on [`Error::Unknown`] look
+    /// the signature up.
     ///
     /// # Errors
-    /// If it is refused, expires in every attempt, or no endpoint answers.
+    /// If it is refused, a signer does not sign, it expires in every attempt, or no endpoint answers.
     pub async fn send(
         &self,
         instructions: &[Instruction],
-        payer: &Keypair,
-        signers: &[&Keypair],
+        payer: &AnySigner,
+        signers: &[&AnySigner],
     ) -> Result<Receipt, Error> {
         self.send_in(Format::Legacy, instructions, payer, signers).await
     }
@@ -115,53 +96,34 @@ impl Tessera {
         &self,
         format: Format,
         instructions: &[Instruction],
-        payer: &Keypair,
-        signers: &[&Keypair],
+        payer: &AnySigner,
+        signers: &[&AnySigner],
     ) -> Result<Receipt, Error> {
-        let mut keys: Vec<&Keypair> = vec![payer];
+        let mut keys: Vec<&AnySigner> = vec![payer];
         keys.extend(signers.iter().filter(|key| key.pubkey() != payer.pubkey()));
         let limit = async {
             match self.config().compute_units {
                 ComputeUnits::Fixed(units) => Ok(units),
-                ComputeUnits::Auto => self.simulate(format, instructions, payer).await,
+                ComputeUnits::Auto => self.simulate(format, instructions, &payer.pubkey()).await,
             }
         };
         let (price, limit) = futures_util::try_join!(self.priority_fee(instructions), limit)?;
         let compile = |blockhash| format.compile(instructions, &payer.pubkey(), limit, price, blockhash);
         let mut signature = Signature::default();
-        for _ in 0..ATTEMPTS {
+        let asks = keys.iter().any(|key| key.is_interactive());
+        let attempts = if asks { ATTEMPTS_ASKING } else { ATTEMPTS };
+        for attempt in 1..=attempts {
             let transaction = self.sign(&compile, &keys).await?;
             signature = transaction.signatures.first().copied().unwrap_or_default();
             match self.land(transaction, signature).await? {
                 Attempt::Landed(slot, error) => return self.receipt(signature, slot, error).await,
-                Attempt::Expired => tracing::debug!(%signature, "transaction expired, signing anew"),
+                Attempt::Expired if asks && attempt < attempts => tracing::warn!(
+                    "the transaction has not landed in its time, and never will: it has to be signed once more ({attempt} of {attempts} attempts)"
+                ),
+                Attempt::Expired => tracing::debug!(%signature, "transaction expired"),
             }
         }
-        Err(Error::Expired { attempts: ATTEMPTS, signature })
-    }
-
-    /// Signs with a fresh blockhash. A transaction equal to an earlier one of this process waits for another blockhash:
-    /// with the same it would have the same signature, and one of the two would never run.
-    async fn sign(
-        &self,
-        compile: &impl Fn(Hash) -> Result<VersionedMessage, Error>,
-        keys: &[&Keypair],
-    ) -> Result<VersionedTransaction, Error> {
-        let commitment = self.config().commitment;
-        for _ in 0..150 {
-            let answer =
-                self.rpc().call(|rpc| async move { rpc.get_latest_blockhash_with_commitment(commitment).await });
-            let (blockhash, _) = answer.await?;
-            let transaction = VersionedTransaction::try_new(compile(blockhash)?, keys)
-                .map_err(|e| Error::Signing(format!("{e}; check that every signer's key was given")))?;
-            let signature = transaction.signatures.first().copied().unwrap_or_default();
-            let new = self.recent().lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(signature);
-            if new {
-                return Ok(transaction);
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-        Err(Error::Signing("the cluster has made no new block for 30 s".into()))
+        Err(Error::Expired { attempts, signature })
     }
 
     /// Sends until it has landed or can no longer land.
@@ -199,7 +161,7 @@ impl Tessera {
                 return Err(unknown(Error::Invalid(why)));
             }
             sleep(pause).await;
-            pause = (pause * 2).min(LOOK.1);
+            pause = (pause * 3 / 2).min(LOOK.1);
         }
     }
 
@@ -334,27 +296,5 @@ fn refusal(error: Error) -> Error {
     match source.get_transaction_error() {
         Some(failed) => failure::decode(&failed, &[]),
         None => Error::Rpc { url, source },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_signatures_are_noticed() {
-        let mut recent = Recent::default();
-        let signature = |i: usize| {
-            let mut bytes = [0; 64];
-            bytes[..8].copy_from_slice(&(i as u64).to_le_bytes());
-            Signature::from(bytes)
-        };
-        assert!(recent.add(signature(0)));
-        assert!(!recent.add(signature(0)));
-        for i in 1..=REMEMBERED {
-            assert!(recent.add(signature(i)));
-        }
-        assert!(recent.add(signature(0)), "the oldest is forgotten");
-        assert_eq!(recent.0.len(), REMEMBERED);
     }
 }

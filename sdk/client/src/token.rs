@@ -1,16 +1,14 @@
 //! Classic SPL tokens, as far as the network needs them.
 
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_program_pack::Pack;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 use spl_associated_token_account_interface::{
     address::get_associated_token_address, instruction::create_associated_token_account_idempotent,
 };
 use spl_token_interface::{instruction, state::Mint};
 
-use crate::{Error, Receipt, Tessera};
+use crate::{AnySigner, Error, Receipt, Tessera};
 
 /// The associated token account of `owner` for `mint`.
 #[must_use]
@@ -28,7 +26,12 @@ pub fn create_ata(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction 
 ///
 /// # Errors
 /// If the transaction fails, for instance since the address is taken.
-pub async fn create_mint(tessera: &Tessera, payer: &Keypair, mint: &Keypair, decimals: u8) -> Result<Receipt, Error> {
+pub async fn create_mint(
+    tessera: &Tessera,
+    payer: &AnySigner,
+    mint: &AnySigner,
+    decimals: u8,
+) -> Result<Receipt, Error> {
     let rent = tessera.rent(Mint::LEN).await?;
     let (payer_key, mint_key, program) = (payer.pubkey(), mint.pubkey(), spl_token_interface::ID);
     let create =
@@ -44,7 +47,7 @@ pub async fn create_mint(tessera: &Tessera, payer: &Keypair, mint: &Keypair, dec
 /// If `authority` is not the mint's authority, or the transaction fails.
 pub async fn mint_to(
     tessera: &Tessera,
-    authority: &Keypair,
+    authority: &AnySigner,
     mint: &Pubkey,
     owner: &Pubkey,
     amount: u64,

@@ -2,6 +2,7 @@
 
 use tessera_protocol::{
     audit::AuditParams,
+    capability,
     chance::Chance,
     reputation::Reputation,
     routing::{Capabilities, Requirements, Standing, Threshold},
@@ -47,12 +48,6 @@ impl accounts::Market {
     pub fn audit_params(&self) -> AuditParams {
         self.params.audit.into()
     }
-
-    /// Size of the market, in providers of the weight that `stake_cap` gives.
-    #[must_use]
-    pub fn active(&self, stake_cap: u64) -> u64 {
-        self.total_stake / stake_cap.max(1)
-    }
 }
 
 impl accounts::Provider {
@@ -85,6 +80,17 @@ impl accounts::Provider {
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region }
+    }
+
+    /// What routing believes of it at `now` (Unix seconds) in a market whose proofs count for `proof_seconds`: of memory only what
+    /// it has shown, see [`tessera_protocol::capability`].
+    #[must_use]
+    pub fn qualities(&self, proof_seconds: u32, now: i64) -> Capabilities {
+        let Self { memory_mib: told, proven_mib, proven_at, .. } = *self;
+        Capabilities {
+            memory_mib: capability::memory_mib(told, proven_mib, proven_at, proof_seconds, now),
+            ..self.capabilities()
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,9 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_keypair::Keypair;
-use solana_signer::Signer;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_signer::{Signer, SignerError};
 use tessera_sdk::{ComputeUnits, Config, Error, ID, Tessera};
 use tokio::net::TcpListener;
 
@@ -183,6 +188,40 @@ async fn start(node: Node) -> (Tessera, Shared) {
     (Tessera::new(config).unwrap(), node)
 }
 
+/// A wallet that asks somebody, who signs so many times and then refuses.
+struct Hand {
+    key: Keypair,
+    willing: u32,
+    asked: AtomicU32,
+}
+
+impl Hand {
+    fn new(willing: u32) -> Self {
+        Self { key: Keypair::new(), willing, asked: AtomicU32::new(0) }
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Signer for Hand {
+    fn try_pubkey(&self) -> Result<Pubkey, SignerError> {
+        self.key.try_pubkey()
+    }
+
+    fn try_sign_message(&self, message: &[u8]) -> Result<Signature, SignerError> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) >= self.willing {
+            return Err(SignerError::UserCancel("refused on the device".into()));
+        }
+        self.key.try_sign_message(message)
+    }
+
+    fn is_interactive(&self) -> bool {
+        true
+    }
+}
+
 fn transfer(from: &Keypair) -> solana_instruction::Instruction {
     solana_system_interface::instruction::transfer(&from.pubkey(), &solana_pubkey::Pubkey::new_from_array([9; 32]), 1)
 }
@@ -297,4 +336,85 @@ async fn a_group_that_is_refused_keeps_no_other_back() {
     assert_eq!(errors, [None, None, Some("JustATest"), None, None]);
     // Both before it, and both behind it.
     assert_eq!(node.lock().unwrap().received.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_not_sent() {
+    let (tessera, node) = start(Node::default()).await;
+    let wallet = Hand::new(0);
+    let error = tessera.send(&[transfer(&wallet.key)], &wallet, &[]).await.unwrap_err();
+    assert!(matches!(&error, Error::Signer { signer, .. } if *signer == wallet.pubkey()), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("nothing was sent: refused on the device; run the same command again"), "{text}");
+    assert!(!error.is_transient(), "nobody is asked again without wanting it");
+    assert_eq!(wallet.asked(), 1);
+    assert!(node.lock().unwrap().received.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_what_the_program_refuses() {
+    let (tessera, _node) = start(Node { simulation_fails: true, ..Node::default() }).await;
+    let wallet = Hand::new(1);
+    let error = tessera.send(&[transfer(&wallet.key)], &wallet, &[]).await.unwrap_err();
+    assert_eq!((error.program_error(), wallet.asked()), (Some("JustATest"), 0));
+}
+
+#[tokio::test]
+async fn a_wallet_is_asked_last() {
+    let (tessera, _node) = start(Node::default()).await;
+    let (wallet, stranger) = (Hand::new(9), Keypair::new());
+    // The key that must sign besides was not given: nobody has to press anything to learn that.
+    let error = tessera.send(&[transfer(&stranger)], &wallet, &[]).await.unwrap_err();
+    assert!(error.to_string().contains(&stranger.pubkey().to_string()), "{error}");
+    assert_eq!(wallet.asked(), 0);
+    tessera.send(&[transfer(&stranger)], &wallet, &[&stranger]).await.unwrap();
+    assert_eq!(wallet.asked(), 1);
+}
+
+#[tokio::test]
+async fn who_is_asked_once_more_may_refuse_and_nothing_lands() {
+    let (tessera, node) = start(fates(&[Fate::Drop, Fate::Land])).await;
+    let wallet = Hand::new(1);
+    let error = tessera.send(&[transfer(&wallet.key)], &wallet, &[]).await.unwrap_err();
+    assert!(matches!(error, Error::Signer { .. }), "{error}");
+    let node = node.lock().unwrap();
+    assert_eq!((wallet.asked(), node.received.len()), (2, 1));
+    assert!(node.height > LIFE, "asked again before the first could no longer land");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_ever() {
+    let (tessera, _node) = start(fates(&[Fate::Drop; 9])).await;
+    let wallet = Hand::new(9);
+    let error = tessera.send(&[transfer(&wallet.key)], &wallet, &[]).await.unwrap_err();
+    assert!(matches!(error, Error::Expired { attempts: 3, .. }), "{error}");
+    assert_eq!(wallet.asked(), 3);
+}
+
+#[tokio::test]
+async fn a_wallet_is_asked_once_for_each_of_two_equal_transactions() {
+    let (tessera, node) = start(Node { repeat: 3, ..Node::default() }).await;
+    let wallet = Hand::new(9);
+    for _ in 0..2 {
+        tessera.send(&[transfer(&wallet.key)], &wallet, &[]).await.unwrap();
+    }
+    assert_eq!((wallet.asked(), node.lock().unwrap().received.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn after_a_refusal_no_further_transaction_is_shown() {
+    let (tessera, node) = start(Node { version_1: true, ..Node::default() }).await;
+    let wallet = Hand::new(1);
+    let lamports: Vec<u64> = (1..=40).collect();
+    let outcomes = tessera.send_all(&groups(&wallet.key, &lamports), &wallet).await;
+    let sent = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+    let refused = |outcome: &tessera_sdk::batch::Outcome| {
+        outcome.as_ref().is_err_and(|error| matches!(**error, Error::Signer { .. }))
+    };
+    assert!((1..20).contains(&sent) && outcomes[sent..].iter().all(refused), "{sent} of {}", outcomes.len());
+    assert!(matches!(tessera_sdk::batch::unsigned(&outcomes), Some(Error::Signer { .. })));
+    assert!(tessera_sdk::batch::unsigned(&outcomes[..sent]).is_none());
+    let node = node.lock().unwrap();
+    assert_eq!((wallet.asked(), node.received.len()), (2, 1));
+    assert_eq!(node.versions, [false], "devices do not know version 1");
 }

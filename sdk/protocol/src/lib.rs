@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod audit;
 pub mod bonds;
+pub mod capability;
 pub mod chance;
 pub mod cid;
 pub mod commitment;

@@ -106,6 +106,16 @@ fn part(stake: u64, cap: u64) -> u64 {
     ((stake >> dropped) << 32) / (narrow + u64::from(!exact))
 }
 
+/// `a / b` in units of 2⁻³², as far as that fits, by a division of 64 bits as in [`part`]: rounded down, but for the last bits
+/// of a large `b`, which are lost.
+fn ratio(a: u64, b: u64) -> u64 {
+    let shift = a.leading_zeros().min(32);
+    match b >> (32 - shift) {
+        0 => u64::MAX,
+        narrow => (a << shift) / narrow,
+    }
+}
+
 /// How far a group of seats has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -113,8 +123,8 @@ pub struct Opening {
     pub kind: Kind,
     /// Seats that are wanted.
     pub wanted: u8,
-    /// Size of the market, in providers of full weight: its total stake / cap. Identities are not counted, they cost nothing.
-    pub active: u64,
+    /// Stake of all providers of the market. Identities are not counted, they cost nothing.
+    pub stake: u64,
     /// Unix time at which the seats opened.
     pub opened_at: i64,
     /// Seconds after which the opening doubles.
@@ -122,26 +132,43 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The opening at `now` in units of 2⁻³²: `wanted / active` at first, doubled every step.
+    /// The opening at `now` in units of 2⁻³²: at first as many of the market as are wanted, counted in providers of the full
+    /// weight that `cap` gives, doubled every step. In a market with less stake than `cap` it is above 1 from the beginning, so
+    /// that its weights, all below 1, admit as many as elsewhere. Base seats open twice as wide, for half of a weight there is in
+    /// the score and in stake that is free: a provider that has all the stake may take a seat at once.
     ///
-    /// Ranks under 1 and weights under 1 make an opening above 1 useful: it lets small stakes in when nobody else has come.
-    /// Audit and dispute seats open to a quarter of the market only (or twice what is wanted) until they are late: a wider
+    /// Audit and dispute seats open to a quarter of the market only (or four times what is wanted) until they are late: a wider
     /// opening would be a race, and races are won by whoever prepares for them.
     #[must_use]
-    pub fn at(&self, now: i64) -> u64 {
-        let first = (u64::from(self.wanted.max(1)) << 32).div_ceil(self.active.max(1));
+    pub fn at(&self, cap: u64, now: i64) -> u64 {
         let elapsed = now.saturating_sub(self.opened_at);
-        let steps = match u64::try_from(elapsed) {
-            Err(_) => return 0,
-            Ok(elapsed) => (elapsed / u64::from(self.step_seconds.max(1))).min(64) as u32,
-        };
+        match u64::try_from(elapsed) {
+            Err(_) => 0,
+            Ok(elapsed) => {
+                let steps = (elapsed / u64::from(self.step_seconds.max(1))).min(STEPS.into()) as u32;
+                self.after(self.first(cap), steps)
+            }
+        }
+    }
+
+    /// The opening at first.
+    fn first(&self, cap: u64) -> u64 {
+        let (wanted, wider) = (u64::from(self.wanted.max(1)), 1 + u64::from(self.kind == Kind::Base));
+        ratio(cap, self.stake).saturating_mul(wanted * wider).max(1)
+    }
+
+    /// The opening after so many steps.
+    fn after(&self, first: u64, steps: u32) -> u64 {
         let open = if steps <= first.leading_zeros() { first << steps } else { u64::MAX };
         match self.kind {
-            Kind::Audit | Kind::Dispute if steps < LATE_STEPS => open.min(EARLY_OPENING.max(2 * first)),
+            Kind::Audit | Kind::Dispute if steps < LATE_STEPS => open.min(EARLY_OPENING.max(first.saturating_mul(4))),
             _ => open,
         }
     }
 }
+
+/// Steps after which an opening grows no more.
+const STEPS: u32 = 64;
 
 /// A group of seats that providers may take.
 #[derive(Clone, Copy, Debug)]
@@ -194,6 +221,36 @@ pub fn admit(
     threshold: &Threshold,
     now: i64,
 ) -> Result<(), Refusal> {
+    let (rank, weight) = place(call, provider, has, standing, required, threshold)?;
+    if admits(rank, weight, call.opening.at(call.weight_cap, now)) { Ok(()) } else { Err(Refusal::NotYet) }
+}
+
+/// The Unix time from which [`admit`] lets `provider` take a seat, if it ever does with this standing.
+pub fn turn(
+    call: &Call,
+    provider: &Key,
+    has: &Capabilities,
+    standing: &Standing,
+    required: &Requirements,
+    threshold: &Threshold,
+) -> Result<i64, Refusal> {
+    let (rank, weight) = place(call, provider, has, standing, required, threshold)?;
+    let opening = &call.opening;
+    let first = opening.first(call.weight_cap);
+    let steps = (0..=STEPS).find(|steps| admits(rank, weight, opening.after(first, *steps)));
+    let steps = steps.ok_or(Refusal::NotYet)?;
+    Ok(opening.opened_at.saturating_add(i64::from(steps) * i64::from(opening.step_seconds.max(1))))
+}
+
+/// Rank and weight of a provider in a group of seats that it may take when its turn has come.
+fn place(
+    call: &Call,
+    provider: &Key,
+    has: &Capabilities,
+    standing: &Standing,
+    required: &Requirements,
+    threshold: &Threshold,
+) -> Result<(u64, u64), Refusal> {
     let kind = call.opening.kind;
     let capable = match kind {
         Kind::Base => required.met_by(has),
@@ -210,8 +267,7 @@ pub fn admit(
         return Err(Refusal::FreshStake);
     }
     let rank = if fresh { u64::MAX } else { rank(call.seed, call.lease, call.seat, provider) };
-    let open = admits(rank, weight(standing, kind, call.weight_cap), call.opening.at(now));
-    if open { Ok(()) } else { Err(Refusal::NotYet) }
+    Ok((rank, weight(standing, kind, call.weight_cap)))
 }
 
 #[cfg(test)]

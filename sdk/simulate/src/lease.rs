@@ -11,7 +11,7 @@ use tessera_protocol::{
 
 use crate::{
     provider::{Answer, Provider},
-    scenario::{LOCKS, SECOND, STEP_SECONDS, Scenario},
+    scenario::{SECOND, STEP_SECONDS},
     story::{Outcome, Step},
 };
 
@@ -63,6 +63,8 @@ pub struct Seat {
 pub struct Group {
     /// How far it has opened.
     pub opening: Opening,
+    /// Stake of full weight.
+    pub cap: u64,
     /// Hash that ranks the providers.
     pub seed: Digest,
     /// Its slot.
@@ -80,14 +82,14 @@ pub struct Group {
 impl Group {
     /// The call as the protocol sees it.
     #[must_use]
-    pub fn call(&self, scenario: &Scenario, lease: u32) -> Call<'_> {
+    pub fn call(&self, lease: u32) -> Call<'_> {
         Call {
             seed: &self.seed,
             seed_slot: self.seed_slot,
             lease,
             seat: self.seat,
             opening: self.opening,
-            weight_cap: scenario.lock() * LOCKS,
+            weight_cap: self.cap,
         }
     }
 
@@ -101,7 +103,8 @@ impl Group {
         mut delay: impl FnMut(&Provider) -> u64,
     ) {
         let opened = self.opening.opened_at;
-        let steps: Vec<u64> = (0..STEPS).map(|step| self.opening.at(opened + step * i64::from(STEP_SECONDS))).collect();
+        let at = |step| self.opening.at(self.cap, opened + step * i64::from(STEP_SECONDS));
+        let steps: Vec<u64> = (0..STEPS).map(at).collect();
         let mut candidates = Vec::with_capacity(providers.len());
         for (i, provider) in providers.iter().enumerate() {
             if seats.iter().any(|seat| seat.provider == i) {

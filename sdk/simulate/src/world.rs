@@ -16,7 +16,7 @@ use crate::{
     lease::{Group, Lease, Seat, State},
     provider::{self, Provider, View},
     sample::Sampler,
-    scenario::{COMPUTE, PAY, SECOND, SLOT, STEP_SECONDS, Scenario, Strategy, UTILISATION, WINDOW},
+    scenario::{COMPUTE, LOCKS, PAY, SECOND, SLOT, STEP_SECONDS, Scenario, Strategy, UTILISATION, WINDOW},
     story::{Outcome, Step, Story},
     tally::Tally,
 };
@@ -163,11 +163,14 @@ impl<'a> World<'a> {
 
     fn group(&self, kind: Kind, wanted: u8) -> Group {
         let opened_at = self.seconds() + 1;
-        let active = u64::from(self.scenario.providers);
-        let opening = Opening { kind, wanted, active, opened_at, step_seconds: STEP_SECONDS };
+        let cap = self.scenario.lock() * LOCKS;
+        // Everybody has full weight.
+        let stake = cap.saturating_mul(self.scenario.providers.into());
+        let opening = Opening { kind, wanted, stake, opened_at, step_seconds: STEP_SECONDS };
         let seed_slot = self.slot();
         Group {
             opening,
+            cap,
             seed: self.slot_hash(seed_slot),
             seed_slot,
             missing: wanted,
@@ -227,7 +230,7 @@ impl<'a> World<'a> {
         if provider.busy_until > self.now || !bonds::may_lock(provider.stake, provider.locked, lock, kind) {
             return false;
         }
-        let call = lease.group.call(scenario, lease.index);
+        let call = lease.group.call(lease.index);
         let standing = provider.standing(now);
         let (any, has) = (Requirements::default(), Capabilities::default());
         if routing::admit(&call, &provider.key, &has, &standing, &any, &Threshold::default(), now).is_err() {

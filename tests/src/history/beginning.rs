@@ -25,6 +25,7 @@ pub fn beginning() -> (World, Model) {
         credit_fee: 1,
         demand_bond: 3,
         max_memory_mib: 8_192,
+        proof_seconds: 0,
         p_min_bps: 1,
         saving_bps: 7_000,
         collusion_bps: 3_000,

@@ -47,6 +47,7 @@ fn any_terms(rng: &mut Rng) -> MarketTerms {
         credit_fee: *rng.pick(&[0, 1, 7]),
         demand_bond: *rng.pick(&[1, 3, 40, u64::MAX]),
         max_memory_mib: *rng.pick(&[0, 8_192]),
+        proof_seconds: 0,
         p_min_bps: *rng.pick(&[1, reserve_bps]),
         saving_bps: *rng.pick(&[1, 7_000, 7_000, 7_000]),
         collusion_bps: *rng.pick(&[0, 3_000, 4_500]),

@@ -14,11 +14,13 @@ const LATE: u32 = 32;
 impl Model {
     /// How far a group of seats of the job has opened, in units of 2⁻³².
     fn opening(&self, job: &Job, lease: &Lease) -> u128 {
-        let market = self.total_stake / job.market.stake_cap;
-        let first = (u128::from(lease.wanted.max(1)) << 32).div_ceil(u128::from(market.max(1)));
+        let wider = if lease.group == Kind::Base { 2 } else { 1 };
+        let wanted = u128::from(lease.wanted.max(1)) * wider;
+        let ratio = (u128::from(job.market.stake_cap) << 32).checked_div(self.total_stake.into());
+        let first = (ratio.unwrap_or(u128::MAX).min(u64::MAX.into()) * wanted).clamp(1, u64::MAX.into());
         let steps = ((self.now - lease.opened_at) / i64::from(job.market.step_seconds)).min(64) as u32;
-        let open = (first << steps).min(u64::MAX.into());
-        let early = (u128::from(ONE) / 4).max(2 * first);
+        let open = first.saturating_mul(1 << steps).min(u64::MAX.into());
+        let early = (u128::from(ONE) / 4).max(4 * first);
         if lease.group == Kind::Base || steps >= LATE { open } else { open.min(early) }
     }
 

@@ -43,6 +43,7 @@ pub fn params(terms: &MarketTerms) -> state::MarketParams {
             lead: terms.lead,
             seat_limit: terms.seat_limit,
         },
+        proof_seconds: terms.proof_seconds,
     }
 }
 

@@ -25,5 +25,6 @@ mod operations;
 mod pictures;
 mod place;
 mod process;
+mod proofs;
 mod rendering;
 mod void;

@@ -27,14 +27,14 @@ fn text(output: &Output) -> String {
 
 /// Runs a command of worker `n`, which has to end as `succeeds` says; returns what it said.
 #[track_caller]
-fn command(network: &Network, n: u16, arguments: &[&str], succeeds: bool) -> String {
+pub fn command(network: &Network, n: u16, arguments: &[&str], succeeds: bool) -> String {
     let output = network.worker("tessera-worker", n).args(arguments).output().unwrap();
     assert_eq!(output.status.success(), succeeds, "{arguments:?}: {}", text(&output));
     text(&output)
 }
 
 /// Sets settings of worker `n`, given as lines of TOML by section.
-fn configure(network: &Network, n: u16, settings: &[(&str, &str)]) {
+pub fn configure(network: &Network, n: u16, settings: &[(&str, &str)]) {
     let path = network.config(n);
     let mut config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
     for (section, lines) in settings {
@@ -50,7 +50,7 @@ fn status(network: &Network, n: u16) -> Value {
 }
 
 /// What the log of worker `n` says so far.
-fn log(network: &Network, n: u16) -> String {
+pub fn log(network: &Network, n: u16) -> String {
     fs::read_to_string(network.path(&format!("worker-{n}.log"))).unwrap_or_default()
 }
 

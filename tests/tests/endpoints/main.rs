@@ -7,3 +7,4 @@ mod network;
 mod notifications;
 mod silence;
 mod transfers;
+mod wallets;

@@ -150,6 +150,16 @@ pub trait Executor: Send + Sync {
     /// The devices, at least one.
     fn devices(&self) -> &[Device];
 
+    /// Bytes of a device's memory that a program could have now: of a GPU those that nobody uses, of a CPU all.
+    ///
+    /// # Errors
+    /// If there is no such device, or the driver does not tell.
+    fn available(&self, device: usize) -> Result<u64, ExecError> {
+        let devices = self.devices();
+        let found = devices.get(device).map(|found| found.memory);
+        found.ok_or(ExecError::UnknownDevice { device, count: devices.len() })
+    }
+
     /// Checks a program and brings its module and inputs to a device.
     ///
     /// # Errors

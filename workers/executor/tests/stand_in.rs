@@ -318,12 +318,21 @@ fn inner_strangers() {
 #[ignore = "runs on the stand-in driver"]
 fn inner_short_of_memory() {
     let cuda = cuda();
+    let available = || cuda.available(0).unwrap();
+    assert_eq!(available(), 4 << 20);
+    assert!(matches!(cuda.available(1), Err(ExecError::UnknownDevice { device: 1, count: 1 })));
     // 3 blocks of 768 KiB of 4 MiB, then of 1 MiB, then more than there is.
     for n in [190_000, 260_000] {
         let (plan, inputs) = steps(n, 0);
         outputs(&*cuda, 0, &program(&plan, &inputs), 0..2).unwrap();
     }
     assert!(count(&log(), "free") > 0);
+    assert_eq!(available(), 4 << 20, "what lies unused is there for others");
+    let (plan, inputs) = steps(190_000, 0);
+    let mut session = cuda.prepare(0, &program(&plan, &inputs)).unwrap();
+    assert!(available() < 2 << 20, "{}", available());
+    session.run(0..1, &mut |_, _| Ok(())).unwrap();
+    drop(session);
     let (plan, inputs) = steps(500_000, 0);
     let error = cuda.prepare(0, &program(&plan, &inputs)).map(|_| ()).unwrap_err();
     assert!(matches!(error, ExecError::Memory { .. }), "{error}");

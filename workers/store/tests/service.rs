@@ -12,7 +12,7 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_protocol::cid::Cid;
-use tessera_sdk::store::auth;
+use tessera_sdk::store::{auth, grant::Grant};
 use tessera_store::{
     blobs::Blobs,
     server::{Running, ServeConfig, serve_members},
@@ -47,7 +47,7 @@ impl World {
     }
 
     fn sign(&self, key: &Keypair, cid: &Cid, len: usize, age: i64) -> String {
-        auth::header(key, &self.host(), cid, len as u64, now().saturating_add_signed(-age))
+        auth::header(key, &self.host(), cid, len as u64, now().saturating_add_signed(-age)).unwrap()
     }
 
     async fn put_as(&self, authorization: String, cid: &Cid, body: Vec<u8>) -> Response {
@@ -181,7 +181,7 @@ async fn signatures_decide() {
         world.sign(member, &Cid::of(b"other"), 100, 0),
         world.sign(member, &cid, 100, 301),
         world.sign(member, &cid, 100, -310),
-        auth::header(member, "other.example", &cid, 100, now()),
+        auth::header(member, "other.example", &cid, 100, now()).unwrap(),
         world.sign(&stranger, &cid, 100, 0).replace(&stranger.pubkey().to_string(), &member.pubkey().to_string()),
     ];
     for header in unauthorized {
@@ -194,6 +194,23 @@ async fn signatures_decide() {
     refused(unknown, StatusCode::FORBIDDEN, &stranger.pubkey().to_string()).await;
     assert!(world.files().is_empty());
     assert_eq!(world.put_as(world.sign(member, &cid, 100, 290), &cid, blob).await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn members_let_keys_put_for_them() {
+    let world = world(|_| ()).await;
+    let (blob, stranger) = (blob(100), Keypair::new());
+    let cid = Cid::of(&blob);
+    let put = async |wallet: &Keypair, host: &str, at: u64| {
+        let grant = Grant::ask(wallet, host, at).unwrap();
+        world.put_as(grant.header(&cid, 100, now()).unwrap(), &cid, blob.clone()).await
+    };
+    let host = world.host();
+    refused(put(&stranger, &host, now()).await, StatusCode::FORBIDDEN, &stranger.pubkey().to_string()).await;
+    refused(put(&world.member, "other.example", now()).await, StatusCode::UNAUTHORIZED, "not signed").await;
+    refused(put(&world.member, &host, now() - 86_400).await, StatusCode::UNAUTHORIZED, "grant ends").await;
+    assert!(world.files().is_empty());
+    assert_eq!(put(&world.member, &host, now()).await.status(), StatusCode::CREATED);
 }
 
 #[tokio::test]

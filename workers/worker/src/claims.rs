@@ -50,20 +50,20 @@ impl Claimant {
         job.listed && standing.stake >= job.threshold.stake && standing.score >= job.threshold.score
     }
 
-    /// Whether it is its turn to take a seat of the open group of a lease.
+    /// The Unix time from which it may take a seat of the open group of a lease, if it ever may as it stands.
     #[must_use]
-    pub fn has_turn(&self, job: &JobView, index: u32, lease: &LeaseView, now: i64) -> bool {
+    pub fn turn(&self, job: &JobView, index: u32, lease: &LeaseView) -> Option<i64> {
         let opening = Opening {
             kind: lease.group,
             wanted: lease.wanted,
-            active: self.total_stake / job.stake_cap.max(1),
+            stake: self.total_stake,
             opened_at: lease.opened_at,
             step_seconds: job.step_seconds,
         };
         let (seed, seed_slot) = (&lease.seed.0, lease.seed.1);
         let call = Call { seed, seed_slot, lease: index, seat: lease.call, opening, weight_cap: job.stake_cap };
         let (key, asks, threshold) = (self.provider.to_bytes(), &job.asks, &job.threshold);
-        routing::admit(&call, &key, &self.has, &self.standing, asks, threshold, now).is_ok()
+        routing::turn(&call, &key, &self.has, &self.standing, asks, threshold).ok()
     }
 }
 
@@ -77,7 +77,9 @@ pub enum Verdict {
         /// Active seats of others.
         others: usize,
     },
-    /// It cannot now.
+    /// It can from this Unix time on, if nobody is quicker.
+    Later(i64),
+    /// It cannot.
     Taken,
 }
 
@@ -108,10 +110,11 @@ pub fn assess(job: &JobView, index: u32, lease: Option<&LeaseView>, me: &Claiman
     let others = left.seats.iter().filter(|seat| seat.is_active()).count();
     let room = left.missing > 0 && left.opened_at != 0 && left.seats.len() < MAX_SEATS;
     let open = left.group.votes() || takes_base(job, &left, others, me, now.time);
-    if room && open && me.has_turn(job, index, &left, now.time) {
-        return Verdict::Free { expire, others };
+    match me.turn(job, index, &left).filter(|_| room && open) {
+        Some(turn) if turn <= now.time => Verdict::Free { expire, others },
+        Some(turn) => Verdict::Later(turn),
+        None => Verdict::Taken,
     }
-    Verdict::Taken
 }
 
 /// What counts for those replicas alone that the client asks for.
@@ -123,17 +126,23 @@ fn takes_base(job: &JobView, lease: &LeaseView, others: usize, me: &Claimant, no
 
 /// Those leases of a job that can be open to `me`, in an order of its own: everybody has another one, so workers spread. Which
 /// are open is told by the first group; a lease that is open for another reason opened later, when its first group had opened to
-/// all.
+/// all. Also returns the Unix time at which the next of the others opens.
 #[must_use]
-pub fn order(job: &JobView, unsettled: impl Iterator<Item = u32>, me: &Claimant, now: i64) -> Vec<u32> {
+pub fn order(job: &JobView, unsettled: impl Iterator<Item = u32>, me: &Claimant, now: i64) -> (Vec<u32>, Option<i64>) {
     let fresh = LeaseView::fresh(job);
     let key = me.provider.to_bytes();
-    let mut leases: Vec<(u64, u32)> = unsettled
-        .filter(|index| me.has_turn(job, *index, &fresh, now))
-        .map(|index| (routing::rank(&job.seed.0, index, 0, &key).wrapping_mul(me.salt), index))
-        .collect();
+    let (mut leases, mut next) = (Vec::new(), None::<i64>);
+    for index in unsettled {
+        match me.turn(job, index, &fresh) {
+            Some(turn) if turn <= now => {
+                leases.push((routing::rank(&job.seed.0, index, 0, &key).wrapping_mul(me.salt), index));
+            }
+            Some(turn) => next = Some(next.map_or(turn, |next| next.min(turn))),
+            None => {}
+        }
+    }
     leases.sort_unstable();
-    leases.into_iter().map(|(_, index)| index).collect()
+    (leases.into_iter().map(|(_, index)| index).collect(), next)
 }
 
 /// Whether a lease that is claimed now can be computed in time, `ahead` seconds of other work coming first.

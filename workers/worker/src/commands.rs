@@ -15,38 +15,39 @@ pub mod top;
 pub mod unit;
 pub mod withdraw;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_sdk::{Account, Tessera, accounts};
+use tessera_wallet::{KeySource, Wallet};
 
-use crate::config::{Config, read_keypair};
+use crate::config::Config;
 
-/// The keypair that the solana tools use, and their configuration.
+/// The configuration of the solana tools, and the key that they use: a file, or what else they know as one.
 pub(crate) fn solana_cli() -> Option<(tessera_sdk::Config, PathBuf)> {
     let home = directories::BaseDirs::new()?.home_dir().to_owned();
     let (config, keypair) = tessera_sdk::Config::from_solana_cli(home.join(".config/solana/cli/config.yml")).ok()?;
     Some((config, keypair.unwrap_or_else(|| home.join(".config/solana/id.json"))))
 }
 
-/// Reads the authority's key: that of `--keypair`, or else that of the solana tools.
-pub(crate) fn authority(given: Option<&Path>, config: &Config) -> Result<Keypair> {
-    let path = match given {
-        Some(path) => path.to_owned(),
-        None => solana_cli().context("the solana tools are not configured: give --keypair")?.1,
+/// What signs for the authority: that of `--keypair`, or else that of the solana tools.
+pub(crate) fn authority(given: Option<&KeySource>, config: &Config) -> Result<Wallet> {
+    let source = match given {
+        Some(source) => source.clone(),
+        None => {
+            let (_, path) = solana_cli().context("the solana tools are not configured: give --keypair")?;
+            path.to_string_lossy().parse()?
+        }
     };
-    let keypair = read_keypair(&path)?;
-    let expected = config.provider.authority;
+    let wallet = source.read().with_context(|| format!("cannot get the authority's key from {source}"))?;
+    let (found, expected) = (wallet.pubkey(), config.provider.authority);
     ensure!(
-        keypair.pubkey() == expected,
-        "{} is the key of {}, provider.authority is {expected}: give that one's with --keypair",
-        path.display(),
-        keypair.pubkey()
+        found == expected,
+        "{source} is the key of {found}, provider.authority is {expected}: give that one's with --keypair"
     );
-    Ok(keypair)
+    Ok(wallet)
 }
 
 /// The configured market.

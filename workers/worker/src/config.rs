@@ -10,6 +10,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
+use tessera_protocol::capability;
 use tessera_sdk::PriorityFee;
 
 pub use live::{Change, Live};
@@ -38,6 +39,9 @@ impl Config {
         let poll = config.cluster.poll_seconds;
         ensure!((0.1..=60.0).contains(&poll), "cluster.poll_seconds is {poll}, expected 0.1 to 60");
         ensure!(config.executor.region < 64, "executor.region is {}, expected 0 to 63", config.executor.region);
+        let (least, most) = capability::MEMORY_MIB;
+        let proof = config.executor.proof_mib;
+        ensure!((least..=most).contains(&proof), "executor.proof_mib is {proof}, expected {least} to {most}");
         ensure!(
             config.work.regions.iter().all(|region| *region < 64),
             "work.regions is {:?}, expected numbers from 0 to 63",
@@ -107,6 +111,12 @@ impl Config {
             0 => crate::machine::memory().map_or(u64::MAX, |(total, _)| total / 4 * 3),
             mib => mib * MIB,
         }
+    }
+
+    /// Memory in MiB that the processor shows: at most half of what the execution process may use.
+    #[must_use]
+    pub fn proof_mib(&self) -> u32 {
+        self.executor.proof_mib.min(u32::try_from(self.child_memory() / 2 / MIB).unwrap_or(u32::MAX))
     }
 
     /// See [`WorkSettings::max_output_mib`], in bytes.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Name of the processor as a device.
-const CPU: &str = "CPU";
+pub const CPU: &str = "CPU";
 
 impl From<Backend> for tessera_executor::Backend {
     fn from(backend: Backend) -> Self {

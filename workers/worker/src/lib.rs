@@ -19,5 +19,6 @@ pub mod health;
 pub mod journal;
 pub mod lifecycle;
 pub mod machine;
+pub mod proof;
 pub mod run;
 pub mod self_test;

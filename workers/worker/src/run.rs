@@ -12,6 +12,7 @@ mod observe;
 mod orphans;
 mod outbox;
 mod pace;
+mod proving;
 pub mod report;
 mod sealing;
 mod seeding;

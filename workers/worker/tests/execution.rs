@@ -3,11 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use tessera_protocol::{
+    capability::is_proof,
     cid::Cid,
     spec::{Arg, Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
 };
 use tessera_worker::{
     execution::{ChildCommand, ExecutionError, Limits, Runner, Verdict, Work, sandbox},
+    proof::{self, REHEARSAL, Unproven},
     self_test::Depth,
 };
 use tokio::time::Instant;
@@ -352,4 +354,51 @@ async fn a_gpu_that_gives_wrong_bits_is_found_and_left_out() {
     let mut only = runner_on_gpus(dir.path(), 2, &["--only", good]);
     only.ready().await.unwrap();
     assert_eq!(only.devices()[0].id, *good);
+}
+
+#[tokio::test]
+async fn memory_is_filled_with_proofs_between_the_units_of_jobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path(), MODULE);
+    let on_a_gpu =
+        runner_on_gpus(dir.path(), 1, &["--sandbox", "require", "--readable", &dir.path().to_string_lossy()]);
+    std::fs::create_dir(dir.path().join("cubins")).unwrap();
+    for mut runner in [runner_locked_in(dir.path()), on_a_gpu] {
+        let room = runner.room().await.unwrap();
+        assert!(room.len() == 1 && room[0] > 1 << 30, "{room:?}");
+        let (seed, mib) = ([7; 32], 2);
+        for _ in 0..2 {
+            let places = runner.prove(0, &seed, mib, by()).await.unwrap();
+            assert!(is_proof(&seed, mib, &proof::choose(&seed, mib, &places).unwrap()));
+            let mut outputs = Vec::new();
+            runner.run(&work, 3, 1, by(), |output| outputs.push(output)).await.unwrap();
+            assert_eq!(outputs, [expected(3)]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proof_of_memory_that_is_not_there_fails_and_the_next_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runner = runner_on_a_gpu(dir.path());
+    let e = runner.prove(0, &REHEARSAL, 1 << 18, by()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Device(reason) if reason.contains("memory")), "{e}");
+    proof::choose(&REHEARSAL, 1, &runner.prove(0, &REHEARSAL, 1, by()).await.unwrap()).unwrap();
+    let e = runner.prove(1, &REHEARSAL, 1, by()).await.unwrap_err();
+    assert!(matches!(&e, ExecutionError::Device(reason) if reason.contains("device 1 does not exist")), "{e}");
+}
+
+#[tokio::test]
+async fn a_gpu_that_gives_wrong_bits_proves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runner = runner_on_gpus(dir.path(), 2, &[]);
+    runner.ready().await.unwrap();
+    std::fs::write(dir.path().join("faults"), "flip1").unwrap();
+    for (device, is_right) in [(0, true), (1, false)] {
+        let places = runner.prove(device, &REHEARSAL, 1, by()).await.unwrap();
+        match proof::choose(&REHEARSAL, 1, &places) {
+            Ok(_) => assert!(is_right),
+            Err(e) => assert!(!is_right && matches!(e, Unproven::Wrong { memory_mib: 1, .. }), "{e}"),
+        }
+    }
 }

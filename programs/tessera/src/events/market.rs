@@ -72,6 +72,19 @@ pub struct ProviderUpdated {
     pub capabilities: Capabilities,
 }
 
+/// A provider has shown what its device can do.
+#[event]
+pub struct CapabilityProven {
+    /// The provider.
+    pub provider: Pubkey,
+    /// Memory that was filled, in MiB.
+    pub memory_mib: u32,
+    /// Thousands of digests a second.
+    pub speed: u32,
+    /// Unix time.
+    pub at: i64,
+}
+
 /// A provider added stake.
 #[event]
 pub struct StakeAdded {

@@ -135,7 +135,7 @@ impl<'info> ClaimLease<'info> {
         let opening = Opening {
             kind,
             wanted: lease.wanted,
-            active: market.active(job.stake_cap),
+            stake: market.total_stake,
             opened_at: lease.opened_at,
             step_seconds: job.step_seconds,
         };
@@ -148,7 +148,7 @@ impl<'info> ClaimLease<'info> {
             weight_cap: job.stake_cap,
         };
         let score = if kind == Kind::Base { provider.reputation().score(now) } else { Chance::ZERO };
-        let (key, has, asks) = (self.provider.key(), provider.qualities(), job.requirements());
+        let (key, has, asks) = (self.provider.key(), provider.qualities(market.proof_seconds, now), job.requirements());
         let standing = provider.standing(score);
         let admitted = routing::admit(&call, key.as_array(), &has, &standing, &asks, &job.threshold(), now);
         admitted.map_err(|refusal| error!(TesseraError::from(refusal)))

@@ -56,7 +56,7 @@ impl CreateMarket<'_> {
             mint,
             params,
             total_stake: 0,
-            reserved: [0; 64],
+            reserved: [0; 60],
         });
         emit!(MarketCreated { market: accounts.market.key(), mint, authority: creator, params });
         Ok(())

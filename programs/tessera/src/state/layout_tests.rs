@@ -91,6 +91,7 @@ fn a_claim_reads_of_its_market_what_stands_there() {
             lead: 22,
             seat_limit: 23,
         },
+        proof_seconds: 33 << 20,
     };
     let keys = [24, 25, 26].map(|n| Pubkey::new_from_array([n; 32]));
     let [creator, authority, mint] = keys;
@@ -106,13 +107,15 @@ fn a_claim_reads_of_its_market_what_stands_there() {
             mint,
             params,
             total_stake: 31 << 40,
-            reserved: [32; 64],
+            reserved: [32; 60],
         };
         let mut data = Vec::new();
         market.try_serialize(&mut data).unwrap();
         let (key, owner, mut lamports) = (keys[0], crate::ID, 0);
         let info = AccountInfo::new(&key, false, false, &mut lamports, &mut data, &owner, false);
-        let expected = MarketView { paused, min_stake: 3 << 40, max_open_leases: 4 << 20, total_stake: 31 << 40 };
+        let (min_stake, max_open_leases, proof_seconds) =
+            (params.min_stake, params.max_open_leases, params.proof_seconds);
+        let expected = MarketView { paused, min_stake, max_open_leases, proof_seconds, total_stake: 31 << 40 };
         assert_eq!(MarketView::read(&info).unwrap(), expected);
     }
 }

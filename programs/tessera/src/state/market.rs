@@ -1,7 +1,7 @@
 //! One configuration: mint, fees, windows, stake rules.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{audit, bonds, constants, seeds};
+use tessera_protocol::{audit, bonds, capability, constants, seeds};
 
 use crate::errors::TesseraError;
 
@@ -79,6 +79,8 @@ pub struct MarketParams {
     pub max_memory_mib: u32,
     /// How results of jobs posted from now on are audited.
     pub audit: AuditParams,
+    /// How long a proof of capability counts. Zero: providers are believed what they say of their memory.
+    pub proof_seconds: u32,
 }
 
 impl MarketParams {
@@ -98,6 +100,8 @@ impl MarketParams {
         require!(within(self.step_seconds, constants::STEP_SECONDS), TesseraError::StepSecondsOutOfBounds);
         require!(self.stake_cap > 0, TesseraError::ZeroStakeCap);
         require!(self.demand_bond > 0, TesseraError::ZeroDemandBond);
+        let proofs = self.proof_seconds == 0 || within(self.proof_seconds, capability::PROOF_SECONDS);
+        require!(proofs, TesseraError::ProofSecondsOutOfBounds);
         audit::AuditParams::from(self.audit).check().map_err(|bound| error!(TesseraError::from(bound)))
     }
 
@@ -133,7 +137,7 @@ pub struct Market {
     /// Stake of all providers together, lost stake that nobody has burned yet included.
     pub total_stake: u64,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 60],
 }
 
 /// What a claim has to know of its market, read where it lies: decoding all of it would cost as much as the seat.
@@ -145,6 +149,8 @@ pub struct MarketView {
     pub min_stake: u64,
     /// [`MarketParams::max_open_leases`].
     pub max_open_leases: u32,
+    /// [`MarketParams::proof_seconds`].
+    pub proof_seconds: u32,
     /// [`Market::total_stake`].
     pub total_stake: u64,
 }
@@ -166,20 +172,16 @@ impl MarketView {
                 min_stake: number(Self::PARAMS + 4)?,
                 // The low half of the number there.
                 max_open_leases: number(Self::PARAMS + 12)? as u32,
+                // The high half of the number there: it is the last of the parameters.
+                proof_seconds: (number(Self::PARAMS + MarketParams::INIT_SPACE - 8)? >> 32) as u32,
                 total_stake: number(Self::PARAMS + MarketParams::INIT_SPACE)?,
             })
         };
         Ok(view().ok_or(ErrorCode::AccountDidNotDeserialize)?)
     }
-
-    /// Size of the market, in providers of the weight that `stake_cap` gives.
-    #[must_use]
-    pub fn active(&self, stake_cap: u64) -> u64 {
-        self.total_stake / stake_cap.max(1)
-    }
 }
 
-const _: () = assert!(MarketParams::INIT_SPACE == 84);
+const _: () = assert!(MarketParams::INIT_SPACE == 88);
 const _: () = assert!(Market::INIT_SPACE == 258);
 
 impl Market {

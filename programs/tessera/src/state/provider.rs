@@ -1,9 +1,9 @@
 //! A staked account that earns.
 
 use anchor_lang::prelude::*;
-use tessera_protocol::{chance::Chance, reputation::Reputation, routing, seeds};
+use tessera_protocol::{capability, chance::Chance, reputation::Reputation, routing, seeds};
 
-use crate::errors::TesseraError;
+use crate::{errors::TesseraError, state::Moment};
 
 /// Where `Provider.market` starts in the account data, for `memcmp` filters.
 #[constant]
@@ -102,8 +102,22 @@ pub struct Provider {
     pub expiries: u32,
     /// Seats that are not settled, returned, expired or slashed.
     pub open_leases: u32,
+    /// Slot in which a proof of capability began that is not finished; zero without one.
+    pub proof_slot: u64,
+    /// Unix time of that slot.
+    pub proof_at: i64,
+    /// Unix time at which memory was shown last; zero before.
+    pub proven_at: i64,
+    /// Memory in MiB that the proof that has begun is about.
+    pub proof_mib: u32,
+    /// Memory in MiB that was shown.
+    pub proven_mib: u32,
+    /// Thousands of digests a second, of which the last proof was made.
+    pub speed: u32,
+    /// Zero.
+    pub padding: u32,
     /// Zero; belongs to later versions.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 24],
 }
 
 const _: () = assert!(size_of::<Provider>() == 360);
@@ -123,10 +137,25 @@ impl Provider {
         Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region } = has;
     }
 
-    /// What it says of itself, as routing reads it.
+    /// What it says of itself, as routing reads it: of memory only what it has shown, where the market wants proofs.
     #[must_use]
-    pub fn qualities(&self) -> routing::Capabilities {
-        routing::Capabilities { memory_mib: self.memory_mib, class: self.class, region: self.region }
+    pub fn qualities(&self, proof_seconds: u32, now: i64) -> routing::Capabilities {
+        let memory_mib = capability::memory_mib(self.memory_mib, self.proven_mib, self.proven_at, proof_seconds, now);
+        routing::Capabilities { memory_mib, class: self.class, region: self.region }
+    }
+
+    /// A proof of so much memory begins. One that had begun is forgotten.
+    pub fn begin_proof(&mut self, memory_mib: u32, now: Moment) {
+        (self.proof_mib, self.proof_slot, self.proof_at) = (memory_mib, now.slot, now.time);
+    }
+
+    /// The proof that has begun was shown; `seed_slot` is the slot whose hash was its seed.
+    pub fn finish_proof(&mut self, seed_slot: u64, now: Moment) {
+        let seconds = u64::try_from(now.time.saturating_sub(self.proof_at)).unwrap_or(0);
+        let (slots, since_seed) = (now.slot.saturating_sub(self.proof_slot), now.slot.saturating_sub(seed_slot));
+        self.speed = capability::speed(self.proof_mib, seconds, slots, since_seed);
+        (self.proven_mib, self.proven_at) = (self.proof_mib, now.time);
+        self.begin_proof(0, Moment { slot: 0, time: 0 });
     }
 
     /// What is remembered of it.

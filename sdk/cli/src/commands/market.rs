@@ -109,6 +109,8 @@ values! {
         step_seconds: u32 = 10,
         /// Most device memory that a job may ask for, in MiB: what most of the stake has [at first: 24576]
         max_memory_mib: u32 = 24_576,
+        /// How long a proof of capability counts; 0: providers are believed what they say of their memory [at first: 604800]
+        proof_seconds: u32 = 604_800,
     }
     tokens {
         /// Tokens that a provider must stake [at first: 100]
@@ -240,6 +242,13 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
             )
             .add("disputes", format!("decided by a lead of {} votes, at most {} seats", audit.lead, audit.seat_limit))
             .add("routing", format!("twice as many providers may take a seat every {} s", params.step_seconds))
+            .add(
+                "proofs",
+                match params.proof_seconds {
+                    0 => "none: providers are believed what they say of their memory".to_owned(),
+                    seconds => format!("memory counts for {seconds} s after a provider has shown it"),
+                },
+            )
             .add(
                 "windows",
                 format!(

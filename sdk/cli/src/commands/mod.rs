@@ -33,8 +33,19 @@ pub async fn asked_to_stop() -> Result<()> {
 
 /// Does some work, unless this program is asked to stop, which `stopped` then says.
 pub async fn unless_stopped<T>(work: impl Future<Output = Result<T>>, stopped: &str) -> Result<T> {
-    tokio::select! {
+    let watch = tokio::spawn(stop_waiting(stopped.to_owned()));
+    let ended = tokio::select! {
         done = work => done,
         asked = asked_to_stop() => asked.and_then(|()| bail!("{stopped}")),
+    };
+    watch.abort();
+    ended
+}
+
+/// Ends this program when it is asked to stop while it waits for somebody to press a button: nothing else gets to hear of it then.
+async fn stop_waiting(stopped: String) {
+    if asked_to_stop().await.is_ok() && tessera_wallet::is_waiting() {
+        eprintln!("error: {stopped}");
+        std::process::exit(1);
     }
 }

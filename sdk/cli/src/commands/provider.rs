@@ -38,6 +38,7 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                         view.address.clone(),
                         view.class.to_string(),
                         view.memory_mib.to_string(),
+                        view.proven_mib.to_string(),
                         tokens(view.stake, decimals),
                         tokens(view.total_earned, decimals),
                         view.leases_settled.to_string(),
@@ -48,8 +49,10 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                     ]
                 };
                 let rows: Vec<Vec<String>> = views.iter().map(row).collect();
-                let head =
-                    ["provider", "class", "MiB", "stake", "earned", "settled", "score", "faults", "late", "open"];
+                let head = [
+                    "provider", "class", "MiB", "shown", "stake", "earned", "settled", "score", "faults", "late",
+                    "open",
+                ];
                 table(&head, &rows)
             })
         }
@@ -75,6 +78,18 @@ pub async fn run(options: &Options, command: Command) -> Result<()> {
                     .add("authority", &view.authority)
                     .add("operator", &view.operator)
                     .add("device", format!("class {}, {} MiB, region {}", view.class, view.memory_mib, view.region))
+                    .add(
+                        "shown",
+                        match view.proven_at {
+                            0 => "nothing yet".to_owned(),
+                            at => format!(
+                                "{} MiB, filled with {} million digests a second, {}",
+                                view.proven_mib,
+                                f64::from(view.speed) / 1e3,
+                                relative(at, now)
+                            ),
+                        },
+                    )
                     .add("stake", amount(view.stake));
                 if view.unstaking > 0 {
                     fields.add(

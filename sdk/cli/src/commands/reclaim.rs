@@ -4,12 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_signer::Signer;
 use tessera_migrate::amount::{sol, tokens};
-use tessera_sdk::{Claim, Event, Holdings, Moment, Pending, Receipt, Tessera};
+use tessera_sdk::{AnySigner, Claim, Event, Holdings, Moment, Pending, Receipt, Tessera, batch::unsigned};
 use tokio::time::sleep;
 
 use crate::{
@@ -113,10 +112,10 @@ async fn reclaim(options: &Options, tessera: &Tessera, args: &Args) -> Result<()
             line(&shown.join("\n"))?;
             confirm("do this?").await?;
         }
-        let sent = send(tessera, &wallet, &claims, &holdings, &mut report).await;
+        let (sent, is_signed) = send(tessera, &wallet, &claims, &holdings, &mut report).await;
         futile = if sent.len() < claims.len() { 0 } else { futile + 1 };
         failed = sent;
-        if futile == FUTILE {
+        if futile == FUTILE || !is_signed {
             break;
         }
         if futile > 0 {
@@ -136,18 +135,21 @@ async fn reclaim(options: &Options, tessera: &Tessera, args: &Args) -> Result<()
     Ok(())
 }
 
-/// Sends claims and adds what came of them to the report; returns those that were refused.
+/// Sends claims and adds what came of them to the report; returns those that were refused, and whether the wallet has signed all
+/// that it was to sign.
 async fn send(
     tessera: &Tessera,
-    wallet: &Keypair,
+    wallet: &AnySigner,
     claims: &[Claim],
     holdings: &Holdings,
     report: &mut Report,
-) -> Vec<Done> {
+) -> (Vec<Done>, bool) {
     let groups: Vec<_> = claims.iter().map(|claim| claim.instructions.clone()).collect();
     let mut receipts: BTreeMap<Signature, Arc<Receipt>> = BTreeMap::new();
     let mut failed = vec![];
-    for (claim, outcome) in claims.iter().zip(tessera.send_all(&groups, wallet).await) {
+    let outcomes = tessera.send_all(&groups, wallet).await;
+    let is_signed = unsigned(&outcomes).is_none();
+    for (claim, outcome) in claims.iter().zip(outcomes) {
         match outcome {
             Ok(receipt) => {
                 report.done.push(Done::new(claim, Some(receipt.signature), None));
@@ -162,7 +164,7 @@ async fn send(
             *report.tokens.entry(mint.to_string()).or_default() += amount;
         }
     }
-    failed
+    (failed, is_signed)
 }
 
 /// What an event says has come back to the wallet: the mint, and base units.

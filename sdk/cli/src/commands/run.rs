@@ -3,13 +3,11 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
-use solana_signer::Signer;
 use tessera_kernels::PreparedJob;
 use tessera_migrate::amount::tokens;
 use tessera_protocol::{cid::Cid, commitment::result_root};
-use tessera_sdk::{StoreClient, Tessera};
+use tessera_sdk::{AnySigner, StoreClient, Tessera};
 
 use super::estimate::{Planned, spread, try_units};
 use crate::{
@@ -112,7 +110,7 @@ async fn work(
 /// The job that this folder belongs to, if it was posted. `prepared` becomes exactly what was posted.
 async fn begun(
     tessera: &Tessera,
-    wallet: &Keypair,
+    wallet: &AnySigner,
     prepared: &mut PreparedJob,
     outputs: &Outputs,
 ) -> Result<Option<(Pubkey, StoreClient)>> {
@@ -139,7 +137,7 @@ async fn post(
     posting: &Posting,
     sample: u64,
     tessera: &Tessera,
-    wallet: &Keypair,
+    wallet: &AnySigner,
     prepared: &mut PreparedJob,
     outputs: &Outputs,
 ) -> Result<(Pubkey, StoreClient)> {

@@ -19,7 +19,8 @@ pub use lease::{
 };
 pub use market::{create_market, pause, unpause, update_market, withdraw_treasury};
 pub use provider::{
-    add_stake, burn_bonds, register_provider, request_unstake, update_provider, withdraw_earnings, withdraw_stake,
+    add_stake, begin_proof, burn_bonds, finish_proof, register_provider, request_unstake, update_provider,
+    withdraw_earnings, withdraw_stake,
 };
 pub use trust::{advance_lease, draw_audit, seed_lease, slash_seat};
 

@@ -3,9 +3,9 @@
 
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use tessera_protocol::routing::Capabilities;
+use tessera_protocol::{capability::SHOWN, routing::Capabilities};
 
-use super::{SYSTEM, TOKEN, build};
+use super::{SLOT_HASHES, SYSTEM, TOKEN, build};
 use crate::{
     pda,
     program::tessera::client::{accounts, args},
@@ -48,6 +48,20 @@ pub fn update_provider(
 ) -> Instruction {
     let accounts = accounts::UpdateProvider { authority: *authority, provider: pda::provider(market, authority) };
     build(&accounts, &args::UpdateProvider { operator, capabilities: has.map(capabilities) })
+}
+
+/// Begins a proof that `provider` has so much device memory; `operator` signs, as for [`finish_proof`].
+#[must_use]
+pub fn begin_proof(operator: &Pubkey, provider: &Pubkey, memory_mib: u32) -> Instruction {
+    let accounts = accounts::BeginProof { operator: *operator, provider: *provider };
+    build(&accounts, &args::BeginProof { memory_mib })
+}
+
+/// Shows places of the table that filled the memory, see [`tessera_protocol::capability`].
+#[must_use]
+pub fn finish_proof(operator: &Pubkey, provider: &Pubkey, shown: [u32; SHOWN]) -> Instruction {
+    let accounts = accounts::FinishProof { operator: *operator, provider: *provider, slot_hashes: SLOT_HASHES };
+    build(&accounts, &args::FinishProof { shown })
 }
 
 /// Adds to the stake.

@@ -1,10 +1,9 @@
 //! Seats that keep a job from being closed: nobody shows their keys, or what the client has demanded of them.
 
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 
-use crate::{Error, Lease, LeaseState, Moment, Seat, SeatState, Tessera, ix};
+use crate::{AnySigner, Error, Lease, LeaseState, Moment, Seat, SeatState, Tessera, batch::unsigned, ix};
 
 impl Tessera {
     /// Removes the seats of a job that have revealed and did not show their keys in time, which are owed their pay until
@@ -12,14 +11,17 @@ impl Tessera {
     /// how many. `payer` only pays for the transactions.
     ///
     /// # Errors
-    /// If no endpoint answers.
-    pub async fn expire_withheld(&self, payer: &Keypair, job: &Pubkey) -> Result<usize, Error> {
+    /// If no endpoint answers, or `payer` does not sign.
+    pub async fn expire_withheld(&self, payer: &AnySigner, job: &Pubkey) -> Result<usize, Error> {
         let now = self.clock().await?;
         let Some(found) = self.job(job).await? else { return Ok(0) };
         let leases = self.job_leases(job).await?;
         let groups: Vec<Vec<Instruction>> =
             leases.iter().flat_map(|lease| late(job, &found.market, lease, now)).collect();
         let outcomes = self.send_all(&groups, payer).await;
+        if let Some(error) = unsigned(&outcomes) {
+            return Err(error);
+        }
         // Others may have been faster, and what is refused is looked at again by whoever asks again.
         Ok(outcomes.into_iter().filter(Result::is_ok).count())
     }

@@ -1,12 +1,11 @@
 //! More money or more time for a job under way.
 
-use solana_keypair::Keypair;
 use tessera_protocol::{
     constants::MAX_JOB_SECONDS,
     payout::{self, Escrow},
 };
 
-use crate::{Error, Job, Receipt, Tessera, ix};
+use crate::{AnySigner, Error, Job, Receipt, Tessera, ix};
 
 impl Job {
     /// What raising the price of what has not settled by `add_price` base units puts into the escrow. `None` on overflow.
@@ -30,7 +29,7 @@ impl Tessera {
     /// If the job has ended, nothing is added, or the transaction fails.
     pub async fn raise_job(
         &self,
-        wallet: &Keypair,
+        wallet: &AnySigner,
         job: &Job,
         add_price: u64,
         add_seconds: u32,

@@ -1,12 +1,10 @@
 //! What a transaction is to cost: compute units and the fee for each.
 
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_message::Hash;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::config::RpcSimulateTransactionConfig;
 use solana_signature::Signature;
-use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 
@@ -56,9 +54,9 @@ impl Tessera {
         &self,
         format: Format,
         instructions: &[Instruction],
-        payer: &Keypair,
+        payer: &Pubkey,
     ) -> Result<u32, Error> {
-        let message = format.compile(instructions, &payer.pubkey(), MAX_UNITS, 0, Hash::default())?;
+        let message = format.compile(instructions, payer, MAX_UNITS, 0, Hash::default())?;
         let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
         let transaction = VersionedTransaction { signatures, message };
         let commitment = self.config().commitment;

@@ -2,14 +2,17 @@
 //!
 //! `Tessera {public key}.{Unix seconds}.{signature}` in base 58; signed is
 //! `"tessera-put-1\n{store host}\n{cid}\n{length}\n{Unix seconds}"`, so a header serves one blob at one store for
-//! [`MAX_SKEW_SECONDS`].
+//! [`MAX_SKEW_SECONDS`]. A wallet that does not sign such texts, or only by the hand of its owner, grants a key to do so: then
+//! ` {wallet}.{Unix seconds of the end}.{signature}` follows, which [`super::grant`] explains.
 
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use solana_signer::Signer;
+use solana_signer::SignerError;
 use tessera_protocol::cid::Cid;
 use url::Url;
+
+use super::grant;
+use crate::{AnySigner, signing};
 
 /// How far the time in a header may be from the store's.
 pub const MAX_SKEW_SECONDS: u64 = 300;
@@ -34,6 +37,25 @@ pub enum AuthError {
     /// Signed by somebody else, or for another blob or store.
     #[error("authorization is not signed by {0} for this blob at this store")]
     Signature(Pubkey),
+    /// The wallet has not granted this to the key.
+    #[error("wallet {wallet} has not granted key {key} to put blobs into this store")]
+    NotGranted {
+        /// The wallet.
+        wallet: Pubkey,
+        /// Who signed for the blob.
+        key: Pubkey,
+    },
+    /// What the wallet has granted is over, or would last too long.
+    #[error(
+        "the wallet's grant ends at {until}, now is {now}: expected an end in the next {} s; set the clock, or sign another",
+        grant::MAX_SECONDS
+    )]
+    GrantTime {
+        /// When the grant ends.
+        until: u64,
+        /// The store's time.
+        now: u64,
+    },
 }
 
 fn message(host: &str, cid: &Cid, len: u64, at: u64) -> String {
@@ -48,42 +70,61 @@ pub fn host_of(url: &Url) -> String {
 }
 
 /// The header by which `key` puts blob `cid` of `len` bytes into the store at `host`, at `now` (Unix seconds).
-#[must_use]
-pub fn header(key: &Keypair, host: &str, cid: &Cid, len: u64, now: u64) -> String {
-    let signature = key.sign_message(message(host, cid, len, now).as_bytes());
-    format!("{SCHEME}{}.{now}.{signature}", key.pubkey())
+///
+/// # Errors
+/// If `key` does not sign.
+pub fn header(key: &AnySigner, host: &str, cid: &Cid, len: u64, now: u64) -> Result<String, SignerError> {
+    let signature = signing::sign(key, message(host, cid, len, now).as_bytes())?;
+    Ok(format!("{SCHEME}{}.{now}.{signature}", key.pubkey()))
 }
 
-/// Checks a header and returns who signed it.
+/// Checks a header and returns who puts the blob: who signed it, or the wallet that has granted that to who signed.
 ///
 /// # Errors
 /// If the header is malformed, out of time, or signed for something else.
 pub fn verify(value: &str, host: &str, cid: &Cid, len: u64, now: u64) -> Result<Pubkey, AuthError> {
     let fields = value.strip_prefix(SCHEME).ok_or(AuthError::Form("found another scheme"))?;
-    let mut fields = fields.split('.');
+    let (put, granted) = fields.split_once(' ').map_or((fields, None), |(put, granted)| (put, Some(granted)));
+    let (key, made, signature) = parse(put)?;
+    if made.abs_diff(now) > MAX_SKEW_SECONDS {
+        return Err(AuthError::Time { made, now });
+    }
+    if !signature.verify(key.as_ref(), message(host, cid, len, made).as_bytes()) {
+        return Err(AuthError::Signature(key));
+    }
+    let Some(granted) = granted else { return Ok(key) };
+    let (wallet, until, signature) = parse(granted)?;
+    if until < now || until - now > grant::MAX_SECONDS {
+        return Err(AuthError::GrantTime { until, now });
+    }
+    let signed = signature.verify(wallet.as_ref(), &grant::message(&wallet, &key, host, until));
+    if signed { Ok(wallet) } else { Err(AuthError::NotGranted { wallet, key }) }
+}
+
+/// Key, time and signature.
+fn parse(text: &str) -> Result<(Pubkey, u64, Signature), AuthError> {
+    let mut fields = text.split('.');
     let (Some(key), Some(at), Some(signature), None) = (fields.next(), fields.next(), fields.next(), fields.next())
     else {
         return Err(AuthError::Form("found another number of fields"));
     };
-    let key: Pubkey = key.parse().map_err(|_| AuthError::Form("found no public key"))?;
-    let made: u64 = at.parse().map_err(|_| AuthError::Form("found no time"))?;
-    let signature: Signature = signature.parse().map_err(|_| AuthError::Form("found no signature"))?;
-    if made.abs_diff(now) > MAX_SKEW_SECONDS {
-        return Err(AuthError::Time { made, now });
-    }
-    let signed = signature.verify(key.as_ref(), message(host, cid, len, made).as_bytes());
-    if signed { Ok(key) } else { Err(AuthError::Signature(key)) }
+    let key = key.parse().map_err(|_| AuthError::Form("found no public key"))?;
+    let at = at.parse().map_err(|_| AuthError::Form("found no time"))?;
+    let signature = signature.parse().map_err(|_| AuthError::Form("found no signature"))?;
+    Ok((key, at, signature))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use solana_keypair::Keypair;
+    use solana_signer::Signer;
 
     #[test]
     fn a_header_serves_one_blob_at_one_store_for_a_while() {
         let key = Keypair::new();
         let (cid, other) = (Cid::of(b"a"), Cid::of(b"b"));
-        let value = header(&key, "store:1", &cid, 1, 1_000);
+        let value = header(&key, "store:1", &cid, 1, 1_000).unwrap();
         assert_eq!(verify(&value, "store:1", &cid, 1, 1_300), Ok(key.pubkey()));
         assert_eq!(verify(&value, "store:1", &cid, 1, 700), Ok(key.pubkey()));
         let wrong = Err(AuthError::Signature(key.pubkey()));
@@ -106,6 +147,7 @@ mod tests {
             "Tessera a.b.c",
             "Tessera 11111111111111111111111111111111.5",
             "Tessera 1.2.3.4",
+            "Tessera 1.2.3 4.5.6",
         ] {
             assert!(matches!(verify(value, "h", &cid, 1, 5), Err(AuthError::Form(_))), "{value:?}");
         }

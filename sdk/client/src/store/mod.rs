@@ -1,6 +1,7 @@
 //! Blobs by content id, over HTTP. Nothing that a store says is believed: every byte is checked against the content id.
 
 pub mod auth;
+pub mod grant;
 mod transfer;
 
 use std::{
@@ -11,9 +12,15 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Response, StatusCode, header, redirect};
-use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::SignerError;
 use tessera_protocol::cid::{Cid, CidHasher};
 use url::Url;
+
+pub(crate) use grant::Grants;
+
+use crate::{AnySigner, signing};
+use grant::Grant;
 
 /// How often a request is made before it fails.
 const ATTEMPTS: u32 = 5;
@@ -98,6 +105,15 @@ pub enum StoreError {
         /// The last failure.
         #[source]
         source: reqwest::Error,
+    },
+    /// The key has not signed for a blob: it was not put.
+    #[error("{signer} has not signed for a blob, so it was not put: {source}; {}", signing::advice(source))]
+    Signer {
+        /// The signer's address.
+        signer: Pubkey,
+        /// Why.
+        #[source]
+        source: SignerError,
     },
 }
 
@@ -191,15 +207,45 @@ impl StoreClient {
         Err(StoreError::Refused { url: self.url.to_string(), status, answer })
     }
 
+    /// The host that signatures name.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Puts a blob, signed by `key`, and returns its content id.
     ///
     /// # Errors
+    /// If the store refuses or cannot be reached, or `key` does not sign.
+    pub async fn put(&self, key: &AnySigner, blob: Bytes) -> Result<Cid, StoreError> {
+        let sign = |cid: &Cid, len, now| {
+            let signed = auth::header(key, &self.host, cid, len, now);
+            signed.map_err(|source| StoreError::Signer { signer: key.pubkey(), source })
+        };
+        self.put_signed(&sign, blob).await
+    }
+
+    /// As [`Self::put`], signed by a key to which a wallet has granted that.
+    ///
+    /// # Errors
     /// If the store refuses or cannot be reached.
-    pub async fn put(&self, key: &Keypair, blob: Bytes) -> Result<Cid, StoreError> {
+    pub async fn put_granted(&self, grant: &Grant, blob: Bytes) -> Result<Cid, StoreError> {
+        let sign = |cid: &Cid, len, now| {
+            let signed = grant.header(cid, len, now);
+            signed.map_err(|source| StoreError::Signer { signer: grant.key(), source })
+        };
+        self.put_signed(&sign, blob).await
+    }
+
+    /// Puts a blob with the header that `sign` makes of content id, length and Unix time.
+    async fn put_signed(
+        &self,
+        sign: &(dyn Fn(&Cid, u64, u64) -> Result<String, StoreError> + Sync),
+        blob: Bytes,
+    ) -> Result<Cid, StoreError> {
         let cid = Cid::of(&blob);
         let (url, len) = (self.blob(&cid)?, blob.len() as u64);
         let send = async |now: u64| {
-            let authorization = auth::header(key, &self.host, &cid, len, now);
+            let authorization = sign(&cid, len, now)?;
             let request =
                 self.uploads.put(url.clone()).header(header::AUTHORIZATION, authorization).timeout(whole(len));
             let sent = transfer::send(request, blob.clone(), SILENCE).await;

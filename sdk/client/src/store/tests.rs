@@ -13,6 +13,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tokio::net::TcpListener;
 
@@ -139,6 +140,44 @@ async fn a_clock_that_is_wrong_here_keeps_nobody_from_putting() {
     let key = Keypair::new();
     client.put(&key, Bytes::from_static(b"new")).await.unwrap();
     assert_eq!(*store.put_by.lock().unwrap(), Some(key.pubkey().to_string()));
+}
+
+#[tokio::test]
+async fn a_wallet_puts_by_the_hand_of_a_key() {
+    let (client, store) = serve(b"", 0).await;
+    let wallet = Keypair::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let grant = Grant::ask(&wallet, client.host(), now).unwrap();
+    client.put_granted(&grant, Bytes::from_static(b"new")).await.unwrap();
+    assert_eq!(*store.put_by.lock().unwrap(), Some(wallet.pubkey().to_string()));
+}
+
+#[tokio::test]
+async fn who_does_not_sign_puts_nothing() {
+    let (client, store) = serve(b"", 0).await;
+    let nobody = solana_signer::null_signer::NullSigner::new(&Pubkey::new_from_array([5; 32]));
+    assert!(client.put(&nobody, Bytes::from_static(b"new")).await.is_err(), "a signature of zeros");
+    let error = client.put(&Unwilling, Bytes::from_static(b"new")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Signer { .. }) && !error.is_transient(), "{error}");
+    assert!(error.to_string().contains("connect and unlock the device"), "{error}");
+    assert_eq!(*store.put_by.lock().unwrap(), None);
+}
+
+/// A signer whose device is gone.
+struct Unwilling;
+
+impl Signer for Unwilling {
+    fn try_pubkey(&self) -> Result<Pubkey, SignerError> {
+        Ok(Pubkey::new_from_array([6; 32]))
+    }
+
+    fn try_sign_message(&self, _: &[u8]) -> Result<solana_signature::Signature, SignerError> {
+        Err(SignerError::NoDeviceFound)
+    }
+
+    fn is_interactive(&self) -> bool {
+        true
+    }
 }
 
 #[tokio::test]

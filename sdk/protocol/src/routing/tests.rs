@@ -21,8 +21,9 @@ fn ranks_differ_by_provider_and_replica() {
 
 const CAP: u64 = 1_000_000;
 
+/// The opening in a market of so many providers of full weight.
 fn opening(kind: Kind, wanted: u8, active: u64) -> Opening {
-    Opening { kind, wanted, active, opened_at: 1_000, step_seconds: 4 }
+    Opening { kind, wanted, stake: active * CAP, opened_at: 1_000, step_seconds: 4 }
 }
 
 fn standing(stake: u64) -> Standing {
@@ -32,21 +33,51 @@ fn standing(stake: u64) -> Standing {
 #[test]
 fn openings_double() {
     let base = opening(Kind::Base, 1, 100);
-    let first = ONE.div_ceil(100);
-    assert_eq!([base.at(999), base.at(1_000), base.at(1_003)], [0, first, first]);
-    assert_eq!([base.at(1_004), base.at(1_008), base.at(1_040)], [2 * first, 4 * first, 1_024 * first]);
-    assert_eq!(base.at(i64::MAX), u64::MAX);
-    assert_eq!(Opening { step_seconds: 0, active: 0, wanted: 0, ..base }.at(1_000), ONE);
+    let first = 2 * (ONE / 100);
+    assert_eq!([base.at(CAP, 999), base.at(CAP, 1_000), base.at(CAP, 1_003)], [0, first, first]);
+    assert_eq!([base.at(CAP, 1_004), base.at(CAP, 1_008), base.at(CAP, 1_040)], [2 * first, 4 * first, 1_024 * first]);
+    assert_eq!(base.at(CAP, i64::MAX), u64::MAX);
+    assert_eq!(Opening { step_seconds: 0, stake: CAP, wanted: 0, ..base }.at(CAP, 1_000), 2 * ONE);
+    assert_eq!(Opening { stake: 0, ..base }.at(CAP, 1_000), u64::MAX, "nobody has stake");
 }
 
 #[test]
 fn audits_stay_narrow_until_late() {
     let audit = opening(Kind::Audit, 1, 100);
     let late = 1_000 + 4 * i64::from(LATE_STEPS);
-    assert_eq!(audit.at(1_000), ONE.div_ceil(100));
-    assert_eq!(audit.at(late - 1), ONE / 4);
-    assert!(audit.at(late) > ONE);
-    assert_eq!(opening(Kind::Dispute, 15, 20).at(late - 1), 2 * (15 * ONE).div_ceil(20), "many wanted, few there");
+    assert_eq!(audit.at(CAP, 1_000), ONE / 100);
+    assert_eq!(audit.at(CAP, late - 1), ONE / 4);
+    assert!(audit.at(CAP, late) > ONE);
+    assert_eq!(opening(Kind::Dispute, 15, 20).at(CAP, late - 1), 4 * 15 * (ONE / 20), "many wanted, few there");
+}
+
+/// As many come at first whatever the cap: with less stake than it in the market, weights are low and the opening is wide.
+#[test]
+fn a_small_market_is_as_open_as_a_large_one() {
+    let expected = |stakes: &[u64], kind: Kind| {
+        let opening = Opening { stake: stakes.iter().sum(), ..opening(kind, 1, 0) };
+        let chance = |stake: &u64| weight(&standing(*stake), kind, CAP) as f64 * opening.at(CAP, 1_000) as f64;
+        stakes.iter().map(chance).sum::<f64>() / 2f64.powi(64)
+    };
+    for stakes in [&[10][..], &[500, 500], &[CAP; 40], &[CAP / 7, CAP / 3, CAP], &[1; 64]] {
+        assert!((expected(stakes, Kind::Audit) - 1.0).abs() < 1e-3, "{stakes:?}");
+        assert!((expected(stakes, Kind::Base) - 2.0).abs() < 1e-3, "{stakes:?}");
+    }
+    // Who has all the stake takes a base seat at once, though nothing is known of it yet.
+    let new = Standing { score: Chance::ZERO, ..standing(10) };
+    let opening = Opening { stake: 10, ..opening(Kind::Base, 1, 0) };
+    assert!(admits(u64::MAX / 1_000 * 999, weight(&new, Kind::Base, CAP), opening.at(CAP, 1_000)));
+}
+
+#[test]
+fn ratios() {
+    assert_eq!([ratio(1, 2), ratio(3, 1), ratio(5, 5)], [ONE / 2, 3 * ONE, ONE]);
+    assert_eq!([ratio(1, 0), ratio(u64::MAX, 1), ratio(0, 7)], [u64::MAX, u64::MAX, 0]);
+    for (a, b) in [(u64::MAX, u64::MAX), (1 << 60, 3 << 59), (123_456_789_012_345, 9_876_543_210_987)] {
+        let exact = (u128::from(a) << 32) / u128::from(b);
+        let error = u128::from(ratio(a, b)).abs_diff(exact);
+        assert!(error <= exact >> 28, "{a} / {b}");
+    }
 }
 
 #[test]
@@ -103,7 +134,7 @@ fn seats_go_by_stake_however_it_is_split() {
     let share = |identities: u8| {
         let standing = standing(CAP / u64::from(identities));
         let weight = weight(&standing, Kind::Audit, CAP);
-        let open = opening(Kind::Audit, 1, 50).at(1_000);
+        let open = opening(Kind::Audit, 1, 50).at(CAP, 1_000);
         let mut admitted = 0u32;
         for lease in 0..40_000 {
             for identity in 0..identities {
@@ -118,11 +149,25 @@ fn seats_go_by_stake_however_it_is_split() {
 
 proptest! {
     #[test]
-    fn openings_never_close(kind in prop_oneof![Just(Kind::Base), Just(Kind::Audit), Just(Kind::Dispute)], wanted: u8, active: u64,
-                            step_seconds: u32, opened_at in 0i64..1 << 40, a in 0i64..1 << 33, b in 0i64..1 << 33) {
-        let opening = Opening { kind, wanted, active, opened_at, step_seconds };
-        prop_assert!(opening.at(opened_at + a.min(b)) <= opening.at(opened_at + a.max(b)));
-        prop_assert!(opening.at(opened_at) > 0);
+    fn openings_never_close(kind in prop_oneof![Just(Kind::Base), Just(Kind::Audit), Just(Kind::Dispute)], wanted: u8, stake: u64,
+                            cap in 1u64.., step_seconds: u32, opened_at in 0i64..1 << 40, a in 0i64..1 << 33, b in 0i64..1 << 33) {
+        let opening = Opening { kind, wanted, stake, opened_at, step_seconds };
+        prop_assert!(opening.at(cap, opened_at + a.min(b)) <= opening.at(cap, opened_at + a.max(b)));
+        prop_assert!(opening.at(cap, opened_at) > 0);
+    }
+
+    #[test]
+    fn a_turn_is_when_one_is_admitted(kind in prop_oneof![Just(Kind::Base), Just(Kind::Audit)], lease: u32, wanted in 1u8..4,
+                                      stake in 0u64..2 * CAP, of in 1u64..100, step_seconds in 1u32..20) {
+        let opening = Opening { kind, wanted, stake: of * CAP, opened_at: 1_000, step_seconds };
+        let call = Call { seed: &[7; 32], seed_slot: 6, lease, seat: 0, opening, weight_cap: CAP };
+        let (has, any, none) = (Capabilities::default(), Requirements::default(), Threshold::default());
+        let standing = standing(stake);
+        let admitted = |now| admit(&call, &[2; 32], &has, &standing, &any, &none, now).is_ok();
+        match turn(&call, &[2; 32], &has, &standing, &any, &none) {
+            Ok(at) => prop_assert!(at >= 1_000 && admitted(at) && !admitted(at - 1)),
+            Err(refusal) => prop_assert!(refusal == Refusal::NotYet && !admitted(i64::MAX)),
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tessera_protocol::routing::Requirements;
 use tessera_sdk::{JobFilter, JobTerms};
 use tokio::time::{Instant, sleep};
 
-use super::{report, spin, terms, usage::Usage};
+use super::{report, run_worker_as_set_up, spin, terms, usage::Usage};
 use crate::{attacker::Attacker, faults::network, network::STAKED, process::Process};
 
 /// Jobs of each kind, and leases of each.
@@ -47,7 +47,7 @@ async fn an_idle_worker_among_thousands_of_leases() {
             other.send(claims).await;
         }
     }
-    let mut worker = network.run_worker(SELF);
+    let mut worker = run_worker_as_set_up(&network, SELF);
     let mut rows = vec![];
     let mut watched = async |worker: &mut Process, what: &str| {
         let share = watch(worker).await;

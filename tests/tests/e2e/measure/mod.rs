@@ -12,7 +12,7 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 use tessera_sdk::JobTerms;
 
-use crate::{examples::post_and_await, network::Network};
+use crate::{examples::post_and_await, network::Network, process::Process};
 
 /// Where `scripts/bench` wants the result as Markdown.
 const REPORT: &str = "TESSERA_REPORT";
@@ -21,6 +21,15 @@ const REPORT: &str = "TESSERA_REPORT";
 fn terms(network: &Network, units_per_lease: u32) -> JobTerms {
     let terms = post_and_await::terms(1_000, network.env("TESSERA_STORE"));
     JobTerms { units_per_lease, lease_seconds: 120, ..terms }
+}
+
+/// Starts worker `n` as a provider's that has set nothing: other tests have theirs look for news more often.
+fn run_worker_as_set_up(network: &Network, n: u16) -> Process {
+    let config = network.config(n);
+    let mut settings: toml::Table = fs::read_to_string(&config).unwrap().parse().unwrap();
+    settings["cluster"].as_table_mut().unwrap().remove("poll_seconds").unwrap();
+    fs::write(&config, settings.to_string()).unwrap();
+    network.run_worker(n)
 }
 
 /// Prints a table, and writes it to where it is wanted.

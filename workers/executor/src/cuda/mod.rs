@@ -107,12 +107,18 @@ impl Executor for Cuda {
         &self.devices
     }
 
+    fn available(&self, device: usize) -> Result<u64, ExecError> {
+        let unknown = ExecError::UnknownDevice { device, count: self.devices.len() };
+        let gpu = self.gpus.get(device).ok_or(unknown)?;
+        guarded("ask for free memory", || gpu.pool.available())
+    }
+
     fn prepare(&self, device: usize, program: &Program<'_>) -> Result<Box<dyn Session>, ExecError> {
         let (Some(gpu), Some(found)) = (self.gpus.get(device), self.devices.get(device)) else {
             return Err(ExecError::UnknownDevice { device, count: self.devices.len() });
         };
         let checked = Checked::new(program)?;
-        let available = guarded("ask for free memory", || gpu.pool.available())?;
+        let available = self.available(device)?;
         let needed = Needs::of(&checked.plan).least();
         if needed > available {
             return Err(ExecError::Memory { needed, available, name: found.name.clone() });

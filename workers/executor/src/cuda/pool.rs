@@ -19,10 +19,13 @@ const DEVICE_PART: usize = 4;
 /// A shelf keeps at most this much pinned memory, which the whole machine lacks.
 const PINNED: usize = 256 << 20;
 
+/// Sizes that nearly agree share blocks, but not at the price of more than this.
+const WASTE: usize = 64 << 20;
+
 /// The size of the block that holds `len` bytes: eight sizes from a power of two to the next, so that at most an eighth
-/// is wasted and sizes that nearly agree share blocks.
+/// is wasted and sizes that nearly agree share blocks; of large ones more, so that a program can have nearly all memory.
 pub(super) fn class(len: usize) -> usize {
-    let step = (len.checked_next_power_of_two().unwrap_or(len) / 16).max(GRAIN);
+    let step = (len.checked_next_power_of_two().unwrap_or(len) / 16).clamp(GRAIN, WASTE);
     len.max(1).checked_next_multiple_of(step).unwrap_or(len)
 }
 
@@ -222,10 +225,10 @@ mod tests {
 
     #[test]
     fn classes_hold_what_is_asked_for_and_waste_little() {
-        for len in (1..70_000).chain([1 << 20, (1 << 30) + 1, 3 << 33]) {
+        for len in (1..70_000).chain([1 << 20, (1 << 30) + 1, 3 << 33, (39 << 30) + 5]) {
             let found = class(len);
             assert!(
-                found >= len && found.is_multiple_of(GRAIN) && found <= len + (len / 8).max(GRAIN),
+                found >= len && found.is_multiple_of(GRAIN) && found <= len + (len / 8).clamp(GRAIN, WASTE),
                 "{len}: {found}"
             );
             assert_eq!(class(found), found);

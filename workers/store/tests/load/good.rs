@@ -56,7 +56,7 @@ pub fn url(store: &Store, cid: &Cid) -> String {
 
 pub fn signed(store: &Store, key: &Keypair, cid: &Cid, len: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    auth::header(key, &store.host, cid, len as u64, now)
+    auth::header(key, &store.host, cid, len as u64, now).unwrap()
 }
 
 /// Where transfers wait for each other.

@@ -25,8 +25,10 @@ pub struct Terms {
     pub max_input: u64,
     /// Regions of which a job must name one, a bit each; 0: jobs of all regions are taken.
     pub regions: u64,
-    /// What this provider announced.
+    /// What counts of what this provider announced.
     pub has: Capabilities,
+    /// Device memory that there is, in MiB, shown or not.
+    pub memory_mib: u32,
 }
 
 /// What a job offers and asks.
@@ -55,7 +57,7 @@ impl Terms {
     /// With the reason why this worker leaves it to others.
     pub fn check(&self, offer: &Offer) -> Result<(), String> {
         if !offer.asks.met_by(&self.has) {
-            return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
+            return Err(format!("asks for {:?}, of this provider counts {:?}", offer.asks, self.has));
         }
         if self.regions != 0 && offer.asks.regions & self.regions == 0 {
             return Err("names none of the regions in work.regions".into());
@@ -99,7 +101,7 @@ impl Terms {
         }
         self.check_time(offer.challenge_seconds.min(MAX_JUROR_CHALLENGE_SECONDS))?;
         if offer.asks.memory_mib > self.has.memory_mib {
-            return Err(format!("asks for {:?}, this provider announced {:?}", offer.asks, self.has));
+            return Err(format!("asks for {:?}, of this provider counts {:?}", offer.asks, self.has));
         }
         if payout::lease_pay(offer.price_per_unit, offer.units_per_lease).is_none() {
             return Err("pays more than a number can hold".into());
@@ -130,10 +132,10 @@ impl Terms {
             return Err(format!("the job has {input} bytes of inputs, work.max_input_mib allows {}", self.max_input));
         }
         let memory = spec.device_memory();
-        if memory > u64::from(self.has.memory_mib) << 20 {
+        if memory > u64::from(self.memory_mib) << 20 {
             return Err(format!(
                 "a unit needs {memory} bytes of device memory, this provider announced {} MiB",
-                self.has.memory_mib
+                self.memory_mib
             ));
         }
         Ok(())
@@ -166,6 +168,7 @@ mod tests {
             max_input: 10,
             regions: 0,
             has: HAS,
+            memory_mib: HAS.memory_mib,
         }
     }
 
@@ -224,6 +227,11 @@ mod tests {
         };
         let (terms, offer) = (terms(), OFFER);
         terms.check_spec(&spec, &offer).unwrap();
+        // Memory that was not shown is there all the same, for jobs that ask for none.
+        let unproven = Terms { has: Capabilities { memory_mib: 0, ..HAS }, ..terms };
+        unproven.check(&offer).and_then(|()| unproven.check_spec(&spec, &offer)).unwrap();
+        let asks = Requirements { memory_mib: 1, ..offer.asks };
+        assert!(unproven.check(&Offer { asks, ..offer }).unwrap_err().contains("memory_mib: 0"));
         assert!(terms.check_spec(&spec, &Offer { units: 41, ..offer }).unwrap_err().contains("41"));
         assert!(terms.check_spec(&spec, &Offer { units_per_lease: 5, ..offer }).unwrap_err().contains("5120"));
         let mut other = spec.clone();

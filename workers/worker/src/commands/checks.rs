@@ -16,6 +16,7 @@ use crate::{
     device,
     execution::sandbox,
     health, machine,
+    proof::Proof,
     run::report::{self, ReputationReport},
 };
 
@@ -301,6 +302,7 @@ fn provider_checks(
     } else {
         checks.ok("stake", format!("{stake} base units, the market asks for {min}"));
     }
+    proof_check(checks, &Proof::of(provider, market), report::unix_now());
     reputation_check(checks, market, &ReputationReport::new(&provider.reputation(), report::unix_now()));
     if provider.locked >= stake - stake.div_ceil(4) && provider.locked > 0 {
         let found = format!("{} base units of {stake} are locked: no more than audits can be claimed", provider.locked);
@@ -311,6 +313,15 @@ fn provider_checks(
     {
         let found = format!("announced as {:?}, found {has:?}", provider.capabilities());
         checks.warn("capabilities", found, "run `tessera-worker register` to announce what there is");
+    }
+}
+
+fn proof_check(checks: &mut Checks, proof: &Proof, now: i64) {
+    if proof.is_missing(now) {
+        let remedy = "run the worker: it shows its memory when it computes nothing; if it cannot, its log says why";
+        checks.warn("proof", proof.describe(now), remedy);
+    } else {
+        checks.ok("proof", proof.describe(now));
     }
 }
 
@@ -364,10 +375,16 @@ mod tests {
     }
 
     #[test]
-    fn skew_and_balance_are_graded() {
+    fn skew_balance_and_proofs_are_graded() {
         let clock = |chain| states(|checks| clock_check(checks, chain, 1_000));
         assert_eq!([clock(1_015), clock(984), clock(1_121)].concat(), [State::Ok, State::Warning, State::Missing]);
         let balance = |lamports| states(|checks| balance_check(checks, lamports, "key"));
+        let proof = |seconds, at| {
+            let proof = Proof { seconds, at, ..Proof::default() };
+            states(|checks| proof_check(checks, &proof, 1_000))
+        };
+        let proofs = [proof(0, 0), proof(60, 941), proof(60, 940), proof(60, 0)].concat();
+        assert_eq!(proofs, [State::Ok, State::Ok, State::Warning, State::Warning]);
         assert_eq!([balance(LAMPORTS), balance(1), balance(0)].concat(), [State::Ok, State::Warning, State::Missing]);
     }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use solana_keypair::{Keypair, write_keypair_file};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
+use tessera_wallet::KeySource;
 
 use crate::config::{self, Data, read_keypair};
 
@@ -18,7 +19,8 @@ pub struct Init {
     /// The market to work for
     #[arg(long)]
     market: Pubkey,
-    /// The wallet that owns stake and earnings: its address or its key file. Default: that of the solana tools
+    /// The wallet that owns stake and earnings: its address, or its key (a file, `prompt:`, or `usb://ledger`). Default: that of the
+    /// solana tools
     #[arg(long, value_parser = address)]
     authority: Option<Pubkey>,
     /// File with the worker's own key; made if it does not exist. Default: beside the configuration
@@ -32,13 +34,13 @@ pub struct Init {
     force: bool,
 }
 
-/// An address in base 58, or that of a key file.
+/// An address in base 58, or that of a key.
 pub(super) fn address(text: &str) -> Result<Pubkey, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    let key = read_keypair(Path::new(text));
-    key.map(|key| key.pubkey()).map_err(|e| format!("neither an address in base 58 nor a key file: {e}"))
+    let key = text.parse::<KeySource>().and_then(|source| source.read());
+    key.map(|key| key.pubkey()).map_err(|e| format!("neither an address in base 58 nor a key: {e:#}"))
 }
 
 impl Init {
@@ -58,7 +60,9 @@ impl Init {
         };
         let authority = match (self.authority, &cli) {
             (Some(authority), _) => authority,
-            (None, Some((_, keypair))) => read_keypair(keypair).context("give --authority")?.pubkey(),
+            (None, Some((_, key))) => {
+                address(&key.to_string_lossy()).map_err(anyhow::Error::msg).context("give --authority")?
+            }
             (None, None) => bail!("the solana tools are not configured: give --authority"),
         };
         let operator = write(path, &rpc, &self.market, &authority, self.operator_keypair, self.data_dir)?;

@@ -1,22 +1,21 @@
 //! `tessera-worker register`: announces this machine to the market.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_protocol::routing::Capabilities;
 use tessera_sdk::{Tessera, accounts, ix};
+use tessera_wallet::KeySource;
 
 use crate::{config::Config, device};
 
 /// What `register` is told.
 #[derive(Debug, clap::Args)]
 pub struct Register {
-    /// The authority's key. Default: that of the solana tools
+    /// The authority's key: a file, `stdin:`, `prompt:`, or `usb://ledger`. Default: that of the solana tools
     #[arg(short, long)]
-    keypair: Option<PathBuf>,
+    keypair: Option<KeySource>,
     /// Also send so much SOL from the authority to the operator
     #[arg(long, value_name = "SOL")]
     fund: Option<String>,
@@ -28,7 +27,7 @@ impl Register {
     /// # Errors
     /// If the chain refuses or a key is missing.
     pub async fn run(self, config: &Config) -> Result<()> {
-        let authority = super::authority(self.keypair.as_deref(), config)?;
+        let authority = super::authority(self.keypair.as_ref(), config)?;
         let operator = config.operator()?.pubkey();
         let tessera = Tessera::connect(config.cluster()).await?;
         let address = config.cluster.market;

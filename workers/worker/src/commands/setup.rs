@@ -8,6 +8,7 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use solana_system_interface::instruction::transfer;
 use tessera_sdk::{Account, Tessera, accounts, ix, token};
+use tessera_wallet::{KeySource, Wallet};
 
 use super::{
     amount, ask,
@@ -32,9 +33,10 @@ pub struct Setup {
     /// The market to work for
     #[arg(long, env = "TESSERA_MARKET")]
     market: Option<Pubkey>,
-    /// The wallet that owns stake and earnings: its key file. Default: that of the solana tools
+    /// The wallet that owns stake and earnings: its key file, `stdin:`, `prompt:`, or `usb://ledger`. Default: that of the solana
+    /// tools
     #[arg(short, long)]
-    keypair: Option<PathBuf>,
+    keypair: Option<KeySource>,
     /// File with the worker's own key; made if it does not exist. Default: beside the configuration
     #[arg(long)]
     operator_keypair: Option<PathBuf>,
@@ -70,10 +72,12 @@ impl Setup {
     /// # Errors
     /// If something is missing; the text says what to do, and the same command goes on from there.
     pub async fn run(self, path: &Path) -> Result<()> {
+        // A key that was read is kept: it may come from somewhere where it is to be had once.
+        let mut wallet = None;
         if path.exists() {
             println!("going on with {}", path.display());
         } else {
-            self.write(path)?;
+            wallet = self.write(path)?;
         }
         let config = Config::read(path)?;
         if let Some(market) = self.market {
@@ -89,7 +93,7 @@ impl Setup {
         checks.show(0);
         ensure!(!checks.is_missing_something(), "do what the arrows say, then run the same command again");
 
-        self.join(&config).await?;
+        self.join(&config, wallet).await?;
         let shown = checks.0.len();
         chain_checks(&mut checks, &config).await;
         checks.show(shown);
@@ -102,8 +106,8 @@ impl Setup {
         Ok(())
     }
 
-    /// Writes the configuration.
-    fn write(&self, path: &Path) -> Result<()> {
+    /// Writes the configuration; returns the wallet if it was needed for that.
+    fn write(&self, path: &Path) -> Result<Option<Wallet>> {
         let cli = super::solana_cli();
         let asks = !self.yes && ask::is_possible();
         let rpc = match (self.url.is_empty(), &cli) {
@@ -119,27 +123,35 @@ impl Setup {
             })?,
             None => bail!("which market? Give --market"),
         };
-        let file = |path: &Path| init::address(&path.to_string_lossy());
-        let authority = match (&self.keypair, &cli) {
-            (Some(path), _) => file(path).map_err(anyhow::Error::msg)?,
-            (None, Some((_, path))) if path.exists() => file(path).map_err(anyhow::Error::msg)?,
-            _ if asks => {
+        let theirs = cli.as_ref().and_then(|(_, path)| path.to_string_lossy().parse::<KeySource>().ok());
+        let theirs = theirs.filter(|source| !matches!(source, KeySource::File(path) if !path.exists()));
+        let wallet = self.keypair.clone().or(theirs).map(|source| source.read()).transpose()?;
+        let authority = match &wallet {
+            Some(wallet) => wallet.pubkey(),
+            None if asks => {
                 ask::ask("The wallet that owns stake and earnings (key file or address)?", None, init::address)?
             }
-            _ => bail!(
+            None => bail!(
                 "which wallet owns stake and earnings? Give its key file with --keypair (`solana-keygen new` makes one)"
             ),
         };
         init::write(path, &rpc, &market, &authority, self.operator_keypair.clone(), self.data_dir.clone())?;
-        Ok(())
+        Ok(wallet)
     }
 
-    /// Registers, funds and stakes in one transaction, as far as that is not done.
-    async fn join(&self, config: &Config) -> Result<()> {
+    /// Registers, funds and stakes in one transaction, as far as that is not done. The wallet is read if it was not.
+    async fn join(&self, config: &Config, wallet: Option<Wallet>) -> Result<()> {
         let tessera = Tessera::connect(config.cluster()).await?;
         let market = super::market(&tessera, &config.cluster.market).await?;
         let decimals = tessera.mint(&market.mint).await?.decimals;
         let plan = self.plan(config, &tessera, &market, decimals).await?;
+        if market.params.proof_seconds > 0 {
+            println!();
+            println!(
+                "This market asks for proofs of capability: the worker fills the free memory of a device when it starts and then about every {} minutes, while nothing is computed. Each time takes seconds to minutes and two transactions.",
+                (market.params.proof_seconds / 2).div_ceil(60)
+            );
+        }
         if plan.instructions.is_empty() {
             println!("registered, funded and staked already");
             return Ok(());
@@ -152,7 +164,10 @@ impl Setup {
             ensure!(ask::is_possible(), "nothing was sent: give --yes to agree without being asked");
             ensure!(ask::confirm("Send this?")?, "nothing was sent");
         }
-        let authority = super::authority(self.keypair.as_deref(), config)?;
+        let authority = match wallet {
+            Some(wallet) => wallet,
+            None => super::authority(self.keypair.as_ref(), config)?,
+        };
         let receipt = tessera.send(&plan.instructions, &authority, &[]).await?;
         println!("signature  {}", receipt.signature);
         println!();

@@ -1,10 +1,9 @@
 //! `tessera-worker stake`.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use solana_signer::Signer;
 use tessera_sdk::{Tessera, ix};
+use tessera_wallet::KeySource;
 
 use super::amount;
 use crate::config::Config;
@@ -14,9 +13,9 @@ use crate::config::Config;
 pub struct Stake {
     /// Tokens to add to the stake, such as 12.5
     amount: String,
-    /// The authority's key. Default: that of the solana tools
+    /// The authority's key: a file, `stdin:`, `prompt:`, or `usb://ledger`. Default: that of the solana tools
     #[arg(short, long)]
-    keypair: Option<PathBuf>,
+    keypair: Option<KeySource>,
 }
 
 impl Stake {
@@ -25,7 +24,7 @@ impl Stake {
     /// # Errors
     /// If the chain refuses or a key is missing.
     pub async fn run(self, config: &Config) -> Result<()> {
-        let authority = super::authority(self.keypair.as_deref(), config)?;
+        let authority = super::authority(self.keypair.as_ref(), config)?;
         let tessera = Tessera::connect(config.cluster()).await?;
         let market = super::market(&tessera, &config.cluster.market).await?;
         let decimals = tessera.mint(&market.mint).await?.decimals;

@@ -9,6 +9,7 @@ use super::amount;
 use crate::{
     config::Config,
     health::{self, Quarantine},
+    proof::Proof,
     run::report::{self, Report, ReputationReport},
 };
 
@@ -31,6 +32,7 @@ struct Status {
     leases_settled: u64,
     units_settled: u64,
     reputation: ReputationReport,
+    proof: Proof,
     locked: u64,
     lost: u64,
     slashed: u64,
@@ -67,6 +69,7 @@ pub async fn run(config: &Config, json: bool) -> Result<()> {
         leases_settled: provider.leases_settled,
         units_settled: provider.units_settled,
         reputation: ReputationReport::new(&provider.reputation(), tessera.clock().await?.time),
+        proof: Proof::of(&provider, &market),
         locked: provider.locked,
         lost: provider.lost,
         slashed: provider.slashed,
@@ -98,6 +101,7 @@ fn show(status: &Status) {
     println!("earned      {} to withdraw, {} ever", tokens(status.earned), tokens(status.total_earned));
     println!("settled     {} leases, {} units", status.leases_settled, status.units_settled);
     println!("reputation  {}", status.reputation);
+    println!("proof       {}", status.proof.describe(report::unix_now()));
     println!("open        {} leases", status.open_leases);
     for (id, device) in &status.quarantine {
         let state = if device.on_trial { "about to be tested" } else { "in quarantine" };

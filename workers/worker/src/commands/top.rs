@@ -136,6 +136,7 @@ fn lines(report: &Report, earnings: &Earnings, runs: bool, columns: usize) -> Ve
     lines.push(format!("earned      {} to withdraw, {} ever", tokens(report.earned.0), tokens(report.earned.1)));
     lines.push(format!("operator    {} SOL", amount::format(report.lamports, 9)));
     lines.push(format!("reputation  {}", report.reputation));
+    lines.push(format!("proof       {}", report.proof.describe(report::unix_now())));
     let counts = &report.counts;
     lines.push(format!(
         "since start {} leases paid {}, {} audits, {} disputes, {} ended without pay",
@@ -189,6 +190,7 @@ mod tests {
     use super::*;
     use crate::{
         journal::Day,
+        proof::Proof,
         run::report::{DeviceReport, LeaseReport},
     };
 
@@ -204,13 +206,22 @@ mod tests {
             pauses: vec![("heat".into(), "too hot".into())],
             ..DeviceReport::default()
         };
-        let report = Report { leases: vec![lease], devices, ..Report::default() };
+        let proof = Proof { seconds: 60, ..Proof::default() };
+        let report = Report { leases: vec![lease], devices, proof, ..Report::default() };
         let day = |n| Day { date: format!("2026-01-{n:02}"), leases: n, audits: 0, disputes: 0, pay: n };
         let earnings = Earnings { decimals: 0, days: (1..=9).map(day).collect() };
         let text = lines(&report, &earnings, true, 200).join("\n");
-        for part in
-            ["claiming pauses: too hot", "█", "50 %", "1024/2048 MiB", "2026-01-09", "2026-01-05", "audit", "JJ/7"]
-        {
+        for part in [
+            "claiming pauses: too hot",
+            "none yet: jobs that ask for memory",
+            "█",
+            "50 %",
+            "1024/2048 MiB",
+            "2026-01-09",
+            "2026-01-05",
+            "audit",
+            "JJ/7",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(!text.contains("2026-01-04") && !text.contains("not running"));

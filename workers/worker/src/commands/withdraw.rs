@@ -1,10 +1,9 @@
 //! `tessera-worker withdraw`: earnings, or stake.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 use solana_signer::Signer;
 use tessera_sdk::{Tessera, ix, token};
+use tessera_wallet::KeySource;
 
 use super::amount;
 use crate::config::Config;
@@ -15,9 +14,9 @@ pub struct Withdraw {
     /// Stake instead of earnings: with an amount, ask for so many tokens back; without, fetch what was asked for
     #[arg(long, value_name = "AMOUNT", num_args = 0..=1, default_missing_value = "")]
     stake: Option<String>,
-    /// The authority's key, for stake. Default: that of the solana tools
+    /// The authority's key, for stake: a file, `stdin:`, `prompt:`, or `usb://ledger`. Default: that of the solana tools
     #[arg(short, long)]
-    keypair: Option<PathBuf>,
+    keypair: Option<KeySource>,
 }
 
 impl Withdraw {
@@ -54,7 +53,7 @@ impl Withdraw {
                 receipt
             }
             Some("") => {
-                let authority = super::authority(self.keypair.as_deref(), config)?;
+                let authority = super::authority(self.keypair.as_ref(), config)?;
                 let account = token::create_ata(&owner, &owner, &market.mint);
                 let withdraw = ix::withdraw_stake(&owner, &address, &market.mint);
                 let all: Vec<_> = burn.into_iter().chain([account, withdraw]).collect();
@@ -63,7 +62,7 @@ impl Withdraw {
                 receipt
             }
             Some(text) => {
-                let authority = super::authority(self.keypair.as_deref(), config)?;
+                let authority = super::authority(self.keypair.as_ref(), config)?;
                 let units = amount::parse(text, decimals)?;
                 let request = ix::request_unstake(&owner, &address, units);
                 let receipt = tessera.send(&[request], &authority, &[]).await?;

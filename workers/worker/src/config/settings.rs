@@ -158,7 +158,7 @@ impl Backend {
 }
 
 /// What units run on.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExecutorSettings {
     /// Which backend.
@@ -171,6 +171,21 @@ pub struct ExecutorSettings {
     pub devices: Vec<String>,
     /// Whether the execution process is locked in.
     pub sandbox: Sandbox,
+    /// Memory that the processor shows, in MiB, in a market that asks for proofs. GPUs show what is free.
+    pub proof_mib: u32,
+}
+
+impl Default for ExecutorSettings {
+    fn default() -> Self {
+        Self {
+            backend: Backend::default(),
+            memory_mib: 0,
+            region: 0,
+            devices: vec![],
+            sandbox: Sandbox::default(),
+            proof_mib: 64,
+        }
+    }
 }
 
 /// Whether the execution process is locked in.

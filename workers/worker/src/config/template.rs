@@ -4,7 +4,7 @@ use std::path::Path;
 
 use solana_pubkey::Pubkey;
 
-use super::{Data, WorkSettings};
+use super::{Data, ExecutorSettings, WorkSettings};
 
 /// A commented configuration file with the given settings.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
         ..
     } = WorkSettings::default();
     let Data { cache_mib, cubins_mib, .. } = Data::default();
+    let ExecutorSettings { proof_mib, .. } = ExecutorSettings::default();
     let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref()).to_string();
     let rpc = toml::Value::from(rpc.to_vec());
     let (operator, data) = (quoted(operator), quoted(data));
@@ -98,6 +99,9 @@ operator_keypair = {operator}
 # The execution process, which runs other people's kernels, is locked in: no network, no files but its job's, no other programs.
 # "auto": as far as the kernel can; "require": fully, or nothing runs; "off".
 # sandbox = "auto"
+# Memory that the processor shows in a market that asks for proofs of capability: jobs that ask for more are left to others. Two
+# cores fill 64 MiB in about six seconds; what takes them longer than three minutes cannot be shown. GPUs show all that is free.
+# proof_mib = {proof_mib}
 
 [gpu]
 # Nothing is claimed while a GPU is hotter (until it is five degrees cooler), or draws more power; 0: no limit.

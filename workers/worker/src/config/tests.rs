@@ -22,6 +22,7 @@ fn the_template_is_a_configuration_with_the_defaults() {
         ("cache_mib", config.data.cache_mib),
         ("cubins_mib", config.data.cubins_mib),
         ("memory_mib", config.executor.memory_mib),
+        ("proof_mib", config.executor.proof_mib.into()),
     ] {
         assert!(shown.contains(&format!("\n# {name} = {value}\n")), "{name} = {value} is not in\n{shown}");
     }
@@ -77,6 +78,7 @@ fn mistakes_are_named() {
     assert!(refused("[work]", "[work]\nmax_lease = 3").contains("max_lease"));
     assert!(refused("[work]", "[work]\nmax_leases = 0").contains("work.max_leases is 0"));
     assert!(refused("[executor]", "[executor]\nregion = 64").contains("executor.region is 64"));
+    assert!(refused("[executor]", "[executor]\nproof_mib = 0").contains("executor.proof_mib is 0, expected 1 to"));
     assert!(refused("[executor]", "[executor]\nbackend = \"rocm\"").contains("rocm"));
     assert!(refused("[work]", "[work]\nhours = [\"noon\"]").contains("mon-fri"));
     assert!(refused("[work]", "[work]\nregions = [64]").contains("work.regions"));

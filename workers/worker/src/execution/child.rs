@@ -14,10 +14,10 @@ use std::{
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use tessera_executor::{ExecError, Executor, Options, Program, Session};
-use tessera_protocol::{cid::Cid, spec::JobSpec};
+use tessera_protocol::{cid::Cid, hash::Digest, spec::JobSpec};
 
 use super::frames::{self, Answer, Blame, ChildDevice, FrameError, Order};
-use crate::{config::Backend, device, self_test};
+use crate::{config::Backend, device, proof, self_test};
 
 /// Serves orders until there are no more. `unlocked`: what could not be done to lock this process in.
 ///
@@ -71,9 +71,39 @@ pub fn run(backend: Backend, options: &Options, unit_time: Duration, unlocked: V
                 let answer = test(executor.as_ref(), device as usize, units, unit_time).unwrap_or_else(|e| failed(&e));
                 frames::send_blocking(&mut out, &answer)?;
             }
+            Order::Room => {
+                loaded = None;
+                let room = (0..executor.devices().len()).map(|device| executor.available(device));
+                let answer = room.collect::<Result<_, _>>().map(|bytes| Answer::Room { bytes });
+                frames::send_blocking(&mut out, &answer.unwrap_or_else(|e| failed(&e)))?;
+            }
+            Order::Prove { device, seed, memory_mib } => {
+                loaded = None;
+                let places = prove(executor.as_ref(), device as usize, &seed, memory_mib, unit_time);
+                let answer = places.map(|places| Answer::Proved { places });
+                frames::send_blocking(&mut out, &answer.unwrap_or_else(|e| failed(&e)))?;
+            }
         }
     }
     Ok(())
+}
+
+/// Computes the table of a proof, and finds places to show.
+fn prove(
+    executor: &dyn Executor,
+    device: usize,
+    seed: &Digest,
+    memory_mib: u32,
+    unit_time: Duration,
+) -> Result<Vec<u32>, ExecError> {
+    let plan = proof::plan(seed, memory_mib);
+    let program = Program { module: proof::MODULE, plan: &plan, inputs: &[], unit_gas: 0, unit_time };
+    let mut places = Vec::new();
+    executor.prepare(device, &program)?.run(0..1, &mut |_, output| {
+        places = proof::read(output.bytes);
+        Ok(())
+    })?;
+    Ok(places)
 }
 
 /// Computes units of the self test.

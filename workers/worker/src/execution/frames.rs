@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Version of this protocol; both ends are one binary, but it may be replaced on disk while the worker runs.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Longest frame besides the unit outputs: a specification, or a reason.
 pub const SMALL: usize = 4 << 20;
 
@@ -37,6 +37,17 @@ pub enum Order {
         first: u64,
         /// How many.
         count: u32,
+    },
+    /// Say how much memory each device could give. The job loaded last is given up.
+    Room,
+    /// Fill memory of one device with the table of a [proof](crate::proof). The job loaded last is given up.
+    Prove {
+        /// Number of the device, in the order of [`Answer::Hello`].
+        device: u32,
+        /// Seed of the table.
+        seed: [u8; 32],
+        /// Its size in MiB.
+        memory_mib: u32,
     },
 }
 
@@ -85,6 +96,16 @@ pub enum Answer {
     Tested {
         /// The content ids of their outputs.
         digests: Vec<[u8; 32]>,
+    },
+    /// What the devices could give.
+    Room {
+        /// Bytes, in the order of [`Answer::Hello`].
+        bytes: Vec<u64>,
+    },
+    /// A table is computed.
+    Proved {
+        /// Places that lie under the target, ascending.
+        places: Vec<u32>,
     },
 }
 

@@ -18,6 +18,7 @@ use super::{
     frames::{self, Answer, Blame, ChildDevice, FrameError, Order},
 };
 
+mod proving;
 mod testing;
 
 pub use testing::Verdict;
@@ -373,6 +374,9 @@ fn unexpected(answer: &Answer) -> ExecutionError {
         }
         Answer::Hello { .. } => ExecutionError::Answer("it said hello again".into()),
         Answer::Tested { .. } => ExecutionError::Answer("it tested what was not asked for".into()),
+        Answer::Room { .. } | Answer::Proved { .. } => {
+            ExecutionError::Answer("it told of a proof that was not asked for".into())
+        }
         Answer::Loaded => ExecutionError::Answer("it loaded a job that was not asked for".into()),
         Answer::Unit { number, output } => ExecutionError::Answer(format!("unit {number} with {} bytes", output.len())),
     }

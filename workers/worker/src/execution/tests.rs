@@ -3,7 +3,7 @@ use super::*;
 /// A child of a few lines of shell. `frame N BYTES` writes a frame of N bytes, the bytes given in octal.
 fn runner(script: &str, limits: Limits) -> Runner {
     let prelude = r#"frame() { printf "\\$(printf %03o $1)\\0\\0\\0$2"; }
-        hello() { frame 21 '\0\3\0\0\0\4\0\0\0fake\0\0\0\0\0\0\0\0'; }
+        hello() { frame 21 '\0\4\0\0\0\4\0\0\0fake\0\0\0\0\0\0\0\0'; }
         order() { head -c "$1" >/dev/null; }
         loaded() { frame 1 '\1'; }
         unit() { frame 17 "\\2\\$1\\0\\0\\0\\0\\0\\0\\0\\4\\0\\0\\0$2"; }
@@ -139,4 +139,35 @@ async fn a_program_that_is_not_there_is_named() {
     let mut runner = Runner::new(command, limits());
     let e = runner.run(&work(), 5, 2, Instant::now() + Duration::from_secs(9), |_| ()).await.unwrap_err();
     assert!(matches!(e, ExecutionError::Start { .. }) && e.to_string().contains("/no/such/worker"), "{e}");
+}
+
+#[tokio::test]
+async fn a_proof_is_what_was_asked_for() {
+    let printed = |answer: &Answer| {
+        let bytes = frames::encode(answer).unwrap();
+        format!("printf '{}'", bytes.iter().map(|byte| format!("\\{byte:03o}")).collect::<String>())
+    };
+    let order = Order::Prove { device: 0, seed: [7; 32], memory_mib: 3 };
+    let len = |order: &Order| frames::encode(order).unwrap().len();
+    let until = || Instant::now() + Duration::from_secs(60);
+    let proved = printed(&Answer::Proved { places: vec![3, 9] });
+    let room = printed(&Answer::Room { bytes: vec![5] });
+    let script = format!("hello; order {}; {room}; order {}; {proved}; cat", len(&Order::Room), len(&order));
+    let mut asked = runner(&script, limits());
+    assert_eq!(asked.room().await.unwrap(), [5]);
+    assert_eq!(asked.prove(0, &[7; 32], 3, until()).await.unwrap(), [3, 9]);
+    assert!(asked.child.is_some(), "it is kept");
+
+    let failed = Answer::Failed { reason: "no memory".into(), blame: Blame::Machine };
+    for (answer, says) in [(failed, "no memory"), (Answer::Loaded, "not asked for")] {
+        let mut asked = runner(&format!("hello; order {}; {}; cat", len(&order), printed(&answer)), limits());
+        let e = asked.prove(0, &[7; 32], 3, until()).await.unwrap_err();
+        assert!(e.to_string().contains(says) && asked.child.is_none(), "{e}");
+    }
+    let mut other = runner(&format!("hello; order {}; {room}; cat", len(&order)), limits());
+    assert!(matches!(other.prove(0, &[7; 32], 3, until()).await, Err(ExecutionError::Answer(_))));
+    assert!(other.child.is_none());
+    let soon = Instant::now() + Duration::from_millis(300);
+    let e = runner("hello; exec sleep 600", limits()).prove(0, &[7; 32], 3, soon).await.unwrap_err();
+    assert!(matches!(e, ExecutionError::TooLong { what: "computing a proof", .. }), "{e}");
 }

@@ -13,6 +13,10 @@ use tessera_protocol::verdict::Kind;
 use tessera_sdk::{Error, Event, Job, Moment, Receipt, ix};
 use tokio::time::Instant;
 
+mod room;
+
+pub use room::{AHEAD, InHand, Room};
+
 use super::{
     chain,
     context::Context,
@@ -42,17 +46,6 @@ const NOT_NOW: [&str; 8] = [
     "SlotTooEarly",
 ];
 
-/// Work in hand, as far as it decides about more.
-#[derive(Clone, Debug, Default)]
-pub struct InHand {
-    /// Leases in the journal.
-    pub entries: HashMap<LeaseId, Entry>,
-    /// Seconds that those without a result will take.
-    pub ahead: f64,
-    /// How many seats more may be taken: of those that clients ask for, and of audits and disputes.
-    pub room: (usize, usize),
-}
-
 /// Claims seats, some at a time.
 pub struct Claimer {
     context: Arc<Context>,
@@ -74,7 +67,6 @@ struct Seat {
 /// Seats of one kind and pay, as many as there is room for.
 struct Seats {
     kind: Kind,
-    room: usize,
     pay: u64,
     /// Whether their lease has to be looked at closely.
     closely: bool,
@@ -115,35 +107,38 @@ impl Claimer {
         self.context.refresh().await.map_err(|e| Error::Invalid(format!("{e:#}")))?;
         let me = self.context.claimant(now.time);
         let seeds = Seeds::new(Arc::clone(&self.context), now);
-        let (base, called) = in_hand.room;
-        for ready in ready.iter().filter(|ready| called > 0 && ready.job.contested > 0) {
+        let places = in_hand.places;
+        for ready in ready.iter().filter(|ready| places.called > 0 && ready.job.contested > 0) {
             let found = self.look_for_calls(ready, in_hand, &me, &seeds).await?;
             if !found.is_empty() {
                 return self.take(&ready.job, found, in_hand, now).await;
             }
         }
-        for ready in ready.iter().filter(|_| base > 0 && me.takes_base) {
+        for ready in ready.iter().filter(|_| places.base > 0 && me.takes_base) {
             let found = self.look(ready, in_hand, &me, &seeds).await?;
             if !found.is_empty() {
                 return self.take(&ready.job, found, in_hand, now).await;
             }
         }
-        Ok(seeds.awaited().map_or(Found::Nothing, |slot| Found::Soon(self.context.pace.between(now.slot, slot + 1))))
+        Ok(seeds.wait().map_or(Found::Nothing, Found::Soon))
     }
 
     /// How many seats of a job can be taken that pay as its leases do: as long as stake and time suffice.
     fn most(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, seats: &Seats) -> usize {
-        let Seats { kind, room, pay, closely } = *seats;
+        let Seats { kind, pay, closely } = *seats;
+        let of = |room: Room| if kind == Kind::Base { room.base } else { room.called };
         let job = &ready.job;
         let unit_seconds = if closely { ready.checked_seconds } else { ready.unit_seconds };
         let estimate = unit_seconds.map(|unit| unit * f64::from(job.units_per_lease));
         let possible = |more: &usize| {
             // While nobody knows how long a lease takes, one is enough to find out.
             let own = if *more == 0 { 0.0 } else { estimate.unwrap_or(f64::MAX) * *more as f64 };
-            me.can_lock(job.lock_multiple, pay, kind, *more)
+            let in_time = |estimate: f64| in_hand.ahead + estimate * *more as f64;
+            (*more < of(in_hand.room) || estimate.is_some_and(|estimate| in_time(estimate) < AHEAD))
+                && me.can_lock(job.lock_multiple, pay, kind, *more)
                 && claims::has_time(estimate, in_hand.ahead + own, job.lease_seconds)
         };
-        (0..room).take_while(possible).count()
+        (0..of(in_hand.places)).take_while(possible).count()
     }
 
     /// Seats of a job's audits and disputes.
@@ -167,7 +162,7 @@ impl Claimer {
             }
             let mut lease_view = chain::lease_view(&lease);
             let (kind, closely) = (lease.group, lease_view.is_called_void());
-            let seats = Seats { kind, room: in_hand.room.1, pay: lease.pay, closely };
+            let seats = Seats { kind, pay: lease.pay, closely };
             if found.len() >= self.most(ready, in_hand, me, &seats) {
                 continue;
             }
@@ -183,7 +178,8 @@ impl Claimer {
                     before: before(along.as_ref(), job, lease.index, &expire),
                     others,
                 }),
-                (Verdict::Taken, Some(along)) => seeds.offer(along).await,
+                (Verdict::Later(_) | Verdict::Taken, Some(along)) => seeds.offer(along).await,
+                (Verdict::Later(turn), None) => seeds.await_turn(turn),
                 (Verdict::Taken, None) => {}
             }
         }
@@ -194,7 +190,7 @@ impl Claimer {
     /// for anybody.
     async fn look(&self, ready: &Ready, in_hand: &InHand, me: &Claimant, seeds: &Seeds) -> Result<Vec<Seat>, Error> {
         let pay = u64::from(ready.job.units_per_lease).saturating_mul(ready.job.price_per_unit);
-        let seats = Seats { kind: Kind::Base, room: in_hand.room.0, pay, closely: false };
+        let seats = Seats { kind: Kind::Base, pay, closely: false };
         let mut most = self.most(ready, in_hand, me, &seats);
         if most == 0 || self.context.terms().check(&offer(&ready.job)).is_err() {
             return Ok(vec![]);
@@ -221,7 +217,9 @@ impl Claimer {
             return Ok(vec![]);
         }
         let free = |index: &u32| self.is_free(&LeaseId::new(&job.address, *index), in_hand);
-        let order = claims::order(&view, job.unsettled(), me, seeds.now().time);
+        let (order, next) = claims::order(&view, job.unsettled(), me, seeds.now().time);
+        // What has no seed yet opens later than it seems.
+        next.filter(|_| along.is_none()).into_iter().for_each(|turn| seeds.await_turn(turn));
         let order: Vec<u32> = order.into_iter().filter(free).collect();
         for chunk in order.chunks(LOOK.0).take(LOOK.1) {
             let leases = self.context.tessera.leases(&job.address, chunk).await?;

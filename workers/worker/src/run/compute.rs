@@ -6,7 +6,10 @@ use std::{
 };
 
 use tessera_protocol::lease;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
 
 use super::{
     context::Context,
@@ -136,6 +139,16 @@ impl Computer {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// The execution process, with devices that have passed their tests. Nothing else is computed while it is lent.
+    ///
+    /// # Errors
+    /// If there are no such devices.
+    pub async fn lend(&self) -> Result<MutexGuard<'_, Runner>, ComputeError> {
+        let mut runner = self.runner.lock().await;
+        self.ready(&mut runner, false).await?;
+        Ok(runner)
     }
 
     /// Has the devices compute units whose bits are known. Returns how many went into quarantine.

@@ -19,7 +19,7 @@ use tessera_protocol::{
 };
 use tessera_sdk::Tessera;
 
-use super::{pace::Pace, sender::Sender};
+use super::{engine::unix_now, pace::Pace, sender::Sender};
 use crate::{
     cache::Cache,
     claims::{Claimant, Terms},
@@ -29,6 +29,7 @@ use crate::{
     health::Health,
     journal::Journal,
     lifecycle::{Me, Record},
+    proof::Proof,
 };
 
 /// For starting the execution process and for preparing a job in it.
@@ -80,7 +81,9 @@ pub struct Context {
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     /// What the provider announced.
-    pub has: Capabilities,
+    pub told: Capabilities,
+    /// What it has shown of it.
+    pub proof: Proof,
     /// Seats of the provider, on all its machines.
     pub open_leases: u32,
     /// Most of them that the market allows.
@@ -100,6 +103,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// What counts of what was announced at `now` (Unix seconds): of memory what was shown, where the market asks for proofs.
+    #[must_use]
+    pub fn has(&self, now: i64) -> Capabilities {
+        Capabilities { memory_mib: self.proof.memory_mib(now), ..self.told }
+    }
+
     /// What decides about draws.
     #[must_use]
     pub const fn record(&self) -> Record {
@@ -222,11 +231,12 @@ impl Context {
     #[must_use]
     pub fn terms(&self) -> Terms {
         let config = self.live.get();
-        let (work, mut has) = (&config.work, self.standing().has);
+        let (work, standing) = (&config.work, self.standing());
+        let mut has = standing.has(unix_now());
         // What was announced may have been more than there is now.
-        if let Some(least) = self.health.least_memory() {
-            has.memory_mib = has.memory_mib.min(u32::try_from(least >> 20).unwrap_or(u32::MAX));
-        }
+        let least = self.health.least_memory().map(|least| u32::try_from(least >> 20).unwrap_or(u32::MAX));
+        let memory_mib = standing.told.memory_mib.min(least.unwrap_or(u32::MAX));
+        has.memory_mib = has.memory_mib.min(memory_mib);
         Terms {
             min_price_per_unit: work.min_price_per_unit,
             max_lock_multiple: work.max_lock_multiple,
@@ -236,6 +246,7 @@ impl Context {
             max_input: config.max_input(),
             regions: work.regions.iter().fold(0, |set, region| set | 1 << region),
             has,
+            memory_mib,
         }
     }
 
@@ -243,10 +254,10 @@ impl Context {
     #[must_use]
     pub fn claimant(&self, now: i64) -> Claimant {
         let standing = self.standing();
-        let Standing { has, stake, staked_slot, reputation, total_stake, .. } = standing;
+        let Standing { stake, staked_slot, reputation, total_stake, .. } = standing;
         Claimant {
             provider: self.me.provider,
-            has,
+            has: standing.has(now),
             standing: routing::Standing { score: reputation.score(now), stake: stake.0, locked: stake.1, staked_slot },
             salt: self.salt,
             takes_base: standing.can_claim().0 && standing.open_leases < standing.max_open_leases,
@@ -312,7 +323,8 @@ async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing
     let (stake, min) = (provider.stake, market.params.min_stake);
     let low = (stake < min).then_some(Obstacle::Stake(stake, min));
     Ok(Standing {
-        has: provider.capabilities(),
+        told: provider.capabilities(),
+        proof: Proof::of(&provider, &market),
         open_leases: provider.open_leases,
         max_open_leases: market.params.max_open_leases,
         stake: (stake, provider.locked),

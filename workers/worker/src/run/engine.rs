@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,13 +16,14 @@ use tokio::{
 };
 
 use super::{
-    claimer::{ClaimError, Claimer, Found, InHand},
+    claimer::{AHEAD, ClaimError, Claimer, Found, InHand, Room},
     compute::{ComputeError, Computer},
     context::Context,
     inspection::Inspector,
     jobs::Jobs,
     observe::{self, Observed},
-    report::{Counts, DeviceReport, GpuReport, LeaseReport, Report, Reporter, ReputationReport},
+    proving::{Outcome, ProvingError},
+    report::{Counts, Report, Reporter},
     steps::{StepError, Steps},
     supervisor::{self, Heartbeat},
 };
@@ -33,9 +34,12 @@ use crate::{
 };
 
 mod care;
+mod proving;
+mod reporting;
 mod slots;
 
 use care::Care;
+use proving::Proving;
 use slots::Slot;
 
 /// How often provider and market are looked up again.
@@ -53,6 +57,8 @@ enum News {
     Refreshed(Result<()>),
     /// The devices were tested: how many failed.
     Tested(Result<usize, ComputeError>),
+    /// Memory was to be shown.
+    Proved(Result<Outcome, ProvingError>),
     /// Outputs of others were looked at, and so many found missing or wrong.
     Inspected(u64),
 }
@@ -64,6 +70,7 @@ pub struct Engine {
     steps: Steps,
     computer: Arc<Computer>,
     care: Care,
+    proving: Proving,
     heartbeat: Heartbeat,
     claimer: Arc<Claimer>,
     inspector: Arc<Inspector>,
@@ -100,6 +107,7 @@ impl Engine {
         let (news, inbox) = mpsc::unbounded_channel();
         let now = Instant::now();
         Ok(Self {
+            proving: Proving::new(&context, &computer),
             steps: Steps::new(Arc::clone(&context), jobs.clone(), Arc::clone(&computer)),
             computer,
             care: Care::new(context.config.executor.backend, context.standing().reputation.fault_slot),
@@ -152,6 +160,7 @@ impl Engine {
             self.look_around(now)?;
             self.observe(now);
             self.test(now);
+            self.prove(now);
             self.claim(now);
             self.refresh(now);
             self.report();
@@ -260,26 +269,29 @@ impl Engine {
         let open = usize::try_from(standing.open_leases).unwrap_or(usize::MAX).max(seated);
         let allowed = usize::try_from(standing.max_open_leases).unwrap_or(usize::MAX);
         // One more of those that others wait for: they may come while all hands are full.
-        let ahead = to_compute.count();
-        let room = |more: usize| {
-            let places = (work.max_leases + more).saturating_sub(in_hand);
-            places.min((work.prefetch + 1 + more).saturating_sub(ahead))
-        };
+        let count = to_compute.count();
+        let places = |more: usize| (work.max_leases + more).saturating_sub(in_hand);
         let (base, called) = standing.can_claim();
-        let base = if base { room(0).min(allowed.saturating_sub(open)) } else { 0 };
-        let room = (base, if called { room(1) } else { 0 });
-        let wanted = self.mood == Mood::Working && room != (0, 0) && self.care.lets_claim();
+        let places = Room {
+            base: if base { places(0).min(allowed.saturating_sub(open)) } else { 0 },
+            called: if called { places(1) } else { 0 },
+        };
+        let room = Room {
+            base: places.base.min((work.prefetch + 1).saturating_sub(count)),
+            called: places.called.min((work.prefetch + 2).saturating_sub(count)),
+        };
+        let unit_time = |slot: &Slot| self.jobs.lease_estimate(&slot.entry.id).unwrap_or(f64::MAX);
+        let ahead: f64 = self.slots.values().filter(leased).map(unit_time).sum();
+        let wanted = self.mood == Mood::Working && (room.is_any() || places.is_any() && ahead < AHEAD);
+        let wanted = wanted && self.care.lets_claim() && self.proving.lets_claim();
         if self.claiming || !wanted || now < self.claim_after {
             return;
         }
         self.claiming = true;
-        let ahead = self.slots.values().filter(leased);
-        let unit_time = |slot: &Slot| self.jobs.lease_estimate(&slot.entry.id).unwrap_or(f64::MAX);
-        let ahead = ahead.map(unit_time).sum();
         let entries = self.slots.iter().map(|(id, slot)| (*id, slot.entry.clone())).collect();
         let (claimer, news) = (Arc::clone(&self.claimer), self.news.clone());
         tokio::spawn(async move {
-            let _ = news.send(News::Claimed(claimer.claim(&InHand { entries, ahead, room }).await));
+            let _ = news.send(News::Claimed(claimer.claim(&InHand { entries, ahead, room, places }).await));
         });
     }
 
@@ -310,6 +322,7 @@ impl Engine {
             News::Stepped(entry, result) => self.stepped(*entry, result)?,
             News::Claimed(result) => self.claimed(result)?,
             News::Tested(result) => self.tested(result)?,
+            News::Proved(result) => self.proved(result)?,
             News::Inspected(flawed) => self.counts.flawed += flawed,
             News::Refreshed(result) => {
                 self.refreshing = false;
@@ -351,43 +364,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    fn report(&mut self) {
-        let (slots, mood) = (self.slots.len(), self.mood);
-        let pauses = &self.care.pauses;
-        self.heartbeat.beat(|| match &pauses[..] {
-            [] => format!("{mood:?}, {slots} leases in hand"),
-            [pause, ..] => format!("{mood:?}, {slots} leases in hand, claiming pauses: {pause}"),
-        });
-        if !self.reporter.is_due() {
-            return;
-        }
-        let standing = self.context.standing();
-        let devices = DeviceReport {
-            pauses: pauses.iter().map(|pause| (pause.name().to_owned(), pause.to_string())).collect(),
-            quarantine: self.context.health.quarantine(),
-            gpus: self.care.readings.iter().map(GpuReport::new).collect(),
-            tested_at: self.care.tested.map_or(0, |(_, at)| at),
-            unlocked: self.computer.gaps(),
-        };
-        let report = Report {
-            at: unix_now(),
-            pid: std::process::id(),
-            mood: format!("{mood:?}").to_lowercase(),
-            jobs: self.jobs.counts(),
-            obstacle: standing.obstacle.map(|obstacle| obstacle.to_string()),
-            stake: standing.stake,
-            earned: standing.earned,
-            lamports: self.context.lamports.load(Ordering::Relaxed),
-            decimals: self.context.decimals,
-            reputation: ReputationReport::new(&standing.reputation, unix_now()),
-            leases: LeaseReport::all(self.slots.values().map(|slot| &slot.entry)),
-            counts: self.counts,
-            endpoints: self.context.tessera.endpoints(),
-            devices,
-        };
-        self.reporter.write(report, || self.context.journal.earnings());
     }
 }
 

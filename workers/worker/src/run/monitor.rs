@@ -79,8 +79,9 @@ fn text(report: &Report) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
     let tokens = |units: u64| units as f64 / 10f64.powi(report.decimals.into());
     let counts = &report.counts;
-    let (devices, reputation) = (&report.devices, &report.reputation);
+    let (devices, reputation, proof) = (&report.devices, &report.reputation, &report.proof);
 
+    let missing = f64::from(u8::from(proof.is_missing(unix_now())));
     for (name, help, value) in [
         ("report_timestamp_seconds", "When the worker looked after itself last", report.at as f64),
         ("working", "1 while it takes work, 0 while it stops", f64::from(u8::from(report.mood == "working"))),
@@ -96,6 +97,10 @@ fn text(report: &Report) -> Result<String, std::fmt::Error> {
         ("reputation_consecutive", "Results confirmed since the last fault", f64::from(reputation.consecutive)),
         ("reputation_faults", "Seats convicted ever", f64::from(reputation.faults)),
         ("reputation_expiries", "Seats that were late ever", f64::from(reputation.expiries)),
+        ("proven_memory_bytes", "Memory that the provider has shown", f64::from(proof.shown_mib) * f64::from(1 << 20)),
+        ("proof_digests_per_second", "How fast it was filled", f64::from(proof.speed) * 1e3),
+        ("proof_missing", "1 where the market asks for a proof and none counts", missing),
+        ("proof_until_timestamp_seconds", "Until when that counts, 0 without a proof", proof.until() as f64),
         ("quarantined_devices", "Devices that do not compute since they failed", devices.quarantine.len() as f64),
         ("self_test_timestamp_seconds", "When the devices have passed a test", devices.tested_at as f64),
         (

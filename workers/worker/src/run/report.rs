@@ -17,6 +17,7 @@ use crate::{
     health::Quarantine,
     journal::{Day, Entry, JournalError},
     lifecycle::Exit,
+    proof::Proof,
 };
 
 /// How often the file is written.
@@ -195,6 +196,9 @@ pub struct Report {
     pub decimals: u8,
     /// What is remembered of the provider.
     pub reputation: ReputationReport,
+    /// What it has shown of its memory.
+    #[serde(default)]
+    pub proof: Proof,
     /// Leases in hand.
     pub leases: Vec<LeaseReport>,
     /// What has come of others since the start.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::tokens;
-use tessera_sdk::{Account, Ending, Error, Event, Job, JobHolding, Moment, Receipt, Tessera, accounts, token};
+use tessera_sdk::{
+    Account, AnySigner, Ending, Error, Event, Job, JobHolding, Moment, Receipt, Tessera, accounts, batch::unsigned,
+    token,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -114,7 +116,7 @@ async fn held(tessera: &Tessera, job: &Pubkey) -> Result<Option<JobHolding>> {
 /// Cancels the job; where nobody works on it, closes it in the same transaction.
 async fn try_both(
     tessera: &Tessera,
-    wallet: &Keypair,
+    wallet: &AnySigner,
     market: &Account<accounts::Market>,
     address: Pubkey,
 ) -> Result<Option<Receipt>> {
@@ -162,7 +164,7 @@ fn outlook(held: &JobHolding, decimals: u8, now: Moment) -> String {
 /// `None` if somebody else has closed it.
 async fn wait(
     tessera: &Tessera,
-    wallet: &Keypair,
+    wallet: &AnySigner,
     market: &Account<accounts::Market>,
     address: Pubkey,
 ) -> Result<Option<Receipt>> {
@@ -183,8 +185,10 @@ async fn wait(
         }
         let steps = leases.iter().flat_map(|lease| lease.due(&job.market, Some(&job), now));
         let groups: Vec<_> = steps.map(|step| step.instructions).collect();
-        // What is refused was done by others, or is looked at again.
-        let _ = tessera.send_all(&groups, wallet).await;
+        // What is refused was done by others, or is looked at again; a wallet that does not sign is not asked again.
+        if let Some(error) = unsigned(&tessera.send_all(&groups, wallet).await) {
+            return Err(error).context("cannot do what is due in the job");
+        }
         if Instant::now() > *until.get_or_insert_with(|| give_up(&job, now.time)) {
             bail!("the job has not ended although its time is over; `tessera reclaim` tries again");
         }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_migrate::amount::tokens;
-use tessera_sdk::{Event, Job, Lease, Seat, SeatState, Tessera};
+use tessera_sdk::{AnySigner, Event, Job, Lease, Seat, SeatState, Tessera};
 use tokio::time::{Instant, sleep};
 
 use super::raise::Bank;
@@ -131,7 +130,7 @@ fn choose(lease: &Lease, wanted: Option<Pubkey>, now: i64) -> Result<Pubkey> {
 }
 
 /// Waits for the answer, or until it is too late for one; then has the seat convicted. Says whether the chunk was shown.
-async fn outcome(tessera: &Tessera, payer: &Keypair, args: &Args, provider: &Pubkey, answer_by: i64) -> Result<bool> {
+async fn outcome(tessera: &Tessera, payer: &AnySigner, args: &Args, provider: &Pubkey, answer_by: i64) -> Result<bool> {
     let left = answer_by.saturating_sub(tessera.clock().await?.time);
     let give_up = Instant::now() + Duration::from_secs(u64::try_from(left).unwrap_or(0)) + MARGIN;
     loop {

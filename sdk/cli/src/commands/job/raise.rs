@@ -2,10 +2,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_migrate::amount::{base_units, tokens};
-use tessera_sdk::{Event, Job, Tessera};
+use tessera_sdk::{AnySigner, Event, Job, Tessera};
 
 use crate::{
     limits::{Limits, Recorded, Spend},
@@ -136,7 +135,7 @@ impl Bank {
     pub async fn raise(
         &self,
         tessera: &Tessera,
-        wallet: &Keypair,
+        wallet: &AnySigner,
         job: &Job,
         add_price: u64,
         add_seconds: u32,

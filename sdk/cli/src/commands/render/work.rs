@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_migrate::amount::{base_units, tokens};
@@ -14,6 +13,7 @@ use tessera_protocol::{
 };
 use tessera_render::{Rounds, Shot, Work};
 use tessera_sdk::{Error, StoreClient, Tessera};
+use tessera_wallet::Wallet;
 
 use super::{Args, Reel, Roll, cost, state::Kept};
 use crate::{
@@ -32,7 +32,7 @@ pub struct Session<'a> {
     kept: Kept,
     roll: Roll,
     tessera: Tessera,
-    wallet: Keypair,
+    wallet: Wallet,
     quote: Quote,
     /// Most that all of it may cost, in base units.
     most: Option<u64>,

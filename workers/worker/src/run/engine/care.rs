@@ -175,7 +175,7 @@ impl Engine {
 
     /// What was computed since the last test may be wrong, and what is not committed yet is computed again, if there is a device
     /// for it, or given back.
-    fn distrust(&mut self) -> Result<(), JournalError> {
+    pub(super) fn distrust(&mut self) -> Result<(), JournalError> {
         let hopeless = self.context.health.is_hopeless();
         for slot in self.slots.values_mut().filter(|slot| slot.task.is_none()) {
             if slot.entry.phase == Phase::Executed {

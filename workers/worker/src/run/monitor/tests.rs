@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::run::report::{Counts, DeviceReport, LeaseReport, ReputationReport};
+use crate::{
+    proof::Proof,
+    run::report::{Counts, DeviceReport, LeaseReport, ReputationReport},
+};
 
 /// A report in which nothing is missing.
 fn report() -> Report {
@@ -32,6 +35,7 @@ fn report() -> Report {
         lamports: 500_000_000,
         decimals: 6,
         reputation: ReputationReport::default(),
+        proof: Proof { seconds: 100, told_mib: 9, shown_mib: 8, speed: 7, at: 1_000, begun: 0 },
         leases: vec![lease],
         counts: Counts { paid: 4, pay: 2_500_000, ..Counts::default() },
         endpoints: vec![],
@@ -47,6 +51,10 @@ fn metrics_tell_what_the_report_does() {
         "tessera_worker_stake_tokens 1.0",
         "tessera_worker_locked_tokens 0.25",
         "tessera_worker_operator_sol 0.5",
+        "tessera_worker_proven_memory_bytes 8388608.0",
+        "tessera_worker_proof_digests_per_second 7000.0",
+        "tessera_worker_proof_until_timestamp_seconds 1100.0",
+        "tessera_worker_proof_missing 1.0",
         "tessera_worker_leases{phase=\"leased\"} 1.0",
         "tessera_worker_leases{phase=\"opened\"} 0.0",
         "tessera_worker_paused{reason=\"heat\"} 1.0",

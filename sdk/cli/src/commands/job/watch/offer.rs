@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tessera_migrate::amount::base_units;
 use tessera_sdk::{Job, Tessera};
+use tessera_wallet::Wallet;
 use tokio::time::Instant;
 
 use super::status::Status;
@@ -34,7 +34,7 @@ pub struct Rise {
 /// Raises a price now and then.
 pub struct Raiser {
     bank: Bank,
-    wallet: Keypair,
+    wallet: Wallet,
     /// The highest price, and by how much it rises, in base units.
     most: u64,
     by: u64,
