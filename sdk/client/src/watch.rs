@@ -59,6 +59,36 @@ pub enum MarketUpdate {
 impl Tessera {
     /// Follows a job from its first event to its closing. Never fails: endpoints that do not answer are asked again for
     /// as long as the stream lives.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use tessera_sdk::JobUpdate;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let network = tessera_testing::Network::start().await?;
+    /// # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+    /// # let (spec, blobs) = tessera_testing::sample::job(8);
+    /// # let terms = tessera_testing::sample::terms(network.store_url());
+    /// # let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+    /// let mut updates = tessera.watch_job(&posted.job);
+    /// tessera.cancel_job(wallet, &posted.job).await?;
+    /// tessera.close_job(wallet, &posted.job).await?;
+    /// let mut events = vec![];
+    /// # let follow = async {
+    /// while let Some(update) = updates.next().await {
+    ///     match update {
+    ///         JobUpdate::Job(job) => println!("{} of {} leases settled", job.settled_leases, job.leases),
+    ///         JobUpdate::Event(recorded) => events.push(recorded.event.name()),
+    ///         JobUpdate::Closed => println!("the job is closed"),
+    ///     }
+    /// }
+    /// # };
+    /// # tokio::time::timeout(std::time::Duration::from_secs(60), follow).await?;
+    /// assert_eq!(events, ["JobPosted", "JobCancelled", "JobClosed"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn watch_job(&self, job: &Pubkey) -> impl Stream<Item = JobUpdate> + Send + Unpin + use<> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let watcher = JobWatcher {
@@ -76,6 +106,37 @@ impl Tessera {
     }
 
     /// Follows the jobs of a market. Never fails, as [`Self::watch_job`].
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use futures_util::StreamExt;
+    /// use tessera_sdk::MarketUpdate;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let network = tessera_testing::Network::start().await?;
+    /// # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+    /// # let (spec, blobs) = tessera_testing::sample::job(8);
+    /// # let terms = tessera_testing::sample::terms(network.store_url());
+    /// let mut updates = tessera.watch_market(market);
+    /// let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+    /// let mut units = HashMap::new();
+    /// # let follow = async {
+    /// while let Some(update) = updates.next().await {
+    ///     match update {
+    ///         MarketUpdate::Job(job) => units.insert(job.address, job.units),
+    ///         MarketUpdate::Gone(job) => units.remove(&job),
+    ///     };
+    ///     if units.contains_key(&posted.job) {
+    ///         break;
+    ///     }
+    /// }
+    /// # };
+    /// # tokio::time::timeout(std::time::Duration::from_secs(60), follow).await?;
+    /// assert_eq!(units.get(&posted.job), Some(&spec.units));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn watch_market(&self, market: &Pubkey) -> impl Stream<Item = MarketUpdate> + Send + Unpin + use<> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let watcher =
@@ -150,7 +211,14 @@ impl Watch for JobWatcher {
         let gone = self.account().await?;
         let mut mentions = self.tessera.mentions(&self.address, self.from).await?;
         let newest = mentions.iter().map(|mention| mention.slot).max().unwrap_or(self.from);
-        mentions.retain(|mention| !self.seen.contains_key(&mention.signature));
+        // The slot that a notification named need not be the right one.
+        mentions.retain(|mention| match self.seen.get_mut(&mention.signature) {
+            Some(slot) => {
+                *slot = mention.slot;
+                false
+            }
+            None => true,
+        });
         for chunk in mentions.chunks(QUEUE) {
             let logs = self.tessera.logs_of(chunk).await?;
             for (mention, log) in chunk.iter().zip(&logs) {
@@ -224,11 +292,13 @@ impl Watch for MarketWatcher {
         let (Ok(address), Some(bytes)) = (account.pubkey.parse(), account.account.data.decode()) else {
             return Ok(true);
         };
-        // A late one may be of a job that is gone.
-        if slot > self.polled || self.known.contains_key(&address) {
+        // A late one may be of a job that is gone; and there are nodes that name the slot of the subscription for ever.
+        let is_new = slot > self.polled;
+        if is_new || self.known.contains_key(&address) {
             self.offer(slot, address, bytes).await?;
+            return Ok(false);
         }
-        Ok(false)
+        Ok(true)
     }
 
     async fn poll(&mut self) -> Result<(), Stop> {

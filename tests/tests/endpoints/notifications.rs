@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use solana_signer::Signer;
-use tessera_sdk::{JobUpdate, Tessera, ix, pda};
+use tessera_sdk::{JobUpdate, MarketUpdate, Tessera, ix, pda};
 use tessera_tests::proxy::Fault;
 use tokio::time::timeout;
 
@@ -64,5 +64,35 @@ async fn connections_that_are_lost_leave_no_gap() {
     send(ix::close_job(&found, &market.mint, &[0, 1])).await;
     wait_for("JobClosed").await;
     wait_for("the end").await;
+    network.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_jobs_are_heard_of_at_once() {
+    let network = Network::start(9).await;
+    let market = network.market().await;
+    let wallet = network.wallet().await;
+    let key = wallet.pubkey();
+    market.fund(&network, &key, TOKENS).await;
+    network.direct.register_client(&wallet, &market.address).await.unwrap();
+    let mut config = network.config();
+    config.poll = Duration::from_secs(3_600);
+    let mut updates = Tessera::new(config).unwrap().watch_market(&market.address);
+    let account = pda::client(&market.address, &key);
+    for number in 0..3 {
+        let job = pda::job(&account, number);
+        let deadline = network.direct.clock().await.unwrap().time + 3_600;
+        let post = ix::post_job(&key, &market.address, &market.mint, number, &post(deadline));
+        network.direct.send(&[post], &wallet, &[]).await.unwrap();
+        let heard = async {
+            while let Some(update) = updates.next().await {
+                if matches!(update, MarketUpdate::Job(found) if found.address == job) {
+                    return true;
+                }
+            }
+            false
+        };
+        assert!(timeout(SOON, heard).await.unwrap_or(false), "job {number} was not heard of");
+    }
     network.stop();
 }
