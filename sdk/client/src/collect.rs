@@ -139,6 +139,40 @@ impl Tessera {
     /// `done` are left out. Returns when all units are there. Works after the job was closed. Of a job whose client may demand
     /// chunks, outputs are fetched when they are opened, and an error is logged that says what to do where they are missing.
     ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use tessera_sdk::{Error, StoreClient};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let network = tessera_testing::Network::start().await?;
+    /// # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+    /// # let store_url = network.store_url();
+    /// # let (spec, blobs) = tessera_testing::sample::job(8);
+    /// # let terms = tessera_testing::sample::terms(network.store_url());
+    /// # let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+    /// # let job = posted.job;
+    /// # tessera.cancel_job(wallet, &job).await?;
+    /// # tessera.close_job(wallet, &job).await?;
+    /// let (store, done) = (StoreClient::new(store_url)?, HashSet::new());
+    /// let collected = tessera.collect(&job, &spec, &store, &done, |lease| {
+    ///     for (unit, output) in lease.units() {
+    ///         std::fs::write(format!("unit-{unit}"), output)?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # let limit = std::time::Duration::from_secs(60);
+    /// # let collected = async { tokio::time::timeout(limit, collected).await.expect("it comes to an end") };
+    /// match collected.await {
+    ///     Ok(collected) => println!("{} units, {} bytes", collected.units, collected.bytes),
+    ///     // This one was closed before anybody took a lease of it.
+    ///     Err(Error::Incomplete { missing, .. }) => assert_eq!(missing, spec.units),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// If `on_lease` fails, if `spec` is not that of the job, if the market finds that it cannot be computed, or if the job
     /// ends with units missing.

@@ -118,6 +118,36 @@ impl Tessera {
 
     /// Everything that belongs to a wallet.
     ///
+    /// [`Holdings::due`] says what of it can be had back now, and by which transactions:
+    ///
+    /// ```
+    /// # use solana_signer::Signer;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let network = tessera_testing::Network::start().await?;
+    /// # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+    /// # let (spec, blobs) = tessera_testing::sample::job(8);
+    /// # let terms = tessera_testing::sample::terms(network.store_url());
+    /// # let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+    /// tessera.cancel_job(wallet, &posted.job).await?;
+    ///
+    /// let key = wallet.pubkey();
+    /// let holdings = tessera.holdings(&key).await?;
+    /// assert_eq!(holdings.jobs[0].escrow, posted.deposited);
+    /// let (claims, pending) = holdings.due(&key, tessera.clock().await?);
+    /// for claim in &claims {
+    ///     println!("{}: {}", claim.about, claim.what); // close the job
+    ///     tessera.send(&claim.instructions, wallet, &[]).await?;
+    /// }
+    /// for later in &pending {
+    ///     println!("{}: {}, until {:?}", later.about, later.why, later.at);
+    /// }
+    /// # assert!(claims.len() == 1 && pending.is_empty(), "{claims:?} {pending:?}");
+    /// assert!(tessera.holdings(&key).await?.jobs.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Self::market`].
     pub async fn holdings(&self, wallet: &Pubkey) -> Result<Holdings, Error> {

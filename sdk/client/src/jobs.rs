@@ -85,6 +85,48 @@ impl Tessera {
     /// Posts a job that `wallet` pays for: registers the wallet as a client if need be, puts the blobs into the store
     /// that does not have them, and escrows the price.
     ///
+    /// Specification and blobs come from a front end, such as `tessera_kernels` for kernels of your own and `tessera_render` for
+    /// scenes.
+    ///
+    /// ```
+    /// use tessera_protocol::routing::Requirements;
+    /// use tessera_sdk::{JobTerms, token};
+    /// # use solana_signer::Signer;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let network = tessera_testing::Network::start().await?;
+    /// # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+    /// # let (store_url, mint) = (network.store_url(), network.mint());
+    /// # let (spec, blobs) = tessera_testing::sample::job(8);
+    /// let terms = JobTerms {
+    ///     price_per_unit: 1_000_000,
+    ///     replicas: 2,
+    ///     units_per_lease: 4,
+    ///     lease_seconds: 60,
+    ///     deadline_seconds: 3_600,
+    ///     requirements: Requirements { memory_mib: 4_096, class: 0, regions: 0 },
+    ///     challenge_seconds: 0,
+    ///     min_stake: 0,
+    ///     min_score_bps: 0,
+    ///     allowed: vec![],
+    ///     denied: vec![],
+    ///     store_url: store_url.into(),
+    /// };
+    /// let account = token::ata(&wallet.pubkey(), mint);
+    /// let before = tessera.token_balance(&account).await?;
+    /// let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+    /// println!("job {}: {} base units in escrow", posted.job, posted.deposited);
+    /// # assert_eq!(tessera.token_balance(&account).await?, before.map(|held| held - posted.deposited));
+    ///
+    /// // Nobody has taken a lease of it yet: cancelled, it can be closed at once, and everything comes back.
+    /// tessera.cancel_job(wallet, &posted.job).await?;
+    /// tessera.close_job(wallet, &posted.job).await?;
+    /// assert_eq!(tessera.token_balance(&account).await?, before);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// If specification or terms are not valid, a blob is missing, the wallet holds too little, or a transaction fails.
     pub async fn post_job(

@@ -1,4 +1,27 @@
 //! Where the money of a job went: what its events say, checked against what its token accounts hold.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let network = tessera_testing::Network::start().await?;
+//! # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+//! # let (spec, blobs) = tessera_testing::sample::job(8);
+//! # let terms = tessera_testing::sample::terms(network.store_url());
+//! # let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+//! # let job = posted.job;
+//! let ledger = tessera.ledger(&job).await?;
+//! assert!(ledger.balances() && !ledger.closed);
+//! assert_eq!((ledger.deposited, ledger.in_escrow), (posted.deposited, posted.deposited));
+//!
+//! tessera.cancel_job(wallet, &job).await?;
+//! tessera.close_job(wallet, &job).await?;
+//! // The account is gone; what its events say stays.
+//! let ledger = tessera.ledger(&job).await?;
+//! assert!(ledger.balances() && ledger.closed);
+//! assert_eq!((ledger.refunded, ledger.paid_sum(), ledger.fee()), (posted.deposited, 0, 0));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 

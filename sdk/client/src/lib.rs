@@ -1,8 +1,53 @@
 //! Rust SDK of the Tessera compute marketplace: read the chain, post jobs, collect results, follow both.
 //!
-//! Everything starts with [`Tessera::connect`]. Addresses are in [`pda`], instructions in [`ix`]; the account types of
-//! the program are in [`accounts`] and its events in [`program_events`]. What the program, the workers and this crate
-//! must agree on is in `tessera_protocol`.
+//! ```
+//! use tessera_sdk::{Config, JobFilter, Tessera};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let network = tessera_testing::Network::start().await?;
+//! # let (url, market) = (network.rpc_url(), network.market());
+//! let tessera = Tessera::connect(Config::new(url)).await?;
+//! let found = tessera.market(market).await?.ok_or("there is no such market")?;
+//! println!("{} base units are staked, the fee is {} basis points", found.total_stake, found.params.fee_bps);
+//! for job in tessera.jobs(market, JobFilter::Open).await? {
+//!     println!("{}: {} of {} leases settled", job.address, job.settled_leases, job.leases);
+//! }
+//! # assert_eq!(found.mint, *network.mint());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to begin
+//!
+//! | to | see |
+//! | --- | --- |
+//! | connect, and choose endpoints and fees | [`Tessera::connect`], [`Config`] |
+//! | read accounts | [`Tessera::market`], [`Tessera::providers`], [`Tessera::jobs`], [`Tessera::job_leases`]; their addresses are in [`pda`], their fields in [`accounts`] |
+//! | post a job, give it more, cancel and close it | [`Tessera::post_job`], [`Tessera::raise_job`], [`Tessera::cancel_job`], [`Tessera::close_job`] |
+//! | get outputs, and prove that they were paid for | [`Tessera::collect`], [`verify`] |
+//! | see outputs that a store does not give | [`Tessera::missing_outputs`], [`Tessera::demand`] |
+//! | follow what happens | [`Tessera::watch_job`], [`Tessera::watch_market`]; what has happened is in [`Tessera::history`] |
+//! | know where the money of a job went | [`Tessera::ledger`] |
+//! | get back what is due to a wallet | [`Tessera::holdings`], [`Holdings::due`] |
+//! | send any instruction of the program | [`ix`], [`Tessera::send`], [`Tessera::send_each`] |
+//! | put and get blobs | [`StoreClient`] |
+//!
+//! What the program, the workers and this crate must agree on is in `tessera_protocol`: specifications of jobs, content ids, and
+//! the rules by which anybody can compute what the program will decide.
+//!
+//! # Errors, retries and time
+//!
+//! Methods of [`Tessera`] fail with [`Error`]. Endpoints that do not answer are asked again, and others instead of them, for as long as
+//! [`Config::patience`] says; transactions are sent again until they have landed or can no longer, so each has its effect once.
+//! [`Error::is_transient`] says whether the same call may succeed later, [`Error::program_error`] what the program refused.
+//!
+//! Futures need a Tokio runtime with time and network. They may be dropped at any moment; what was sent may land all the same.
+//!
+//! # Tests of your own
+//!
+//! The examples in this documentation run against a network in their own process, which the crate `tessera-testing` starts: the
+//! program as it is built for the chain, a market, a store and a wallet that can pay. It serves tests of what you build as well.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,30 @@
 //! The program's addresses.
+//!
+//! All follow from what they belong to, so an account can be found, or named in a transaction, without asking anybody:
+//!
+//! ```
+//! use tessera_sdk::pda;
+//! # use solana_signer::Signer;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let network = tessera_testing::Network::start().await?;
+//! # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+//! # let (spec, blobs) = tessera_testing::sample::job(8);
+//! # let terms = tessera_testing::sample::terms(network.store_url());
+//! let client = pda::client(market, &wallet.pubkey());
+//! // A wallet that has posted nothing yet may not be a client yet.
+//! let number = tessera.client(&client).await?.map_or(0, |client| client.next_job);
+//! let job = pda::job(&client, number);
+//! let escrow = pda::escrow(&job);
+//! assert!(tessera.job(&job).await?.is_none());
+//!
+//! let posted = tessera.post_job(wallet, market, &spec, blobs, terms).await?;
+//! assert_eq!(posted.job, job);
+//! assert_eq!(tessera.token_balance(&escrow).await?, Some(posted.deposited));
+//! # Ok(())
+//! # }
+//! ```
 
 use solana_pubkey::Pubkey;
 use tessera_protocol::seeds;

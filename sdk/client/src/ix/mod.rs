@@ -1,5 +1,34 @@
 //! One pure builder per instruction. Each derives every address that can be derived; fees, budget and blockhash are
 //! added by [`crate::Tessera::send`].
+//!
+//! A provider that registers and stakes in one transaction:
+//!
+//! ```
+//! use solana_keypair::Keypair;
+//! use solana_signer::Signer;
+//! use tessera_protocol::routing::Capabilities;
+//! use tessera_sdk::{ix, pda};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let network = tessera_testing::Network::start().await?;
+//! # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+//! # let (mint, stake) = (network.mint(), 100 * tessera_testing::TOKEN);
+//! let (authority, operator) = (wallet.pubkey(), Keypair::new());
+//! let has = Capabilities { memory_mib: 8_192, class: 0, region: 0 };
+//! let instructions = [
+//!     ix::register_provider(&authority, market, mint, &operator.pubkey(), has),
+//!     ix::add_stake(&authority, market, mint, stake),
+//! ];
+//! let receipt = tessera.send(&instructions, wallet, &[]).await?;
+//! let events: Vec<&str> = receipt.events.iter().map(|event| event.name()).collect();
+//! assert_eq!(events, ["ProviderRegistered", "StakeAdded"]);
+//!
+//! let provider = tessera.provider(&pda::provider(market, &authority)).await?.ok_or("no provider")?;
+//! assert_eq!((provider.operator, provider.stake), (operator.pubkey(), stake));
+//! # Ok(())
+//! # }
+//! ```
 
 mod demand;
 mod job;

@@ -1,4 +1,21 @@
 //! Blobs by content id, over HTTP. Nothing that a store says is believed: every byte is checked against the content id.
+//!
+//! ```
+//! use tessera_sdk::StoreClient;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let network = tessera_testing::Network::start().await?;
+//! # let (tessera, market, wallet) = (network.tessera(), network.market(), network.wallet());
+//! # let store_url = network.store_url();
+//! let store = StoreClient::new(store_url)?;
+//! // Everybody may get blobs; a store takes them from the clients and the workers of its market.
+//! tessera.register_client(wallet, market).await?;
+//! let cid = store.put(wallet, "a blob".into()).await?;
+//! assert_eq!(store.get(&cid, 1 << 20).await?, "a blob");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod auth;
 pub mod grant;
