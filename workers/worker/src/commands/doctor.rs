@@ -19,7 +19,8 @@ pub async fn run(path: &Path, json: bool) -> Result<()> {
             Some(config)
         }
         Err(e) => {
-            checks.missing("configuration", format!("{e:#}"), "run `tessera-worker setup --market MARKET`");
+            let remedy = if path.exists() { "correct it there" } else { "run `tessera-worker setup --market MARKET`" };
+            checks.missing("configuration", format!("{e:#}"), remedy);
             None
         }
     };

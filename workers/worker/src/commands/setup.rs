@@ -1,6 +1,9 @@
 //! `tessera-worker setup`: from nothing to a worker that can earn. It may be repeated: what is done stays done.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use solana_instruction::Instruction;
@@ -28,7 +31,7 @@ const RENTS: u64 = 10_000_000;
 #[derive(Debug, clap::Args)]
 pub struct Setup {
     /// JSON-RPC endpoint, or its moniker: localhost, devnet, mainnet-beta. Default: that of the solana tools
-    #[arg(short, long)]
+    #[arg(short, long, env = "TESSERA_URL", value_delimiter = ',')]
     url: Vec<String>,
     /// The market to work for
     #[arg(long, env = "TESSERA_MARKET")]
@@ -52,6 +55,9 @@ pub struct Setup {
     /// Ask nothing: do what the options say
     #[arg(short, long)]
     yes: bool,
+    /// With --yes: let the worker's key take the place of another one with which the provider is registered
+    #[arg(long)]
+    replace_operator: bool,
     /// Also install a systemd unit that runs the worker as this user
     #[arg(long)]
     systemd: bool,
@@ -64,6 +70,8 @@ struct Plan {
     lines: Vec<String>,
     /// SOL and tokens that leave the authority's wallet.
     costs: (u64, u64),
+    /// Whether another key is the provider's now.
+    replaces: bool,
 }
 
 impl Setup {
@@ -73,21 +81,20 @@ impl Setup {
     /// If something is missing; the text says what to do, and the same command goes on from there.
     pub async fn run(self, path: &Path) -> Result<()> {
         // A key that was read is kept: it may come from somewhere where it is to be had once.
-        let mut wallet = None;
-        if path.exists() {
+        let (wallet, config) = if path.exists() {
             println!("going on with {}", path.display());
+            let config = Config::read(path)?;
+            (self.check_against(&config, path)?, config)
         } else {
-            wallet = self.write(path)?;
-        }
-        let config = Config::read(path)?;
-        if let Some(market) = self.market {
-            let found = config.cluster.market;
-            ensure!(
-                market == found,
-                "{} is for market {found}: edit it, or give another file with --config",
-                path.display()
-            );
-        }
+            let wallet = self.write(path)?;
+            let config = Config::read(path)?;
+            // A file with a wrong endpoint or market would be gone on with the next time.
+            if let Err(e) = look_up(&config).await {
+                fs::remove_file(path).with_context(|| format!("cannot remove {} again", path.display()))?;
+                return Err(e.context("no configuration was written"));
+            }
+            (wallet, config)
+        };
         let mut checks = Checks::default();
         machine_checks(&mut checks, Some(&config));
         checks.show(0);
@@ -106,6 +113,22 @@ impl Setup {
         Ok(())
     }
 
+    /// Checks that the options do not say anything else than the configuration that is there; returns the wallet if it was given.
+    fn check_against(&self, config: &Config, path: &Path) -> Result<Option<Wallet>> {
+        let wallet = self.keypair.as_ref().map(KeySource::read).transpose()?;
+        let other = |what: &str, found: String| {
+            format!("{} is for {what} {found}: edit it, or give another file with --config", path.display())
+        };
+        let urls: Vec<String> = self.url.iter().map(|url| init::expand(url)).collect();
+        let cluster = &config.cluster;
+        ensure!(urls.is_empty() || urls == cluster.rpc, other("the endpoints", cluster.rpc.join(", ")));
+        ensure!(self.market.is_none_or(|market| market == cluster.market), other("market", cluster.market.to_string()));
+        let authority = config.provider.authority;
+        let is_ours = wallet.as_ref().is_none_or(|wallet| wallet.pubkey() == authority);
+        ensure!(is_ours, other("the wallet", authority.to_string()));
+        Ok(wallet)
+    }
+
     /// Writes the configuration; returns the wallet if it was needed for that.
     fn write(&self, path: &Path) -> Result<Option<Wallet>> {
         let cli = super::solana_cli();
@@ -113,7 +136,7 @@ impl Setup {
         let rpc = match (self.url.is_empty(), &cli) {
             (false, _) => self.url.iter().map(|url| init::expand(url)).collect(),
             (true, Some((config, _))) => config.rpc_urls.clone(),
-            (true, None) if asks => vec![ask::ask("RPC endpoint?", Some("mainnet-beta"), |url| Ok(init::expand(url)))?],
+            (true, None) if asks => vec![ask::ask("RPC endpoint?", None, |url| Ok(init::expand(url)))?],
             (true, None) => bail!("which cluster? Give --url"),
         };
         let market = match self.market {
@@ -160,6 +183,10 @@ impl Setup {
         println!();
         plan.lines.iter().for_each(|line| println!("{line}"));
         has_enough(config, &tessera, &market, decimals, (sol.saturating_add(RENTS), tokens)).await?;
+        ensure!(
+            !(self.yes && plan.replaces) || self.replace_operator,
+            "nothing was sent: another worker's key would be replaced; give --replace-operator if that is meant"
+        );
         if !self.yes {
             ensure!(ask::is_possible(), "nothing was sent: give --yes to agree without being asked");
             ensure!(ask::confirm("Send this?")?, "nothing was sent");
@@ -186,6 +213,10 @@ impl Setup {
         let before = tessera.provider(&config.provider_address()).await?;
         let (mut instructions, mut lines, mut costs) = (vec![], vec![], (0, 0));
         let has = device::capabilities(config)?;
+        let replaced = before.as_deref().map(|provider| provider.operator).filter(|before| *before != operator);
+        if let Some(old) = replaced {
+            lines.push(format!("replace    the worker's key {old} by {operator}: a worker with the old one can do nothing more, and what it has in hand may be lost"));
+        }
         if let Some(announce) = announce(config, &market.mint, before.as_deref(), &operator, has) {
             instructions.push(announce);
             lines.push(format!("announce   {} MiB, class {}, region {}", has.memory_mib, has.class, has.region));
@@ -204,6 +235,13 @@ impl Setup {
             Some(text) => amount::parse(text, decimals).context("--stake")?,
             None => market.params.min_stake,
         };
+        let asked = market.params.min_stake;
+        ensure!(
+            wanted.max(stake) >= asked,
+            "--stake {} is less than the {} tokens that the market asks for",
+            amount::format(wanted, decimals),
+            amount::format(asked, decimals)
+        );
         let missing = wanted.saturating_sub(stake);
         if missing > 0 {
             instructions.push(ix::add_stake(&authority, &address, &market.mint, missing));
@@ -211,8 +249,14 @@ impl Setup {
             lines.push(format!("stake      {add} tokens, {all} in all"));
             costs.1 = missing;
         }
-        Ok(Plan { instructions, lines, costs })
+        Ok(Plan { instructions, lines, costs, replaces: replaced.is_some() })
     }
+}
+
+/// Whether the market is there.
+async fn look_up(config: &Config) -> Result<()> {
+    let tessera = Tessera::connect(config.cluster()).await?;
+    super::market(&tessera, &config.cluster.market).await.map(drop)
 }
 
 /// Whether the authority's wallet holds what is to leave it.
@@ -235,7 +279,7 @@ async fn has_enough(
     let has = tessera.token_balance(&account).await?.unwrap_or_default();
     ensure!(
         has >= tokens,
-        "the wallet {wallet} has {} tokens of mint {} and needs {}: get some, then run the same command again",
+        "the wallet {wallet} has {} tokens of mint {} and needs {}: buy some, or have some sent to its account {account}, then run the same command again",
         amount::format(has, decimals),
         market.mint,
         amount::format(tokens, decimals)

@@ -23,6 +23,8 @@ pub enum Pause {
     Used(String, u32),
     /// Every device is in quarantine.
     Quarantine,
+    /// The disk is nearly full: MiB that are free, and that must be.
+    Disk(u64, u64),
 }
 
 impl Pause {
@@ -35,11 +37,12 @@ impl Pause {
             Self::Power(..) => "power",
             Self::Used(..) => "used",
             Self::Quarantine => "quarantine",
+            Self::Disk(..) => "disk",
         }
     }
 
     /// All such words.
-    pub const NAMES: [&'static str; 5] = ["hours", "heat", "power", "used", "quarantine"];
+    pub const NAMES: [&'static str; 6] = ["hours", "heat", "power", "used", "quarantine", "disk"];
 }
 
 impl std::fmt::Display for Pause {
@@ -49,6 +52,9 @@ impl std::fmt::Display for Pause {
             Self::Hot(gpu, found, most) => write!(f, "{gpu} has {found} °C, gpu.max_celsius is {most}"),
             Self::Power(gpu, found, most) => write!(f, "{gpu} draws {found:.0} W, gpu.max_watts is {most}"),
             Self::Used(gpu, pid) => write!(f, "process {pid} uses {gpu}, see gpu.pause_for"),
+            Self::Disk(free, wanted) => {
+                write!(f, "{free} MiB are free on the disk of data.directory, of which {wanted} are kept for what is leased: make room")
+            }
             Self::Quarantine => {
                 f.write_str("every device is in quarantine: `tessera-worker status` tells why, `tessera-worker release-device` has it tested again")
             }

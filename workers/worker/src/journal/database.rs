@@ -75,7 +75,23 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(directory.to_owned())),
             Err(TryLockError::Error(e)) => return Err(io(&path)(e)),
         }
-        let database = Database::create(directory.join("journal.redb")).or_journal()?;
+        let (path, begun) = (directory.join("journal.redb"), directory.join("journal.new"));
+        if !path.exists() {
+            // A journal that a full disk has left half made is none: it gets its name when it is whole.
+            match std::fs::remove_file(&begun) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(&begun)(e)),
+                _ => {}
+            }
+            drop(Self::create(&begun)?);
+            std::fs::rename(&begun, &path).map_err(io(&path))?;
+            File::open(directory).and_then(|directory| directory.sync_all()).map_err(io(directory))?;
+        }
+        Ok(Self { database: Self::create(&path)?, _lock: lock })
+    }
+
+    /// Opens a database, or makes it, and sees that its tables are there.
+    fn create(path: &Path) -> Result<Database, JournalError> {
+        let database = Database::create(path).or_journal()?;
         let write = database.begin_write().or_journal()?;
         let before = write.open_table(OPEN_1).or_journal()?.len().or_journal()?;
         if before > 0 {
@@ -85,7 +101,7 @@ impl Journal {
         write.open_table(OPEN).or_journal()?;
         write.open_table(DONE).or_journal()?;
         write.commit().or_journal()?;
-        Ok(Self { database, _lock: lock })
+        Ok(database)
     }
 
     /// Writes or replaces the entry of a lease.
@@ -192,6 +208,19 @@ mod tests {
         };
         let claiming = Entry::claiming(id, &Pubkey::new_from_array([7; 32]), 8);
         Entry { attempt: Some(attempt), kind: Kind::Audit, phase: Phase::Committing, result: Some(result), ..claiming }
+    }
+
+    /// A disk that was full when a worker started for the first time has left a part of a journal.
+    #[test]
+    fn a_journal_that_was_never_whole_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("journal.new"), [7; 4_096]).unwrap();
+        drop(Journal::open(dir.path()).unwrap());
+        assert!(!dir.path().join("journal.new").exists());
+        assert!(Journal::open(dir.path()).unwrap().entries().unwrap().is_empty());
+        // One that was whole is never thrown away.
+        std::fs::write(dir.path().join("journal.redb"), [7; 4_096]).unwrap();
+        assert!(matches!(Journal::open(dir.path()), Err(JournalError::Database(_))));
     }
 
     #[test]

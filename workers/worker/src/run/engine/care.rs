@@ -15,8 +15,10 @@ use crate::{
     self_test::Depth,
 };
 
-/// How often GPUs and clock are looked at.
+/// How often GPUs, disk and clock are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// Bytes of the disk that are kept for what is leased already: its outputs, and the journal without which nothing may go on.
+const KEPT: u64 = 256 << 20;
 
 /// What is known about the devices and the hours.
 pub(super) struct Care {
@@ -97,6 +99,9 @@ impl Engine {
         if self.context.health.is_hopeless() {
             pauses.push(Pause::Quarantine);
         }
+        if let Some(free) = machine::disk(&self.context.config.data.directory).filter(|free| *free < KEPT) {
+            pauses.push(Pause::Disk(free >> 20, KEPT >> 20));
+        }
         let used: Vec<Reading> =
             self.care.readings.iter().filter(|gpu| only.is_empty() || only.contains(&gpu.id)).cloned().collect();
         let users = used.iter().flat_map(|gpu| &gpu.users).map(|user| user.pid);
@@ -156,7 +161,7 @@ impl Engine {
             Err(error) => {
                 self.care.failures = self.care.failures.saturating_add(1);
                 let wait = backoff::after(self.care.failures);
-                tracing::warn!(%error, ?wait, "the devices cannot be tested now");
+                tracing::warn!(%error, ?wait, "the devices cannot be tested now; `tessera-worker doctor` says what may be missing");
                 self.care.test_after = now + wait;
             }
         }
