@@ -84,6 +84,9 @@ async fn memory_is_shown_before_a_job_that_asks_for_it_is_taken() {
         .await;
     let renewed = provider().await;
     assert!(renewed.proven_at > shown.proven_at && renewed.proven_mib == 37);
-    let problems = log(&network, 1).matches("cannot show what the devices can do").count();
-    assert_eq!(problems, 0, "{}", log(&network, 1));
+    // One seed in two hundred has too few hits, and is given up for another one.
+    let log = log(&network, 1);
+    let problem =
+        |line: &&str| line.contains("cannot show what the devices can do") && !line.contains("lie under the target");
+    assert_eq!(log.lines().filter(problem).count(), 0, "{log}");
 }

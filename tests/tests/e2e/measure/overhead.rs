@@ -18,10 +18,10 @@ use crate::{
 /// Seconds that a unit takes.
 const UNIT: f64 = 0.2;
 /// Units of the long job, and of a lease of it.
-const UNITS: u64 = 300;
+const UNITS: u64 = 600;
 const UNITS_PER_LEASE: u32 = 10;
 /// Jobs of one unit each.
-const SHORT: u32 = 9;
+const SHORT: u32 = 7;
 /// How long the network settles before anything is measured.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -43,7 +43,8 @@ async fn a_worker_adds_little_to_its_executor() {
 }
 
 async fn measure(ledger: Ledger) -> Vec<(String, String)> {
-    let (network, _) = network_on(ledger, 1, [], &[]);
+    // The stake of full weight as a local network has it: other tests have another.
+    let (network, _) = network_on(ledger, 1, [], &["--stake-cap", "1000"]);
     let mut worker = run_worker_as_set_up(&network, 1);
     let tessera = network.connect().await;
     let dir = network.path("");
