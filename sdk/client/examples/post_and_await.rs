@@ -48,6 +48,7 @@ pub fn spec(units: u64) -> JobSpec {
         plan: LaunchPlan {
             buffers: vec![Buffer { len: 256, init: BufferInit::Zero }],
             launches: vec![Launch { kernel: "fill".into(), grid: [1; 3], block: [64, 1, 1], shared_len: 0, args }],
+            repeats: vec![],
             output: 0,
         },
         units,

@@ -10,6 +10,19 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::cid::Cid;
 
+/// Returns an error with a formatted text unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err(SpecError(format!($($text)+)));
+        }
+    };
+}
+
+mod plan;
+
+pub use plan::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat, Step};
+
 /// Version of the encoding.
 pub const SPEC_VERSION: u8 = 1;
 /// Largest encoded specification, in bytes.
@@ -17,7 +30,9 @@ pub const MAX_SPEC_LEN: usize = 1 << 20;
 /// Largest module, in bytes of PTX text.
 pub const MAX_MODULE_LEN: u64 = 16 << 20;
 /// Most launches in a plan.
-pub const MAX_LAUNCHES: usize = 1024;
+pub const MAX_LAUNCHES: usize = 4096;
+/// Most launches of a unit, repetitions counted.
+pub const MAX_STEPS: u64 = 1 << 20;
 /// Most buffers in a plan.
 pub const MAX_BUFFERS: usize = 256;
 /// Most bytes of kernel parameters in a launch (the limit of CUDA on older devices).
@@ -76,92 +91,6 @@ pub struct FrontEnd {
     pub data: Vec<u8>,
 }
 
-/// The launches that compute one unit, in order, each seeing the writes of those before it.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct LaunchPlan {
-    /// Device memory.
-    pub buffers: Vec<Buffer>,
-    /// Kernel launches.
-    pub launches: Vec<Launch>,
-    /// Index of the buffer whose bytes are the unit's output.
-    pub output: u16,
-}
-
-/// One allocation of device memory, 256-byte aligned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Buffer {
-    /// Length in bytes.
-    pub len: u64,
-    /// What it holds when a unit starts.
-    pub init: BufferInit,
-}
-
-/// What a buffer holds when a unit starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum BufferInit {
-    /// Zeros, before every unit.
-    Zero,
-    /// The input of this index. Kernels must not write to it.
-    Input(u16),
-    /// A fresh copy of the input of this index before every unit, which kernels may change.
-    Copy(u16),
-}
-
-/// One kernel launch.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Launch {
-    /// Name of an `.entry` of the module.
-    pub kernel: String,
-    /// Blocks in x, y, z.
-    pub grid: [u32; 3],
-    /// Threads of a block in x, y, z.
-    pub block: [u32; 3],
-    /// Dynamic shared memory in bytes.
-    pub shared_len: u32,
-    /// Kernel parameters in order.
-    pub args: Vec<Arg>,
-}
-
-/// One kernel parameter.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum Arg {
-    /// Address of a buffer (8 bytes), plus an offset in bytes.
-    Buffer {
-        /// Index of the buffer.
-        index: u16,
-        /// Offset in bytes, at most its length.
-        offset: u64,
-    },
-    /// The unit's number as u32.
-    Unit32,
-    /// The unit's number as u64.
-    Unit64,
-    /// A 4-byte value (an i32 or f32 is passed by its bits).
-    Bits32(u32),
-    /// An 8-byte value (an i64 or f64 is passed by its bits).
-    Bits64(u64),
-    /// A structure passed by value.
-    Bytes(Vec<u8>),
-}
-
-impl Arg {
-    /// Size of the parameter in bytes.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Buffer { .. } | Self::Unit64 | Self::Bits64(_) => 8,
-            Self::Unit32 | Self::Bits32(_) => 4,
-            Self::Bytes(bytes) => bytes.len(),
-        }
-    }
-
-    /// Whether the parameter has no bytes (only an empty [`Arg::Bytes`], which validation refuses).
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// Why a job specification is refused. The text says what was found and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecError(String);
@@ -173,15 +102,6 @@ impl fmt::Display for SpecError {
 }
 
 impl core::error::Error for SpecError {}
-
-/// Returns an error with a formatted text unless the condition holds.
-macro_rules! ensure {
-    ($condition:expr, $($text:tt)+) => {
-        if !$condition {
-            return Err(SpecError(format!($($text)+)));
-        }
-    };
-}
 
 impl JobSpec {
     /// The bytes whose content id the chain stores.
@@ -234,73 +154,6 @@ impl JobSpec {
     }
 }
 
-impl LaunchPlan {
-    /// Checks every index, size and bound against the inputs of the job.
-    ///
-    /// # Errors
-    /// Names the first thing that is wrong.
-    pub fn validate(&self, inputs: &[Input]) -> Result<(), SpecError> {
-        ensure!(self.buffers.len() <= MAX_BUFFERS, "{} buffers, at most {MAX_BUFFERS}", self.buffers.len());
-        let launches = self.launches.len();
-        ensure!((1..=MAX_LAUNCHES).contains(&launches), "{launches} launches, expected 1 to {MAX_LAUNCHES}");
-        for (i, buffer) in self.buffers.iter().enumerate() {
-            ensure!(buffer.len > 0, "buffer {i} is empty");
-            if let BufferInit::Input(n) | BufferInit::Copy(n) = buffer.init {
-                let input = inputs.get(usize::from(n));
-                let input =
-                    input.ok_or_else(|| SpecError(format!("buffer {i} names input {n}, which does not exist")))?;
-                ensure!(input.len == buffer.len, "buffer {i} has {} bytes, its input {}", buffer.len, input.len);
-            }
-        }
-        let output = self.buffers.get(usize::from(self.output));
-        let output = output.ok_or_else(|| SpecError(format!("output buffer {} does not exist", self.output)))?;
-        ensure!(!matches!(output.init, BufferInit::Input(_)), "the output buffer is a read-only input");
-        self.launches.iter().enumerate().try_for_each(|(i, launch)| launch.validate(i, &self.buffers))
-    }
-}
-
-impl Launch {
-    fn validate(&self, i: usize, buffers: &[Buffer]) -> Result<(), SpecError> {
-        ensure!(
-            !self.kernel.is_empty() && self.kernel.len() <= 256,
-            "launch {i}: kernel name of {} bytes",
-            self.kernel.len()
-        );
-        ensure!(
-            self.grid[0] >= 1
-                && self.grid[0] <= i32::MAX as u32
-                && self.grid[1..].iter().all(|n| (1..=65_535).contains(n)),
-            "launch {i}: grid {:?} outside 1..=[2147483647, 65535, 65535]",
-            self.grid
-        );
-        let threads = self.block.iter().fold(1u64, |product, n| product.saturating_mul(u64::from(*n)));
-        ensure!(
-            (1..=MAX_BLOCK_THREADS).contains(&threads) && self.block[2] <= 64,
-            "launch {i}: block {:?} outside 1..={MAX_BLOCK_THREADS} threads, z at most 64",
-            self.block
-        );
-        ensure!(
-            self.shared_len <= MAX_SHARED_LEN,
-            "launch {i}: {} bytes of shared memory, at most {MAX_SHARED_LEN}",
-            self.shared_len
-        );
-        let mut len = 0usize;
-        for (k, arg) in self.args.iter().enumerate() {
-            ensure!(!arg.is_empty(), "launch {i}: parameter {k} is empty");
-            len = len.saturating_add(arg.len());
-            if let Arg::Buffer { index, offset } = arg {
-                let buffer = buffers.get(usize::from(*index));
-                let buffer = buffer.ok_or_else(|| {
-                    SpecError(format!("launch {i}: parameter {k} names buffer {index}, which does not exist"))
-                })?;
-                ensure!(*offset <= buffer.len, "launch {i}: parameter {k} starts at byte {offset} of {}", buffer.len);
-            }
-        }
-        ensure!(len <= MAX_PARAM_LEN, "launch {i}: {len} bytes of parameters, at most {MAX_PARAM_LEN}");
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,8 +175,9 @@ mod tests {
                     grid: [1, 1, 1],
                     block: [64, 1, 1],
                     shared_len: 0,
-                    args: vec![Arg::Buffer { index: 0, offset: 0 }, Arg::Unit32, Arg::Bits64(1)],
+                    args: vec![Arg::Buffer { index: 0, offset: 0 }, Arg::Unit32, Arg::Bits64(1), Arg::Round32],
                 }],
+                repeats: vec![Repeat { first: 0, count: 1, times: 2 }],
                 output: 1,
             },
             units: 3,
@@ -345,7 +199,7 @@ mod tests {
     fn golden() {
         assert_eq!(
             Cid::of(&spec().encode().unwrap()).to_string(),
-            "a434958e1504d7ce001c7ed4e33b0044e251cc3b7d54e2c31708a851fe61621c"
+            "675c2d7852fb25c442a2a7c38c755468434ebe37c60e77da572e807343bb02a1"
         );
     }
 
@@ -361,6 +215,11 @@ mod tests {
         assert!(refused(&|s| s.plan.output = 0).contains("read-only"));
         assert!(refused(&|s| s.plan.output = 7).contains("does not exist"));
         assert!(refused(&|s| s.plan.launches.clear()).contains("launches"));
+        assert!(refused(&|s| s.plan.repeats[0].count = 2).contains("repeat 0 has launches 0 to 1"));
+        assert!(refused(&|s| s.plan.repeats[0].count = 0).contains("no launches"));
+        assert!(refused(&|s| s.plan.repeats[0].times = 0).contains("0 times"));
+        assert!(refused(&|s| s.plan.repeats[0].times = (1 << 20) + 1).contains("1048577 launches"));
+        assert!(refused(&|s| s.plan.repeats.push(s.plan.repeats[0])).contains("repeat 1 begins"));
         assert!(refused(&|s| s.plan.buffers[0].len = 6).contains("its input 5"));
         assert!(refused(&|s| s.plan.buffers[0].init = BufferInit::Copy(1)).contains("input 1"));
         assert!(refused(&|s| s.plan.launches[0].block = [1025, 1, 1]).contains("block"));

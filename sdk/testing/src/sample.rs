@@ -37,6 +37,7 @@ pub fn job(units: u64) -> (JobSpec, Vec<Bytes>) {
         plan: LaunchPlan {
             buffers: vec![Buffer { len: 8, init: BufferInit::Zero }],
             launches: vec![Launch { kernel: "number".into(), grid: [1; 3], block: [1; 3], shared_len: 0, args }],
+            repeats: vec![],
             output: 0,
         },
         units,

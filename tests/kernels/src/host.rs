@@ -113,10 +113,11 @@ fn job(program: &Program, folder: &TempDir) -> String {
         std::fs::write(path, &program.inputs[usize::from(input)]).expect("a temporary folder");
         line(&mut job, format_args!("{word} {}", path.display()));
     }
-    for launch in &plan.launches {
+    for step in plan.steps() {
+        let launch = &plan.launches[step.launch];
         let [gx, gy, gz] = launch.grid;
         let [bx, by, bz] = launch.block;
-        let args: Vec<String> = launch.args.iter().map(argument).collect();
+        let args: Vec<String> = launch.args.iter().map(|arg| argument(arg, step.round)).collect();
         let (kernel, shared) = (&launch.kernel, launch.shared_len);
         line(&mut job, format_args!("launch {kernel} {gx} {gy} {gz} {bx} {by} {bz} {shared} {}", args.join(" ")));
     }
@@ -129,12 +130,13 @@ fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{words}");
 }
 
-fn argument(arg: &Arg) -> String {
+fn argument(arg: &Arg, round: u32) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     match arg {
         Arg::Buffer { index, offset } => format!("@{index}+{offset}"),
         Arg::Unit32 => "unit32".into(),
         Arg::Unit64 => "unit64".into(),
+        Arg::Round32 => hex(&round.to_le_bytes()),
         Arg::Bits32(bits) => hex(&bits.to_le_bytes()),
         Arg::Bits64(bits) => hex(&bits.to_le_bytes()),
         Arg::Bytes(bytes) => hex(bytes),

@@ -87,10 +87,11 @@ impl<'a> Loaded<'a> {
             addresses.push(address);
         }
         let start = Instant::now();
-        for launch in &plan.launches {
+        for step in plan.steps() {
+            let launch = &plan.launches[step.launch];
             let kernel = &launch.kernel;
             let kernel = self.module.kernel(kernel).unwrap_or_else(|| panic!("{name}: no kernel {kernel}"));
-            let values: Vec<Vec<u8>> = launch.args.iter().map(|arg| value(arg, unit, &addresses)).collect();
+            let values: Vec<Vec<u8>> = launch.args.iter().map(|arg| value(arg, unit, step.round, &addresses)).collect();
             let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
             let params = kernel.pack(&values).unwrap_or_else(|error| panic!("{name}: {error}"));
             let shape =
@@ -114,12 +115,13 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// The bytes of an argument for a unit.
-fn value(arg: &Arg, unit: u64, addresses: &[u64]) -> Vec<u8> {
+/// The bytes of an argument in a round of a unit.
+fn value(arg: &Arg, unit: u64, round: u32, addresses: &[u64]) -> Vec<u8> {
     match arg {
         Arg::Buffer { index, offset } => (addresses[usize::from(*index)] + offset).to_le_bytes().to_vec(),
         Arg::Unit32 => (unit as u32).to_le_bytes().to_vec(),
         Arg::Unit64 => unit.to_le_bytes().to_vec(),
+        Arg::Round32 => round.to_le_bytes().to_vec(),
         Arg::Bits32(bits) => bits.to_le_bytes().to_vec(),
         Arg::Bits64(bits) => bits.to_le_bytes().to_vec(),
         Arg::Bytes(bytes) => bytes.clone(),

@@ -199,6 +199,7 @@ fn on_device(executor: &dyn Executor, device: usize, work: &Work) -> Outcome {
                 })
                 .collect(),
         }],
+        repeats: vec![],
         output: 1,
     };
     let inputs = [Bytes::from(work.input.clone())];

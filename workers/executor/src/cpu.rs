@@ -71,6 +71,7 @@ struct CpuSession {
 impl CpuSession {
     /// Runs one unit; returns its gas.
     fn unit(&mut self, unit: u64) -> Result<u64, ExecError> {
+        self.program.check_unit(unit)?;
         for (buffer, address) in self.program.plan.buffers.iter().zip(&self.addresses) {
             match buffer.init {
                 BufferInit::Zero => self.memory.fill(*address, buffer.len as usize, 0).map_err(plan)?,
@@ -83,9 +84,10 @@ impl CpuSession {
         let deadline = self.program.deadline();
         let limit = self.program.unit_gas;
         let mut spent = 0u64;
-        for (i, launch) in self.program.plan.launches.iter().enumerate() {
-            let kernel = self.program.kernel(i)?;
-            let arguments = self.program.arguments(i, unit, &self.addresses)?;
+        for step in self.program.plan.steps() {
+            let launch = &self.program.plan.launches[step.launch];
+            let kernel = self.program.kernel(step.launch)?;
+            let arguments = self.program.arguments(step, unit, &self.addresses);
             let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
             let params = kernel.pack(&arguments).map_err(ExecError::Plan)?;
             let shape =

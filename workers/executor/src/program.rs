@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tessera_protocol::cid::Cid;
-use tessera_protocol::spec::{Arg, BufferInit, Input, LaunchPlan};
+use tessera_protocol::spec::{Arg, BufferInit, Input, LaunchPlan, Step};
 use tessera_ptx::{Kernel, Module};
 
 use crate::ExecError;
@@ -101,25 +101,27 @@ impl Checked {
             .ok_or_else(|| ExecError::Plan(format!("launch {launch}: the module has no kernel {name}")))
     }
 
-    /// The parameters of a launch for one unit, given where the buffers are.
-    pub fn arguments(&self, launch: usize, unit: u64, addresses: &[u64]) -> Result<Vec<Vec<u8>>, ExecError> {
-        self.plan.launches[launch]
-            .args
-            .iter()
-            .map(|arg| {
-                Ok(match arg {
-                    Arg::Buffer { index, offset } => (addresses[usize::from(*index)] + offset).to_le_bytes().to_vec(),
-                    Arg::Unit32 => match u32::try_from(unit) {
-                        Ok(unit) => unit.to_le_bytes().to_vec(),
-                        Err(_) => return Err(ExecError::Plan(format!("unit {unit} does not fit a 32-bit parameter"))),
-                    },
-                    Arg::Unit64 => unit.to_le_bytes().to_vec(),
-                    Arg::Bits32(bits) => bits.to_le_bytes().to_vec(),
-                    Arg::Bits64(bits) => bits.to_le_bytes().to_vec(),
-                    Arg::Bytes(bytes) => bytes.clone(),
-                })
-            })
-            .collect()
+    /// Whether the number of a unit fits the parameters that take it.
+    pub fn check_unit(&self, unit: u64) -> Result<(), ExecError> {
+        let mut args = self.plan.launches.iter().flat_map(|launch| &launch.args);
+        if u32::try_from(unit).is_err() && args.any(|arg| *arg == Arg::Unit32) {
+            return Err(ExecError::Plan(format!("unit {unit} does not fit a 32-bit parameter")));
+        }
+        Ok(())
+    }
+
+    /// The parameters of a launch in a round of one unit that was checked, given where the buffers are.
+    pub fn arguments(&self, step: Step, unit: u64, addresses: &[u64]) -> Vec<Vec<u8>> {
+        let value = |arg: &Arg| match arg {
+            Arg::Buffer { index, offset } => (addresses[usize::from(*index)] + offset).to_le_bytes().to_vec(),
+            Arg::Unit32 => (unit as u32).to_le_bytes().to_vec(),
+            Arg::Unit64 => unit.to_le_bytes().to_vec(),
+            Arg::Round32 => step.round.to_le_bytes().to_vec(),
+            Arg::Bits32(bits) => bits.to_le_bytes().to_vec(),
+            Arg::Bits64(bits) => bits.to_le_bytes().to_vec(),
+            Arg::Bytes(bytes) => bytes.clone(),
+        };
+        self.plan.launches[step.launch].args.iter().map(value).collect()
     }
 
     pub fn output(&self) -> usize {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use common::stand_in::{StandIn, count};
 use common::{MODULE, at, cases, input, launch, random, zero};
 use tessera_executor::{Backend, Cubins, ExecError, Executor, Graphs, Options, Program, open, open_with, outputs};
-use tessera_protocol::spec::{Arg, Buffer, BufferInit, LaunchPlan};
+use tessera_protocol::spec::{Arg, Buffer, BufferInit, LaunchPlan, Repeat};
 
 /// Options of the backend, for the inner tests.
 const CUBINS: &str = "TESSERA_TEST_CUBINS";
@@ -50,6 +50,7 @@ fn steps(n: u32, rest: u64) -> (LaunchPlan, Vec<Bytes>) {
     let plan = LaunchPlan {
         buffers: vec![Buffer { len, init: BufferInit::Copy(0) }, zero(len)],
         launches: vec![launch("step", n.div_ceil(128), 128, args)],
+        repeats: vec![],
         output: 1,
     };
     (plan, vec![state.into()])
@@ -100,6 +101,9 @@ fn inner_many() {
     }
 }
 
+/// Launches of the seven units that are too long for a graph.
+const LONG: usize = 7 * (2 + 2 * 600);
+
 #[test]
 fn neither_graphs_nor_slots_change_a_bit() {
     let driver = StandIn::new();
@@ -109,7 +113,7 @@ fn neither_graphs_nor_slots_change_a_bit() {
         (outcome.count("graph"), outcome.count("launch "))
     };
     for most in ["1", "2", "3", "8"] {
-        assert!(matches!(launches("always", most, &[]), (1.., 0)), "{most}");
+        assert!(matches!(launches("always", most, &[]), (1.., LONG)), "{most}");
         assert!(matches!(launches("never", most, &[]), (0, 1..)), "{most}");
         // Plans with few steps are started one by one, others by graphs.
         assert!(matches!(launches("auto", most, &[]), (1.., 1..)), "{most}");
@@ -181,6 +185,7 @@ fn inner_fault() {
     let plan = LaunchPlan {
         buffers: vec![zero(4096)],
         launches: vec![launch("far_away", 1, 32, vec![at(0), Arg::Unit64])],
+        repeats: vec![],
         output: 0,
     };
     let cuda = cuda();
@@ -203,6 +208,9 @@ fn inner_fault() {
     assert!(matches!(session.run(0..1, &mut |_, _| Ok(())), Err(ExecError::Broken)));
 }
 
+/// How often `inner_hang` repeats its launch.
+const TIMES: &str = "TESSERA_TEST_TIMES";
+
 /// Unit 1 ends, unit 2 never does.
 #[test]
 #[ignore = "runs on the stand-in driver"]
@@ -210,6 +218,11 @@ fn inner_hang() {
     let plan = LaunchPlan {
         buffers: vec![zero(4096)],
         launches: vec![launch("for_ever", 1, 32, vec![at(0), Arg::Unit32])],
+        repeats: vec![Repeat {
+            first: 0,
+            count: 1,
+            times: std::env::var(TIMES).map_or(1, |times| times.parse().unwrap()),
+        }],
         output: 0,
     };
     let cuda = cuda();
@@ -237,6 +250,10 @@ fn faults_are_laid_at_the_right_door() {
     }
     driver.passes("inner_hang", &[(MOST, "1")]);
     driver.passes("inner_hang", &[("FAKE_CUDA_MULTIPROCESSORS", "0")]);
+    // So many launches that the host does not hand all of them to the driver at once.
+    for most in ["1", "2"] {
+        driver.passes("inner_hang", &[(MOST, most), (TIMES, "5000")]);
+    }
 }
 
 /// While the sink has one unit, the next was given to the device.
@@ -301,6 +318,7 @@ fn inner_strangers() {
             128,
             vec![at(0), at(0), at(1), Arg::Bits32(1f32.to_bits()), Arg::Bits32(1024)],
         )],
+        repeats: vec![],
         output: 1,
     };
     let mut session = cuda.prepare(0, &program(&strange, &[])).unwrap();

@@ -45,7 +45,12 @@ fn cpu_checks() {
     // All threads write the same word.
     let module = ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry meet(.param .u64 out)\n{\n.reg .b32 %r<2>;\n.reg .b64 %rd<2>;\n\
         ld.param.u64 %rd1, [out];\nmov.u32 %r1, %tid.x;\nst.global.u32 [%rd1], %r1;\nret;\n}\n";
-    let plan = LaunchPlan { buffers: vec![zero(4)], launches: vec![launch("meet", 1, 32, vec![at(0)])], output: 0 };
+    let plan = LaunchPlan {
+        buffers: vec![zero(4)],
+        launches: vec![launch("meet", 1, 32, vec![at(0)])],
+        repeats: vec![],
+        output: 0,
+    };
     let program = Program { module, plan: &plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(60) };
     assert!(outputs(&*open(Backend::Cpu).unwrap(), 0, &program, 0..1).is_ok());
     let error = outputs(&*checked, 0, &program, 0..1).unwrap_err();
@@ -115,6 +120,7 @@ fn gas_is_counted_and_limited() {
     let plan = LaunchPlan {
         buffers: vec![zero(256)],
         launches: vec![launch("step", 1, 32, vec![Arg::Unit32, Arg::Unit64, at(0), at(0), Arg::Bits32(32)]); 2],
+        repeats: vec![],
         output: 0,
     };
     let gas = |limit: u64| {
@@ -139,8 +145,12 @@ fn gas_is_counted_and_limited() {
 fn what_does_not_fit_is_refused() {
     let cpu = open(Backend::Cpu).unwrap();
     let prepare = |module: &str, change: &dyn Fn(&mut LaunchPlan)| {
-        let mut plan =
-            LaunchPlan { buffers: vec![zero(4096)], launches: vec![launch("give_up", 1, 32, vec![at(0)])], output: 0 };
+        let mut plan = LaunchPlan {
+            buffers: vec![zero(4096)],
+            launches: vec![launch("give_up", 1, 32, vec![at(0)])],
+            repeats: vec![],
+            output: 0,
+        };
         change(&mut plan);
         let program = Program { module, plan: &plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(1) };
         cpu.prepare(0, &program).map(|_| ()).unwrap_err()
@@ -163,8 +173,12 @@ fn what_does_not_fit_is_refused() {
         matches!(&error, ExecError::Refused(refusals) if refusals.len() == 1 && refusals[0].reason.contains("denormals")),
         "{error}"
     );
-    let mut plan =
-        LaunchPlan { buffers: vec![zero(1 << 60)], launches: vec![launch("give_up", 1, 32, vec![at(0)])], output: 0 };
+    let mut plan = LaunchPlan {
+        buffers: vec![zero(1 << 60)],
+        launches: vec![launch("give_up", 1, 32, vec![at(0)])],
+        repeats: vec![],
+        output: 0,
+    };
     fn program(plan: &LaunchPlan) -> Program<'_> {
         Program { module: MODULE, plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(1) }
     }

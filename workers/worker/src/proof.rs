@@ -79,7 +79,12 @@ pub fn plan(seed: &Digest, memory_mib: u32) -> LaunchPlan {
     launches.push(launch("find", STRIPES.into(), SEEKERS, find));
     let hits = u64::from(STRIPES) * HIT as u64;
     let lens = [places * DIGEST, places * DIGEST, hits];
-    LaunchPlan { buffers: lens.map(|len| Buffer { len, init: BufferInit::Zero }).to_vec(), launches, output: 2 }
+    LaunchPlan {
+        buffers: lens.map(|len| Buffer { len, init: BufferInit::Zero }).to_vec(),
+        launches,
+        repeats: vec![],
+        output: 2,
+    }
 }
 
 /// The places in the output of a [`plan`], ascending.

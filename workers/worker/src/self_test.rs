@@ -77,6 +77,7 @@ pub fn plan() -> LaunchPlan {
     LaunchPlan {
         buffers: [all * RESULT, all * WORDS * 4].map(|len| Buffer { len, init: BufferInit::Zero }).to_vec(),
         launches: vec![launch("mill"), launch("gather")],
+        repeats: vec![],
         output: 0,
     }
 }

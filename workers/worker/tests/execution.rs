@@ -61,6 +61,7 @@ fn work(dir: &Path, module: &str) -> Work {
                 shared_len: 0,
                 args: vec![Arg::Buffer { index: 0, offset: 0 }, Arg::Buffer { index: 1, offset: 0 }, Arg::Unit32],
             }],
+            repeats: vec![],
             output: 1,
         },
         units: 1000,

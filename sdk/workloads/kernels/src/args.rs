@@ -5,7 +5,7 @@ use tessera_protocol::spec::Arg;
 use crate::file::ArgEntry;
 
 /// The keys that say what an argument is.
-const KEYS: &str = "buffer, unit, u32, i32, f32, u64, i64, f64 or bytes";
+const KEYS: &str = "buffer, unit, round, u32, i32, f32, u64, i64, f64 or bytes";
 
 /// The parameter that an entry of `args` means; `Err` says what is wrong. `text` is that of the whole plan.
 pub(crate) fn arg(
@@ -20,6 +20,12 @@ pub(crate) fn arg(
     }
     if let Some(width) = &entry.unit {
         found.push(unit(width, units)?);
+    }
+    if let Some(width) = &entry.round {
+        if width != "u32" {
+            return Err(format!("round: expected \"u32\", found {width:?}"));
+        }
+        found.push(Arg::Round32);
     }
     found.extend(entry.u32.map(Arg::Bits32));
     found.extend(entry.i32.map(|value| Arg::Bits32(value.cast_unsigned())));

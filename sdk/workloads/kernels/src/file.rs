@@ -63,6 +63,7 @@ pub(crate) struct ArgEntry {
     pub buffer: Option<String>,
     pub offset: Option<u64>,
     pub unit: Option<String>,
+    pub round: Option<String>,
     pub u32: Option<u32>,
     pub i32: Option<i32>,
     pub f32: Option<Spanned<f64>>,

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use tessera_protocol::{
     cid::Cid,
     spec::{
-        Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, MAX_BUFFERS, MAX_LAUNCHES, SPEC_VERSION,
-        Visibility,
+        Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, MAX_BUFFERS, MAX_LAUNCHES, MAX_STEPS, Repeat,
+        SPEC_VERSION, Visibility,
     },
 };
 use toml::Spanned;
@@ -274,29 +274,35 @@ impl Plan {
             let reason = "output: this buffer is a read-only input; take `copy` instead of `input`, or another buffer";
             return Err(self.refuse(self.file.output.span(), reason));
         }
-        let mut launches = vec![];
+        let (mut launches, mut repeats, mut steps) = (vec![], vec![], 0u64);
         for step in &self.file.steps {
             let (times, body) = (step.as_ref().times, &step.as_ref().launches);
             if times == 0 || body.is_empty() {
                 let reason = "a step needs at least one [[step.launch]] and times of at least 1; remove it, or fill it";
                 return Err(self.refuse(step.span(), reason));
             }
-            let body: Vec<Launch> =
-                body.iter().map(|launch| self.launch(launch, names_of, &buffers, inputs)).collect::<Result<_>>()?;
-            let total = times.saturating_mul(body.len() as u64).saturating_add(launches.len() as u64);
-            if total > MAX_LAUNCHES as u64 {
+            let first = launches.len();
+            for launch in body {
+                launches.push(self.launch(launch, names_of, &buffers, inputs)?);
+            }
+            steps = times.saturating_mul(body.len() as u64).saturating_add(steps);
+            if launches.len() > MAX_LAUNCHES || steps > MAX_STEPS {
+                let total = launches.len();
                 let reason = format!(
-                    "with this step a unit has {total} launches, at most {MAX_LAUNCHES}; put a loop into a kernel, or fewer times into a unit"
+                    "with this step a unit has {total} launches, at most {MAX_LAUNCHES}, and {steps} with repetitions, at most {MAX_STEPS}; put a loop into a kernel, or less into a unit"
                 );
                 return Err(self.refuse(step.span(), reason));
             }
-            (0..times).for_each(|_| launches.extend(body.iter().cloned()));
+            if times > 1 {
+                // In range: both counts were just checked.
+                repeats.push(Repeat { first: first as u16, count: body.len() as u16, times: times as u32 });
+            }
         }
         if launches.is_empty() {
             let reason = "a plan needs at least one [[step]] with a [[step.launch]], found none".into();
             return Err(KernelsError::Spec { path: self.path.clone(), reason });
         }
-        Ok(LaunchPlan { buffers, launches, output })
+        Ok(LaunchPlan { buffers, launches, repeats, output })
     }
 
     fn launch(
@@ -324,7 +330,7 @@ impl Plan {
         };
         // By itself, so that what is refused has a line.
         let output = buffers.iter().position(|buffer| !matches!(buffer.init, BufferInit::Input(_))).unwrap_or(0) as u16;
-        let alone = LaunchPlan { buffers: buffers.to_vec(), launches: vec![made.clone()], output };
+        let alone = LaunchPlan { buffers: buffers.to_vec(), launches: vec![made.clone()], repeats: vec![], output };
         alone.validate(inputs).map_err(|error| {
             let reason = error.to_string();
             let reason = reason.strip_prefix("launch 0: ").unwrap_or(&reason);

@@ -68,6 +68,6 @@ fn a_plan_with_a_source_becomes_a_job() {
     fs::write(&key, [5; 2048]).unwrap();
     let plan = Plan::load(&here().join("mix.toml")).unwrap();
     let job = plan.prepare(&BTreeMap::from([("key".to_owned(), key)])).unwrap();
-    assert_eq!((job.spec.plan.launches.len(), job.spec.units), (4, 10));
+    assert_eq!((job.spec.plan.step_count(), job.spec.units), (4, 10));
     assert_eq!(job.module, compile(&plan.module()).unwrap());
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tessera_kernels::{FRONT_END, KernelsError, Plan, PreparedJob};
 use tessera_protocol::{
     cid::Cid,
-    spec::{Arg, BufferInit},
+    spec::{Arg, BufferInit, Repeat},
 };
 
 /// PTX that need not be looked into by whoever makes a plan.
@@ -88,7 +88,8 @@ fn a_plan_becomes_the_job_that_it_describes() {
     let inits: Vec<_> = job.spec.plan.buffers.iter().map(|buffer| (buffer.len, buffer.init)).collect();
     assert_eq!(inits, [(100, BufferInit::Input(0)), (50, BufferInit::Copy(1)), (4096, BufferInit::Zero)]);
     let kernels: Vec<&str> = job.spec.plan.launches.iter().map(|launch| launch.kernel.as_str()).collect();
-    assert_eq!(kernels, ["a", "b", "a", "b", "c"]);
+    assert_eq!(kernels, ["a", "b", "c"]);
+    assert_eq!(job.spec.plan.repeats, [Repeat { first: 0, count: 2, times: 2 }]);
     let first = &job.spec.plan.launches[0];
     assert_eq!((first.grid, first.block, first.shared_len), ([64, 1, 1], [16, 8, 1], 128));
     assert_eq!(
@@ -158,7 +159,8 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     ("len = 4096", "size = 4096", 16, &["unknown field `size`", "`len`"]),
     ("name = \"state\"", "name = \"market\"", 11, &["\"market\"", "twice"]),
     ("times = 2", "times = 0", 17, &["times", "at least 1"]),
-    ("times = 2", "times = 513", 17, &["1026 launches", "at most 1024"]),
+    ("times = 2", "times = 524289", 17, &["1048578 with repetitions", "at most 1048576"]),
+    ("{ unit = \"u32\" }", "{ round = \"u64\" }", 24, &["kernel a, argument 2", "round", "u32"]),
     ("grid = [64]", "grid = []", 21, &["grid", "1 to 3", "found 0"]),
     ("grid = [64]", "grid = [1, 2, 3, 4]", 21, &["grid", "found 4"]),
     ("grid = [64]", "grid = [0]", 19, &["kernel a", "grid"]),

@@ -111,6 +111,7 @@ pub fn prepare_denoise(pictures: &[Layers]) -> Result<DenoiseJob> {
                 Buffer { len: count as u64 * 12, init: BufferInit::Zero },
             ],
             launches: launches((count as u32).div_ceil(BLOCK)),
+            repeats: vec![],
             output: 3,
         },
         inputs,

@@ -105,6 +105,7 @@ impl Shot {
                         Arg::Unit32,
                     ],
                 }],
+                repeats: vec![],
                 output: 2,
             },
             inputs,

@@ -5,15 +5,15 @@ use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaFunction, CudaStream, DriverError, result, sys};
-use tessera_protocol::spec::Launch;
+use tessera_protocol::spec::{Launch, Step as Turn};
 
-use super::unit::{Arguments, Step};
+use super::unit::{Orders, Step};
 
 /// The steps of a unit on one slot, ready to be launched.
 pub(super) struct UnitGraph {
     graph: sys::CUgraph,
     made: sys::CUgraphExec,
-    /// The node of each launch of the plan.
+    /// The node of each launch of the plan, in the order in which they run.
     kernels: Vec<sys::CUgraphNode>,
     context: Arc<CudaContext>,
 }
@@ -22,55 +22,59 @@ pub(super) struct UnitGraph {
 unsafe impl Send for UnitGraph {}
 
 impl UnitGraph {
-    /// Makes a graph of steps: what fills buffers goes first and in any order, everything else step by step.
+    /// Makes a graph of the launches of a plan and of what comes before and behind them: what fills buffers goes first and in
+    /// any order, everything else step by step.
     pub fn new(
         context: &Arc<CudaContext>,
-        steps: &[Step],
-        launches: &[Launch],
-        functions: &[CudaFunction],
-        arguments: &mut [Arguments],
+        before: &[Step],
+        behind: &[Step],
+        orders: &Orders<'_>,
     ) -> Result<Self, DriverError> {
         context.bind_to_thread()?;
         let mut this = Self { graph: null_mut(), made: null_mut(), kernels: Vec::new(), context: context.clone() };
         // SAFETY: writes a handle.
         unsafe { sys::cuGraphCreate(&mut this.graph, 0) }.result()?;
-        let mut before: Vec<sys::CUgraphNode> = Vec::new();
-        for (i, step) in steps.iter().enumerate() {
-            let fills = |step: &Step| matches!(step, Step::Zero { .. } | Step::Copy { .. });
-            let after: &[sys::CUgraphNode] = if fills(step) { &[] } else { &before };
-            let node = match step {
-                Step::Zero { at, len } => this.zero(after, *at, *len)?,
-                Step::Copy { to, from, len } => {
-                    let copy = sys::CUDA_MEMCPY3D {
-                        dstMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_DEVICE,
-                        dstDevice: *to,
-                        ..from_device(*from, *len)
-                    };
-                    this.copy(after, &copy)?
-                }
-                Step::ToHost { to, from, len } => {
-                    let copy = sys::CUDA_MEMCPY3D {
-                        dstMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_HOST,
-                        dstHost: to.0,
-                        ..from_device(*from, *len)
-                    };
-                    this.copy(after, &copy)?
-                }
-                Step::Launch(n) => {
-                    let node = this.kernel(after, &launches[*n], &functions[*n], &mut arguments[*n])?;
-                    this.kernels.push(node);
-                    node
-                }
-            };
-            if fills(step) && steps[..i].iter().all(fills) {
-                before.push(node);
-            } else {
-                before = vec![node];
+        let mut after: Vec<sys::CUgraphNode> =
+            before.iter().map(|step| this.add(&[], step, orders)).collect::<Result<_, _>>()?;
+        let launches = orders.plan().steps().map(Step::Launch);
+        for step in launches.chain(behind.iter().copied()) {
+            let node = this.add(&after, &step, orders)?;
+            if matches!(step, Step::Launch(_)) {
+                this.kernels.push(node);
             }
+            after = vec![node];
         }
         // SAFETY: the graph exists.
         this.made = unsafe { result::graph::instantiate(this.graph, sys::CUgraphInstantiate_flags(0)) }?;
         Ok(this)
+    }
+
+    fn add(
+        &self,
+        after: &[sys::CUgraphNode],
+        step: &Step,
+        orders: &Orders<'_>,
+    ) -> Result<sys::CUgraphNode, DriverError> {
+        match step {
+            Step::Zero { at, len } => self.zero(after, *at, *len),
+            Step::Copy { to, from, len } => {
+                let copy = sys::CUDA_MEMCPY3D {
+                    dstMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_DEVICE,
+                    dstDevice: *to,
+                    ..from_device(*from, *len)
+                };
+                self.copy(after, &copy)
+            }
+            Step::ToHost { to, from, len } => {
+                let copy = sys::CUDA_MEMCPY3D {
+                    dstMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_HOST,
+                    dstHost: to.0,
+                    ..from_device(*from, *len)
+                };
+                self.copy(after, &copy)
+            }
+            Step::Launch(turn) => self.kernel(after, *turn, orders),
+        }
     }
 
     fn zero(&self, after: &[sys::CUgraphNode], at: u64, len: usize) -> Result<sys::CUgraphNode, DriverError> {
@@ -101,11 +105,12 @@ impl UnitGraph {
     fn kernel(
         &self,
         after: &[sys::CUgraphNode],
-        launch: &Launch,
-        function: &CudaFunction,
-        arguments: &mut Arguments,
+        turn: Turn,
+        orders: &Orders<'_>,
     ) -> Result<sys::CUgraphNode, DriverError> {
         let mut node = null_mut();
+        let (launch, function) = orders.launch(turn);
+        let mut arguments = orders.arguments(turn);
         let mut pointers = arguments.pointers();
         let params = params(launch, function, &mut pointers);
         // SAFETY: graph and nodes exist; number and sizes of the arguments were checked against the kernel, and the
@@ -115,14 +120,10 @@ impl UnitGraph {
         Ok(node)
     }
 
-    /// Gives launch `n` of the plan other arguments from the next start on.
-    pub fn update(
-        &mut self,
-        n: usize,
-        launch: &Launch,
-        function: &CudaFunction,
-        arguments: &mut Arguments,
-    ) -> Result<(), DriverError> {
+    /// Gives launch `n` of a unit, which is this one of the plan, other arguments from the next start on.
+    pub fn update(&mut self, n: usize, turn: Turn, orders: &Orders<'_>) -> Result<(), DriverError> {
+        let (launch, function) = orders.launch(turn);
+        let mut arguments = orders.arguments(turn);
         let mut pointers = arguments.pointers();
         let params = params(launch, function, &mut pointers);
         // SAFETY: graph and node exist; arguments as above. A launch that is under way keeps those it has.

@@ -17,7 +17,7 @@ use crate::program::Checked;
 use crate::{ExecError, Graphs, Session, Sink, UnitOutput};
 
 /// Longest sleep between two looks at an event.
-const LONGEST_NAP: Duration = Duration::from_micros(500);
+pub(super) const LONGEST_NAP: Duration = Duration::from_micros(500);
 
 /// Everything that lives on the GPU. Never dropped while a kernel may run: see [`CudaSession::drop`].
 struct Resources {
@@ -53,7 +53,7 @@ impl CudaSession {
             Self { program, resources: None, under_way: VecDeque::new(), longest: None, concurrent, broken: false };
         let mut resources = Box::new(resources);
         let Resources { slots, shared, .. } = resources.as_mut();
-        for slot in slots.iter_mut().filter(|slot| slot.wants_graph(graphs)) {
+        for slot in slots.iter_mut().filter(|slot| slot.wants_graph(graphs, &this.program.plan)) {
             if let Err(error) = slot.make_graph(shared, &this.program) {
                 tracing::warn!(%error, "no graphs with this driver: the steps of a unit are started one by one");
                 break;

@@ -107,6 +107,7 @@ mod tests {
                 buffer(2, BufferInit::Zero),
             ],
             launches: vec![launch(1), launch(blocks), launch(2)],
+            repeats: vec![],
             output: 3,
         }
     }

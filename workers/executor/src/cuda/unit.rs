@@ -3,22 +3,30 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaEvent, CudaFunction, CudaStream, DriverError, result, sys};
-use tessera_protocol::spec::{Arg, BufferInit, Launch};
+use tessera_protocol::spec::{Arg, BufferInit, Launch, LaunchPlan, Step as Turn};
 
 use super::driver::guarded;
 use super::graph::UnitGraph;
 use super::memory::{DeviceBytes, Mark, PinnedBytes};
 use super::pool::Pool;
+use super::session::LONGEST_NAP;
 use crate::program::Checked;
 use crate::{ExecError, Graphs};
 
 /// From how many steps on a graph is used: fewer are started as fast one by one.
-const STEPS: usize = 5;
+const STEPS: u64 = 5;
 /// A graph is not used where a step moves more than this. It saves microseconds, which such a unit would not notice, and
 /// nodes describe what they move as rows of a picture, for which drivers have limits.
 const LARGEST: usize = 1 << 30;
+/// Up to how many steps a graph is used. One of more takes memory and time to make, and such a unit keeps the GPU busy while
+/// the host starts what comes next.
+const MOST_STEPS: u64 = 1024;
+/// Launches that are handed to the driver before the host looks how far the GPU is: its queue is finite, and a call that finds
+/// it full does not return while a kernel hangs.
+const PACE: usize = 256;
 
 /// Where the host gets bytes of the device.
 #[derive(Clone, Copy)]
@@ -28,26 +36,21 @@ pub(super) struct HostAddress(pub *mut c_void);
 unsafe impl Send for HostAddress {}
 
 /// Something that the device does for a unit.
+#[derive(Clone, Copy)]
 pub(super) enum Step {
     /// Sets bytes to zero.
     Zero { at: sys::CUdeviceptr, len: usize },
     /// Copies bytes on the device.
     Copy { to: sys::CUdeviceptr, from: sys::CUdeviceptr, len: usize },
     /// Runs a launch of the plan.
-    Launch(usize),
+    Launch(Turn),
     /// Copies bytes to pinned memory.
     ToHost { to: HostAddress, from: sys::CUdeviceptr, len: usize },
 }
 
 impl Step {
     /// Puts the step into a stream.
-    fn enqueue(
-        &self,
-        stream: &CudaStream,
-        launches: &[Launch],
-        functions: &[CudaFunction],
-        arguments: &mut [Arguments],
-    ) -> Result<(), DriverError> {
+    fn enqueue(&self, stream: &CudaStream, orders: &Orders<'_>) -> Result<(), DriverError> {
         match *self {
             // SAFETY: the block has the bytes and outlives the stream's work: sessions wait before they drop it.
             Self::Zero { at, len } => unsafe { result::memset_d8_async(at, 0, len, stream.cu_stream()) },
@@ -58,16 +61,17 @@ impl Step {
                 // the event behind this copy, except marks, which are made for it.
                 unsafe { sys::cuMemcpyDtoHAsync_v2(to.0, from, len, stream.cu_stream()) }.result()
             }
-            Self::Launch(n) => {
-                let launch = &launches[n];
+            Self::Launch(turn) => {
+                let (launch, function) = orders.launch(turn);
                 let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
-                let mut pointers = arguments[n].pointers();
+                let mut arguments = orders.arguments(turn);
+                let mut pointers = arguments.pointers();
                 // SAFETY: number and sizes of the arguments were checked against the kernel; the driver copies them
                 // before it returns. Blocks outlive the stream's work. What the kernel does with its pointers is
                 // confined to this process, which the caller may lose.
                 unsafe {
                     result::launch_kernel(
-                        functions[n].cu_function(),
+                        function.cu_function(),
                         grid,
                         block,
                         launch.shared_len,
@@ -95,9 +99,30 @@ impl Arguments {
     pub fn pointers(&mut self) -> Vec<*mut c_void> {
         self.0.iter_mut().map(|argument| argument.as_mut_ptr().cast()).collect()
     }
+}
 
-    fn all(program: &Checked, unit: u64, addresses: &[u64]) -> Result<Vec<Self>, ExecError> {
-        (0..program.plan.launches.len()).map(|n| program.arguments(n, unit, addresses).map(Self)).collect()
+/// What the launches of a unit are given.
+pub(super) struct Orders<'a> {
+    program: &'a Checked,
+    functions: &'a [CudaFunction],
+    /// A unit that was checked.
+    unit: u64,
+    addresses: Vec<u64>,
+}
+
+impl Orders<'_> {
+    pub fn plan(&self) -> &LaunchPlan {
+        &self.program.plan
+    }
+
+    /// A launch, and its kernel.
+    pub fn launch(&self, turn: Turn) -> (&Launch, &CudaFunction) {
+        (&self.program.plan.launches[turn.launch], &self.functions[turn.launch])
+    }
+
+    /// The arguments of a launch.
+    pub fn arguments(&self, turn: Turn) -> Arguments {
+        Arguments(self.program.arguments(turn, self.unit, &self.addresses))
     }
 }
 
@@ -128,8 +153,11 @@ pub(super) struct Slot {
     /// Recorded when the output is on the host.
     copied: CudaEvent,
     compute: Arc<CudaStream>,
-    /// What is done in the stream above, in order.
-    steps: Vec<Step>,
+    /// What is done in the stream above before the launches of the plan, and behind them.
+    before: Vec<Step>,
+    behind: Vec<Step>,
+    /// Recorded in turn in a unit of many launches, see [`PACE`].
+    paces: Option<[CudaEvent; 2]>,
     /// Where units compute one after the other; else the copy of the output is one of the steps.
     copying: Option<Copying>,
     /// All the steps.
@@ -147,54 +175,62 @@ impl Slot {
     ) -> Result<Self, DriverError> {
         let plan = &program.plan;
         let context = shared.pool.context();
-        let mut steps = Vec::new();
+        let (mut before, mut behind) = (Vec::new(), Vec::new());
         for (buffer, block) in plan.buffers.iter().zip(&buffers) {
             let len = buffer.len as usize;
             match buffer.init {
-                BufferInit::Zero => steps.push(Step::Zero { at: block.at, len }),
+                BufferInit::Zero => before.push(Step::Zero { at: block.at, len }),
                 BufferInit::Copy(n) => {
                     if let Some(original) = shared.inputs.get(&n) {
-                        steps.push(Step::Copy { to: block.at, from: original.at, len });
+                        before.push(Step::Copy { to: block.at, from: original.at, len });
                     }
                 }
                 BufferInit::Input(_) => {}
             }
         }
-        steps.extend((0..plan.launches.len()).map(Step::Launch));
         let computed = Mark::new(&shared.pool)?;
-        steps.push(Step::ToHost { to: HostAddress(computed.at()), from: shared.set.at, len: Mark::LEN });
+        behind.push(Step::ToHost { to: HostAddress(computed.at()), from: shared.set.at, len: Mark::LEN });
         let len = program.output_len();
         let output = PinnedBytes::new(&shared.pool, len)?;
         let step = Step::ToHost { to: HostAddress(output.at), from: buffers[program.output()].at, len };
         let copying = match copy {
             Some(stream) => Some(Copying { stream, computed: context.new_event(None)?, step }),
             None => {
-                steps.push(step);
+                behind.push(step);
                 None
             }
         };
         let copied = context.new_event(None)?;
-        Ok(Self { buffers, output, computed, copied, compute, steps, copying, graph: None })
+        let event = || context.new_event(None);
+        let paces = if plan.step_count() > 2 * PACE as u64 { Some([event()?, event()?]) } else { None };
+        Ok(Self { buffers, output, computed, copied, compute, before, behind, paces, copying, graph: None })
     }
 
-    /// Whether a graph pays, see [`STEPS`] and [`LARGEST`].
-    pub fn wants_graph(&self, graphs: Graphs) -> bool {
+    /// Whether a graph pays, see [`STEPS`], [`LARGEST`] and [`MOST_STEPS`].
+    pub fn wants_graph(&self, graphs: Graphs, plan: &LaunchPlan) -> bool {
+        let others = self.before.iter().chain(&self.behind);
+        let steps = plan.step_count() + others.clone().count() as u64;
+        let pays = steps >= STEPS && others.clone().all(|step| step.len() <= LARGEST);
         match graphs {
+            _ if steps > MOST_STEPS => false,
             Graphs::Never => false,
             Graphs::Always => true,
-            Graphs::Auto => self.steps.len() >= STEPS && self.steps.iter().all(|step| step.len() <= LARGEST),
+            Graphs::Auto => pays,
         }
     }
 
     /// Makes a graph of the slot's steps.
     pub fn make_graph(&mut self, shared: &Shared, program: &Checked) -> Result<(), ExecError> {
-        let mut arguments = Arguments::all(program, 0, &self.addresses())?;
-        let (context, launches) = (shared.pool.context(), &program.plan.launches);
+        let orders = self.orders(shared, program, 0);
         let made = guarded("make a graph of a unit", || {
-            UnitGraph::new(context, &self.steps, launches, &shared.functions, &mut arguments)
+            UnitGraph::new(shared.pool.context(), &self.before, &self.behind, &orders)
         });
         self.graph = Some(made?);
         Ok(())
+    }
+
+    fn orders<'a>(&self, shared: &'a Shared, program: &'a Checked, unit: u64) -> Orders<'a> {
+        Orders { program, functions: &shared.functions, unit, addresses: self.addresses() }
     }
 
     fn addresses(&self) -> Vec<u64> {
@@ -203,43 +239,72 @@ impl Slot {
 
     /// Tells the device to compute a unit. The one before on this slot is done, and its output was taken.
     pub fn start(&mut self, shared: &Shared, program: &Checked, unit: u64) -> Result<(), StartError> {
-        let mut arguments = Arguments::all(program, unit, &self.addresses()).map_err(StartError::Other)?;
+        program.check_unit(unit).map_err(StartError::Other)?;
+        let orders = self.orders(shared, program, unit);
         self.computed.clear();
-        let mut reported = None;
-        let started = guarded("start a unit", || {
-            self.enqueue(shared, &program.plan.launches, &mut arguments).inspect_err(|error| reported = Some(*error))
+        let mut failed = None;
+        let started = guarded("start a unit", || match self.enqueue(shared, &orders) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                failed = Some(error);
+                Ok(())
+            }
         });
-        started.map_err(|error| reported.map_or(StartError::Other(error), StartError::Driver))
+        started.map_err(StartError::Other)?;
+        failed.map_or(Ok(()), Err)
     }
 
-    fn enqueue(
-        &mut self,
-        shared: &Shared,
-        launches: &[Launch],
-        arguments: &mut [Arguments],
-    ) -> Result<(), DriverError> {
-        let functions = &shared.functions;
+    fn enqueue(&mut self, shared: &Shared, orders: &Orders<'_>) -> Result<(), StartError> {
         shared.pool.context().bind_to_thread()?;
         match &mut self.graph {
             Some(graph) => {
-                for (n, launch) in launches.iter().enumerate() {
-                    if launch.args.iter().any(|arg| matches!(arg, Arg::Unit32 | Arg::Unit64)) {
-                        graph.update(n, launch, &functions[n], &mut arguments[n])?;
+                let of_unit = |launch: &Launch| launch.args.iter().any(|a| matches!(a, Arg::Unit32 | Arg::Unit64));
+                for (n, turn) in orders.plan().steps().enumerate() {
+                    if of_unit(orders.launch(turn).0) {
+                        graph.update(n, turn, orders)?;
                     }
                 }
                 graph.launch(&self.compute)?;
             }
             None => {
-                for step in &self.steps {
-                    step.enqueue(&self.compute, launches, functions, arguments)?;
+                for step in &self.before {
+                    step.enqueue(&self.compute, orders)?;
+                }
+                for (n, turn) in orders.plan().steps().enumerate() {
+                    self.keep_pace(n, orders)?;
+                    Step::Launch(turn).enqueue(&self.compute, orders)?;
+                }
+                for step in &self.behind {
+                    step.enqueue(&self.compute, orders)?;
                 }
             }
         }
+        self.copy_output(orders).map_err(StartError::Driver)
+    }
+
+    /// Before launch `n` of a unit: waits until the GPU is at most two paces behind the host.
+    fn keep_pace(&self, n: usize, orders: &Orders<'_>) -> Result<(), StartError> {
+        let Some(paces) = self.paces.as_ref().filter(|_| n > 0 && n.is_multiple_of(PACE)) else { return Ok(()) };
+        let pace = &paces[n / PACE % 2];
+        let deadline = orders.program.deadline();
+        let mut nap = Duration::from_micros(5);
+        while n > 2 * PACE && !passed(pace)? {
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                let (unit, limit) = (orders.unit, orders.program.unit_time);
+                return Err(StartError::Other(ExecError::TimedOut { unit, limit }));
+            }
+            std::thread::sleep(nap);
+            nap = (nap * 2).min(LONGEST_NAP);
+        }
+        pace.record(&self.compute).map_err(StartError::Driver)
+    }
+
+    fn copy_output(&self, orders: &Orders<'_>) -> Result<(), DriverError> {
         match &self.copying {
             Some(Copying { stream, computed, step }) => {
                 computed.record(&self.compute)?;
                 stream.wait(computed)?;
-                step.enqueue(stream, launches, functions, arguments)?;
+                step.enqueue(stream, orders)?;
                 self.copied.record(stream)
             }
             None => self.copied.record(&self.compute),
@@ -253,17 +318,22 @@ impl Slot {
 
     /// Whether the output is on the host.
     pub fn is_done(&self) -> Result<bool, DriverError> {
-        // SAFETY: the event exists.
-        match unsafe { result::event::query(self.copied.cu_event()) } {
-            Ok(()) => Ok(true),
-            Err(DriverError(sys::cudaError_enum::CUDA_ERROR_NOT_READY)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        passed(&self.copied)
     }
 
     /// The output. Only when it is done.
     pub fn output(&self) -> &[u8] {
         self.output.bytes()
+    }
+}
+
+/// Whether the GPU has come to an event.
+fn passed(event: &CudaEvent) -> Result<bool, DriverError> {
+    // SAFETY: the event exists.
+    match unsafe { result::event::query(event.cu_event()) } {
+        Ok(()) => Ok(true),
+        Err(DriverError(sys::cudaError_enum::CUDA_ERROR_NOT_READY)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -273,4 +343,10 @@ pub(super) enum StartError {
     Other(ExecError),
     /// The driver refused, perhaps because a unit before has faulted.
     Driver(DriverError),
+}
+
+impl From<DriverError> for StartError {
+    fn from(error: DriverError) -> Self {
+        Self::Driver(error)
+    }
 }

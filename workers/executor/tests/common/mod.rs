@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tessera_executor::{ExecError, Executor, Program};
-use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan};
+use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat};
 
 /// The kernels of `kernels/suite.cu`.
 pub const MODULE: &str = include_str!("../kernels/suite.ptx");
@@ -58,7 +58,7 @@ pub fn launch(kernel: &str, blocks: u32, threads: u32, args: Vec<Arg>) -> Launch
 }
 
 pub fn cases() -> Vec<Case> {
-    vec![saxpy(), mean(), histogram(), steps(), warp_mix()]
+    vec![saxpy(), mean(), histogram(), steps(), warp_mix(), rounds(3), rounds(300), rounds(600)]
 }
 
 /// Denormals, infinities and NaN go through a fused multiply-add.
@@ -89,6 +89,7 @@ fn saxpy() -> Case {
                 128,
                 vec![at(0), at(1), at(2), Arg::Bits32(a.to_bits()), Arg::Bits32(n as u32)],
             )],
+            repeats: vec![],
             output: 2,
         },
         inputs: inputs.into_iter().map(Bytes::from).collect(),
@@ -125,6 +126,7 @@ fn mean() -> Case {
         plan: LaunchPlan {
             buffers: vec![input(&bytes, 0), zero(4 * blocks as u64), zero(8)],
             launches: vec![launch("block_sums", blocks as u32, 256, vec![at(0), at(1)]), second],
+            repeats: vec![],
             output: 2,
         },
         inputs: vec![bytes.into()],
@@ -150,6 +152,7 @@ fn histogram() -> Case {
                 256,
                 vec![at(0), Arg::Bits32(data.len() as u32), at(1), Arg::Buffer { index: 1, offset: 1024 }],
             )],
+            repeats: vec![],
             output: 1,
         },
         inputs: vec![data.into()],
@@ -183,6 +186,7 @@ fn steps() -> Case {
         plan: LaunchPlan {
             buffers: vec![Buffer { len: bytes.len() as u64, init: BufferInit::Copy(0) }, zero(4 * n as u64)],
             launches: vec![launch("step", 3, 128, vec![Arg::Unit32, Arg::Unit64, at(0), at(1), Arg::Bits32(n as u32)])],
+            repeats: vec![],
             output: 1,
         },
         inputs: vec![bytes.into()],
@@ -224,10 +228,45 @@ fn warp_mix() -> Case {
         plan: LaunchPlan {
             buffers: vec![input(&bytes, 0), zero(8 * 96)],
             launches: vec![launch("warp_mix", 1, 96, vec![Arg::Bytes(shape), at(0), at(1)])],
+            repeats: vec![],
             output: 1,
         },
         inputs: vec![bytes.into()],
         expected: vec![bytes_of(&outputs, u64::to_le_bytes)],
+    }
+}
+
+/// Repeated launches, so often that few fit one graph: each round gets its number and sees the one before.
+fn rounds(times: u32) -> Case {
+    let n = 40usize;
+    let unit = |unit: u32| {
+        let (mut state, mut passed) = (vec![0u32; n], vec![0u32; n]);
+        let pass = |state: &[u32], passed: &mut [u32]| {
+            (0..n).for_each(|i| passed[i] = state[(i + 1) % n].wrapping_add(passed[i]));
+        };
+        let turn = |state: &mut [u32], round: u32| {
+            state.iter_mut().for_each(|x| *x = (*x ^ round).wrapping_mul(0x9E37_79B1).wrapping_add(unit));
+        };
+        turn(&mut state, 0);
+        for round in 0..times {
+            pass(&state, &mut passed);
+            turn(&mut state, round);
+        }
+        pass(&state, &mut passed);
+        bytes_of(&passed, u32::to_le_bytes)
+    };
+    let turn = launch("turn", 2, 32, vec![Arg::Round32, Arg::Unit32, at(0), Arg::Bits32(n as u32)]);
+    let pass = launch("pass_on", 2, 32, vec![at(0), at(1), Arg::Bits32(n as u32)]);
+    Case {
+        name: "rounds",
+        plan: LaunchPlan {
+            buffers: vec![zero(4 * n as u64); 2],
+            launches: vec![turn.clone(), pass.clone(), turn, pass],
+            repeats: vec![Repeat { first: 1, count: 2, times }],
+            output: 1,
+        },
+        inputs: vec![],
+        expected: (0..4).map(unit).collect(),
     }
 }
 
@@ -325,6 +364,7 @@ pub fn run_fault(executor: &dyn Executor, fault: &Faulty) -> ExecError {
     let plan = LaunchPlan {
         buffers: vec![zero(4096)],
         launches: vec![launch(fault.name, 1, 32, fault.args.clone())],
+        repeats: vec![],
         output: 0,
     };
     let program = Program { module: MODULE, plan: &plan, inputs: &[], unit_gas: 0, unit_time: Duration::from_secs(1) };

@@ -103,3 +103,15 @@ extern "C" __global__ void for_ever(u32 *out, u32 stop) {
     while (x != stop) x = x * 5 + 2 | 1;
     out[0] = x;
 }
+
+// A round of a repeated launch: the state of each round goes into the next, with the round's number.
+extern "C" __global__ void turn(u32 round, u32 unit, u32 *state, u32 n) {
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) state[i] = (state[i] ^ round) * 0x9E3779B1u + unit;
+}
+
+// Between the turns: reads what its neighbour wrote, so that order matters.
+extern "C" __global__ void pass_on(const u32 *from, u32 *to, u32 n) {
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) to[i] = from[(i + 1u) % n] + to[i];
+}

@@ -81,6 +81,10 @@ impl Tile {
 
     /// D = A × B + C.
     pub(super) fn run(self, warp: &mut Warp<'_>, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
+        let signed = Product::Bytes { a_signed: true, b_signed: true };
+        if self == (Self { product: signed, tall: true, deep: true, saturate: false }) {
+            return signed_bytes(warp, d, a, b, c);
+        }
         let (tall, deep) = (1 + usize::from(self.tall), 1 + usize::from(self.deep));
         let mut results = [[0u32; LANES]; 4];
         for lane in 0..LANES {
@@ -102,6 +106,35 @@ impl Tile {
         }
         for (slot, result) in d.iter().zip(results).take(2 * tall) {
             result.into_iter().enumerate().for_each(|(lane, value)| warp.put(*slot, lane, value));
+        }
+    }
+}
+
+/// The product of 16 × 32 signed bytes and 32 × 8, which is that of quantised models, in a form that compilers make vectors of.
+fn signed_bytes(warp: &mut Warp<'_>, d: [Slot; 4], a: [Slot; 4], b: [Slot; 2], c: [Slot; 4]) {
+    const DEPTH: usize = 32;
+    let (mut rows, mut columns) = ([[0i16; DEPTH]; 16], [[0i16; DEPTH]; 8]);
+    let unpack = |word: u32, to: &mut [i16]| {
+        to.iter_mut().zip(word.to_le_bytes()).for_each(|(to, byte)| *to = i16::from(byte as i8));
+    };
+    for lane in 0..LANES {
+        let (group, thread) = (lane >> 2, lane & 3);
+        for half in 0..2 {
+            let at = 16 * half + 4 * thread..16 * half + 4 * thread + 4;
+            unpack(warp.word(b[half], lane), &mut columns[group][at.clone()]);
+            for row_half in 0..2 {
+                unpack(warp.word(a[2 * half + row_half], lane), &mut rows[group + 8 * row_half][at.clone()]);
+            }
+        }
+    }
+    for lane in 0..LANES {
+        let (group, thread) = (lane >> 2, lane & 3);
+        for i in 0..4 {
+            let (row, column) = (&rows[group + 8 * (i >> 1)], &columns[thread * 2 + (i & 1)]);
+            // At most 32 · 2^14 in size.
+            let sum: i32 = row.iter().zip(column).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+            let sum = (warp.word(c[i], lane) as i32).wrapping_add(sum);
+            warp.put(d[i], lane, sum as u32);
         }
     }
 }

@@ -219,7 +219,7 @@ mod tests {
             version: SPEC_VERSION,
             module: Cid::of(b"m"),
             inputs: vec![Input { name: "a".into(), cid: Cid::of(b"a"), len: 10 }],
-            plan: LaunchPlan { buffers: vec![buffer(25)], launches: vec![], output: 0 },
+            plan: LaunchPlan { buffers: vec![buffer(25)], launches: vec![], repeats: vec![], output: 0 },
             units: 40,
             unit_gas: 0,
             visibility: Visibility::Public,

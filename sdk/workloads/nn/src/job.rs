@@ -1,0 +1,147 @@
+//! Jobs: a specification with its blobs, and what the front end notes to itself.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+use tessera_protocol::{
+    cid::Cid,
+    spec::{FrontEnd, Input, JobSpec, LaunchPlan, SPEC_VERSION, Visibility},
+};
+
+use crate::{
+    error::{NnError, Result},
+    model::Model,
+    texts::Texts,
+};
+
+/// The kernels, in the reproducible profile. Built by `scripts/build-kernels`.
+pub const MODULE: &str = include_str!("../kernels/nn.ptx");
+
+/// A job that is ready to be posted, or to be run here.
+#[derive(Clone, Debug)]
+pub struct PreparedJob {
+    /// What workers run.
+    pub spec: JobSpec,
+    /// The blobs that the specification names: the module, then the inputs in their order. That of the weights is the same
+    /// for all jobs of a model.
+    pub blobs: Vec<(Cid, Bytes)>,
+}
+
+impl PreparedJob {
+    /// The inputs in the order of [`JobSpec::inputs`].
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Bytes> {
+        self.blobs.iter().skip(1).map(|(_, bytes)| bytes.clone()).collect()
+    }
+
+    pub(crate) fn new(
+        model: &Model,
+        texts: &Texts,
+        more: Vec<(&str, Bytes)>,
+        plan: LaunchPlan,
+        name: &str,
+        notes: &Notes,
+    ) -> Result<Self> {
+        let module = Bytes::from_static(MODULE.as_bytes());
+        let mut blobs = vec![(Cid::of(&module), module), (model.cid, model.weights.clone())];
+        let mut inputs = vec![Input { name: "weights".into(), cid: model.cid, len: model.weights.len() as u64 }];
+        for (name, bytes) in [("texts", texts.words.clone())].into_iter().chain(more) {
+            let cid = Cid::of(&bytes);
+            inputs.push(Input { name: name.into(), cid, len: bytes.len() as u64 });
+            blobs.push((cid, bytes));
+        }
+        let data = borsh::to_vec(notes).map_err(|error| NnError::Setting(format!("cannot note a job: {error}")))?;
+        let spec = JobSpec {
+            version: SPEC_VERSION,
+            module: blobs[0].0,
+            inputs,
+            plan,
+            units: texts.units,
+            unit_gas: 0,
+            visibility: Visibility::Public,
+            front_end: FrontEnd { name: name.into(), data },
+        };
+        // Sizes too: what cannot be encoded cannot be posted.
+        spec.encode()?;
+        Ok(Self { spec, blobs })
+    }
+}
+
+/// What merging needs to know of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Notes {
+    /// Texts of all units.
+    pub texts: u64,
+    /// Texts of a unit, the last one excepted.
+    pub batch: u32,
+    /// Words of the output for each text.
+    pub words: u32,
+}
+
+impl Notes {
+    /// The notes of a job that the front end `name` made.
+    pub fn read(spec: &JobSpec, name: &str) -> Result<Self> {
+        let refused = |reason: String| NnError::Merge(reason);
+        if spec.front_end.name != name {
+            let found = &spec.front_end.name;
+            return Err(refused(format!("the job was made by the front end {found:?}, expected {name:?}")));
+        }
+        let notes = Self::try_from_slice(&spec.front_end.data)
+            .map_err(|error| refused(format!("the front end's notes in the job are damaged: {error}")))?;
+        let whole = notes.texts.div_ceil(u64::from(notes.batch).max(1)) == spec.units
+            && u64::from(notes.batch) * u64::from(notes.words) * 4 == spec.output_len();
+        if !whole || notes.batch == 0 || notes.words == 0 {
+            return Err(refused("the front end's notes do not fit the job's units".into()));
+        }
+        Ok(notes)
+    }
+}
+
+/// Outputs of units, one behind the other, as they come in any order.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    notes: Notes,
+    units: Vec<Option<Vec<u32>>>,
+}
+
+impl Gathered {
+    pub fn new(spec: &JobSpec, name: &str) -> Result<Self> {
+        let notes = Notes::read(spec, name)?;
+        let count = usize::try_from(spec.units).unwrap_or(usize::MAX);
+        let mut units = vec![];
+        units.try_reserve_exact(count).map_err(|_| NnError::Merge(format!("no memory for {count} units")))?;
+        units.resize(count, None);
+        Ok(Self { notes, units })
+    }
+
+    /// Takes the output of a unit; whether it was not there yet.
+    pub fn add(&mut self, unit: u64, output: &[u8]) -> Result<bool> {
+        let count = self.units.len();
+        let place = usize::try_from(unit).ok().and_then(|unit| self.units.get_mut(unit));
+        let place = place.ok_or_else(|| NnError::Merge(format!("unit {unit} is none of the job's {count}")))?;
+        let expected = self.notes.batch as usize * self.notes.words as usize * 4;
+        if output.len() != expected {
+            let found = output.len();
+            return Err(NnError::Merge(format!("unit {unit}: expected {expected} bytes, found {found}")));
+        }
+        if place.is_some() {
+            return Ok(false);
+        }
+        *place = Some(output.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect());
+        Ok(true)
+    }
+
+    /// The words of each text, once all units are there.
+    pub fn texts(&self) -> Result<impl Iterator<Item = &[u32]> + '_> {
+        let missing = self.units.iter().filter(|unit| unit.is_none()).count();
+        if missing > 0 {
+            return Err(NnError::Merge(format!("{missing} of {} units are missing", self.units.len())));
+        }
+        let texts = usize::try_from(self.notes.texts).unwrap_or(usize::MAX);
+        let words = self.notes.words as usize;
+        Ok(self.units.iter().flatten().flat_map(move |unit| unit.chunks_exact(words)).take(texts))
+    }
+
+    pub fn words(&self) -> usize {
+        self.notes.words as usize
+    }
+}

@@ -1,0 +1,280 @@
+//! Launch plans: which kernel runs over which rows, in which order.
+
+use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat};
+
+use crate::{
+    error::{NnError, Result},
+    pack::{Linear, Matrix, Place},
+    texts::Texts,
+};
+
+/// Threads of a block that share a row, as in `kernels/rows.cuh`.
+const ROW_THREADS: u32 = 64;
+/// Rows and columns of a thread of a product, as in `kernels/gemm.cuh`.
+const TILE_ROWS: u32 = 8;
+const TILE: u32 = 4;
+/// Threads of a block of a product, along the columns.
+const ACROSS: u32 = 16;
+/// Most of them along the rows.
+const DOWN: u32 = 4;
+/// Threads of a block of `attend`, and of `choose`, as in the kernels.
+const ATTEND_THREADS: u32 = 32;
+const CHOOSE_THREADS: u32 = 128;
+/// Rows and columns of a block of a product of bytes, and its threads, as in `kernels/bytes.cuh`.
+const BYTES_TILE: u32 = 64;
+const BYTES_THREADS: u32 = 128;
+/// Most keys that a row attends to: there is a float for each in shared memory.
+pub(crate) const MAX_KEYS: usize = 12_000;
+/// Flags of a product, as in `kernels/gemm.cuh`.
+const ADD_BIAS: u32 = 1;
+const ADD_RESIDUAL: u32 = 2;
+
+/// A buffer of the plan.
+pub(crate) type Memory = u16;
+
+/// Buffers that every plan has, by their index.
+pub(crate) const WEIGHTS: Memory = 0;
+pub(crate) const TEXTS: Memory = 1;
+const ROWS: Memory = 2;
+const SEQUENCES: Memory = 3;
+
+/// A plan being written. Launches work on the rows in buffer `ROWS`, of which there are at most `rows`.
+pub(crate) struct Planner {
+    buffers: Vec<Buffer>,
+    launches: Vec<Launch>,
+    repeats: Vec<Repeat>,
+    batch: u32,
+    /// Most rows that launches from here on find.
+    pub rows: u32,
+    /// Rows of activations in bytes, and their scales: only where matrices are of bytes.
+    bytes: Option<(Memory, Memory)>,
+}
+
+/// What attention works on.
+pub(crate) struct Attention {
+    /// Values of all queries of a row, and of all its keys.
+    pub queries: u32,
+    pub keys: u32,
+    /// Values of a head.
+    pub head: u32,
+    /// Positions of a text in the cache.
+    pub context: u32,
+    /// Whether a row sees only what stands before it, and itself.
+    pub causal: bool,
+}
+
+impl Attention {
+    /// Bytes of the keys, or of the values, of a layer.
+    pub fn cache_len(&self, batch: u32) -> u64 {
+        u64::from(batch) * u64::from(self.context) * u64::from(self.keys) * 4
+    }
+}
+
+/// How tokens are chosen.
+pub(crate) struct Choice {
+    pub vocabulary: u32,
+    pub most: u32,
+    pub inverse: f32,
+    pub top: u32,
+    pub part: u64,
+    pub seed: u64,
+}
+
+/// The start of a buffer, as an argument.
+pub(crate) fn at(index: Memory) -> Arg {
+    Arg::Buffer { index, offset: 0 }
+}
+
+/// A part of the weights.
+fn weight(offset: Place) -> Arg {
+    Arg::Buffer { index: WEIGHTS, offset }
+}
+
+fn number(value: u32) -> Arg {
+    Arg::Bits32(value)
+}
+
+fn float(value: f32) -> Arg {
+    Arg::Bits32(value.to_bits())
+}
+
+impl Planner {
+    /// A plan whose units begin with the texts' rows.
+    pub fn new(weights_len: usize, texts: &Texts) -> Self {
+        let input = |n, len: usize| Buffer { len: len as u64, init: BufferInit::Input(n) };
+        let mut this = Self {
+            buffers: vec![input(0, weights_len), input(1, texts.words.len())],
+            launches: vec![],
+            repeats: vec![],
+            batch: texts.batch,
+            rows: texts.rows,
+            bytes: None,
+        };
+        this.buffer(16 + 16 * u64::from(texts.rows.max(texts.batch)));
+        this.buffer(8 * u64::from(texts.batch));
+        let blocks = texts.rows.max(texts.batch).div_ceil(ROW_THREADS);
+        let args = vec![at(TEXTS), at(ROWS), at(SEQUENCES), Arg::Unit32, number(texts.stride), number(texts.batch)];
+        this.launch("begin", [blocks, 1, 1], [ROW_THREADS, 1, 1], args);
+        this
+    }
+
+    /// Memory that is zero when a unit starts.
+    pub fn buffer(&mut self, len: u64) -> Memory {
+        self.buffers.push(Buffer { len, init: BufferInit::Zero });
+        (self.buffers.len() - 1) as Memory
+    }
+
+    /// Memory for `width` floats of each row.
+    pub fn row_buffer(&mut self, width: usize) -> Memory {
+        self.buffer(u64::from(self.rows) * width as u64 * 4)
+    }
+
+    /// An input, read-only.
+    pub fn input(&mut self, n: u16, len: usize) -> Memory {
+        self.buffers.push(Buffer { len: len as u64, init: BufferInit::Input(n) });
+        (self.buffers.len() - 1) as Memory
+    }
+
+    /// Memory for activations in bytes, at most `width` for each row.
+    pub fn bytes_buffers(&mut self, width: usize) {
+        let bytes = self.buffer(u64::from(self.rows) * width as u64);
+        let scales = self.row_buffer(1);
+        self.bytes = Some((bytes, scales));
+    }
+
+    /// Number of launches so far.
+    pub fn position(&self) -> usize {
+        self.launches.len()
+    }
+
+    /// Everything from launch `first` on runs `times` times.
+    pub fn repeat(&mut self, first: usize, times: u32) {
+        let count = self.launches.len() - first;
+        self.repeats.push(Repeat { first: first as u16, count: count as u16, times });
+    }
+
+    pub fn finish(self, output: Memory) -> LaunchPlan {
+        LaunchPlan { buffers: self.buffers, launches: self.launches, repeats: self.repeats, output }
+    }
+
+    fn launch(&mut self, kernel: &str, grid: [u32; 3], block: [u32; 3], args: Vec<Arg>) {
+        self.launches.push(Launch { kernel: kernel.into(), grid, block, shared_len: 0, args });
+    }
+
+    /// A launch with a block for each row; the rows are its first parameter.
+    fn by_row(&mut self, kernel: &str, args: Vec<Arg>) {
+        let args = [at(ROWS)].into_iter().chain(args).collect();
+        self.launch(kernel, [self.rows, 1, 1], [ROW_THREADS, 1, 1], args);
+    }
+
+    pub fn embed_encoder(&mut self, tables: [Place; 3], norm: [Place; 2], x: Memory, width: usize, epsilon: f32) {
+        let args = tables.into_iter().chain(norm).map(weight);
+        let args = args.chain([at(x), number(width as u32), float(epsilon)]).collect();
+        self.by_row("embed_encoder", args);
+    }
+
+    pub fn layer_norm(&mut self, x: Memory, norm: [Place; 2], y: Memory, width: usize, epsilon: f32) {
+        let [scale, bias] = norm.map(weight);
+        self.by_row("layer_norm", vec![at(x), scale, bias, at(y), number(width as u32), float(epsilon)]);
+    }
+
+    pub fn embed_decoder(&mut self, words: Place, x: Memory, width: usize) {
+        self.by_row("embed_decoder", vec![weight(words), at(x), number(width as u32)]);
+    }
+
+    pub fn rms_norm(&mut self, x: Memory, scale: Place, y: Memory, width: usize, epsilon: f32) {
+        self.by_row("rms_norm", vec![at(x), weight(scale), at(y), number(width as u32), float(epsilon)]);
+    }
+
+    /// y = x times the matrix, plus bias, plus the residual if there is one.
+    pub fn linear(&mut self, linear: &Linear, x: Memory, y: Memory, residual: Option<Memory>) -> Result<()> {
+        let Linear { matrix, bias } = linear;
+        let flags = if bias.is_some() { ADD_BIAS } else { 0 } | if residual.is_some() { ADD_RESIDUAL } else { 0 };
+        // Where a flag is not set the pointer is not used; it must point somewhere.
+        let bias = weight(bias.unwrap_or(0));
+        let residual = at(residual.unwrap_or(y));
+        let tail = [bias, residual, at(y), number(matrix.k as u32), number(matrix.n as u32), number(flags)];
+        match (matrix.scales, self.bytes) {
+            (None, _) => self.multiply(matrix, x, tail),
+            (Some(scales), Some((bytes, of_rows))) => {
+                self.by_row("to_bytes", vec![at(x), at(bytes), at(of_rows), number(matrix.k as u32)]);
+                let args = [at(ROWS), at(bytes), at(of_rows), weight(matrix.at), weight(scales)];
+                let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];
+                self.launch("multiply_bytes", grid, [BYTES_THREADS, 1, 1], args.into_iter().chain(tail).collect());
+            }
+            (Some(_), None) => return Err(NnError::Setting("a matrix of bytes, and no room for activations".into())),
+        }
+        Ok(())
+    }
+
+    fn multiply(&mut self, matrix: &Matrix, x: Memory, tail: [Arg; 6]) {
+        let down = self.rows.div_ceil(TILE_ROWS).min(DOWN);
+        let grid = [self.rows.div_ceil(TILE_ROWS * down), (matrix.n as u32).div_ceil(TILE * ACROSS), 1];
+        let args = [at(ROWS), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
+        self.launch("multiply", grid, [ACROSS, down, 1], args);
+    }
+
+    pub fn gelu(&mut self, x: Memory, inner: usize) {
+        let grid = [self.rows, (inner as u32).div_ceil(ROW_THREADS), 1];
+        self.launch("gelu", grid, [ROW_THREADS, 1, 1], vec![at(ROWS), at(x), number(inner as u32)]);
+    }
+
+    pub fn gate(&mut self, x: Memory, y: Memory, inner: usize) {
+        let grid = [self.rows, (inner as u32).div_ceil(ROW_THREADS), 1];
+        self.launch("gate", grid, [ROW_THREADS, 1, 1], vec![at(ROWS), at(x), at(y), number(inner as u32)]);
+    }
+
+    /// Keys and values go into the cache, and every row attends. With `turns`, queries and keys are turned before. `caches` are
+    /// those of keys and values, each with the first byte of the layer.
+    pub fn attention(&mut self, shape: &Attention, parts: Memory, turns: Option<Memory>, caches: [Arg; 2], y: Memory) {
+        let [cache_k, cache_v] = caches;
+        let &Attention { queries, keys, head, context, causal } = shape;
+        match turns {
+            None => self.by_row(
+                "keep",
+                vec![at(parts), cache_k.clone(), cache_v.clone(), number(queries), number(keys), number(context)],
+            ),
+            Some(turns) => {
+                let args = vec![at(parts), at(turns), cache_k.clone(), cache_v.clone()];
+                let numbers = [queries, keys, head, context].map(number);
+                self.by_row("turn_and_keep", args.into_iter().chain(numbers).collect());
+            }
+        }
+        let group = queries / keys;
+        let scale = (1.0 / libm::sqrt(f64::from(head))) as f32;
+        let buffers = [at(ROWS), at(SEQUENCES), at(parts), cache_k, cache_v, at(y)];
+        let numbers = [queries, keys, head, group, context, u32::from(causal)].map(number);
+        let args = buffers.into_iter().chain(numbers).chain([float(scale)]).collect();
+        self.launch("attend", [self.rows, queries / head, 1], [ATTEND_THREADS, 1, 1], args);
+        if let Some(launch) = self.launches.last_mut() {
+            launch.shared_len = context * 4;
+        }
+    }
+
+    pub fn pool(&mut self, x: Memory, y: Memory, width: usize, mode: u32, unit_length: bool) {
+        let args = vec![at(SEQUENCES), at(x), at(y), number(width as u32), number(mode), number(unit_length.into())];
+        self.launch("pool", [self.batch, 1, 1], [ROW_THREADS, 1, 1], args);
+    }
+
+    /// The rows at work become the last ones of the texts.
+    pub fn last_rows(&mut self) {
+        self.launch("last_rows", [1; 3], [1; 3], vec![at(ROWS), at(SEQUENCES), number(self.batch)]);
+        self.rows = self.batch;
+    }
+
+    /// The rows at work become the last tokens of the answers that go on.
+    pub fn next_rows(&mut self, answers: Memory, most: u32) {
+        let args = vec![at(ROWS), at(SEQUENCES), at(answers), number(self.batch), number(most)];
+        self.launch("next_rows", [1; 3], [1; 3], args);
+        self.rows = self.batch;
+    }
+
+    pub fn choose(&mut self, logits: Memory, weights: Memory, answers: Memory, choice: &Choice) {
+        let buffers = [at(ROWS), at(TEXTS), at(logits), at(weights), at(answers)];
+        let numbers = [choice.vocabulary, self.batch, choice.most].map(number);
+        let how = [float(choice.inverse), number(choice.top), Arg::Bits64(choice.part)];
+        let seed = [number(choice.seed as u32), number((choice.seed >> 32) as u32)];
+        let args = buffers.into_iter().chain(numbers).chain(how).chain(seed).collect();
+        self.launch("choose", [self.rows, 1, 1], [CHOOSE_THREADS, 1, 1], args);
+    }
+}
