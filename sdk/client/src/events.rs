@@ -69,6 +69,7 @@ events!(
         StakeWithdrawn,
         EarningsWithdrawn,
         BondsBurned,
+        CapabilityProven,
         ClientRegistered,
     }
     jobs {
