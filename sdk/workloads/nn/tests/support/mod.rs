@@ -82,6 +82,9 @@ pub fn serialised(weights: &Weights, dtype: Dtype) -> Vec<u8> {
     safetensors::serialize(views, None).unwrap()
 }
 
+/// Adds a tensor: its name and shape, around what its numbers lie, and how far.
+type Add<'a> = dyn FnMut(&str, &[usize], f32, f32) + 'a;
+
 /// A tokenizer of whole words. `around`: what stands before and behind a text.
 fn tokenizer(special: [&str; 3], around: Value) -> Value {
     let vocabulary: BTreeMap<&str, usize> =
@@ -117,7 +120,7 @@ pub fn encoder() -> Folder {
     add("embeddings.word_embeddings.weight", &[words, width], 0.0, 1.0);
     add("embeddings.position_embeddings.weight", &[positions, width], 0.0, 0.5);
     add("embeddings.token_type_embeddings.weight", &[2, width], 0.0, 0.25);
-    let norm = |add: &mut dyn FnMut(&str, &[usize], f32, f32), name: &str| {
+    let norm = |add: &mut Add<'_>, name: &str| {
         add(&format!("{name}.weight"), &[width], 1.0, 0.25);
         add(&format!("{name}.bias"), &[width], 0.0, 0.25);
     };
