@@ -87,6 +87,9 @@ pub struct Terms {
     /// Provider accounts that may not take the job, separated by commas
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     deny: Vec<Pubkey>,
+    /// The job's inputs are on the machines of those in --allow, whose results nobody audits: one replica, paid on trust
+    #[arg(long, requires = "allow", conflicts_with = "replicas")]
+    private: bool,
 }
 
 /// A market, and what one replica of one unit is to be paid there.
@@ -126,7 +129,7 @@ impl Terms {
         }
         Ok(JobTerms {
             price_per_unit,
-            replicas: self.replicas,
+            replicas: if self.private { 1 } else { self.replicas },
             units_per_lease: self.units_per_lease.unwrap_or_else(|| units_per_lease(units)),
             lease_seconds: self.lease_seconds.unwrap_or(600),
             deadline_seconds: self.deadline_seconds,
@@ -136,6 +139,7 @@ impl Terms {
             min_score_bps: (self.min_score * 10_000.0).round() as u16,
             allowed: self.allow.clone(),
             denied: self.deny.clone(),
+            private: self.private,
             store_url: store_url.to_owned(),
         })
     }

@@ -2,7 +2,9 @@
 
 pub mod demo;
 pub mod denoise;
+pub mod embed;
 pub mod estimate;
+pub mod generate;
 pub mod job;
 pub mod localnet;
 pub mod market;
@@ -14,6 +16,7 @@ pub mod run;
 pub mod shell;
 pub mod simulate;
 pub mod store;
+pub mod texts;
 pub mod verify;
 pub mod wallet;
 

@@ -113,13 +113,18 @@ impl Vectors {
         self.gathered.words()
     }
 
+    /// The rows of a unit, if it is there: for whoever does not wait for all.
+    #[must_use]
+    pub fn unit(&self, unit: u64) -> Option<Vec<Vec<f32>>> {
+        Some(self.gathered.unit(unit)?.map(floats).collect())
+    }
+
     /// The rows, in the order of the texts.
     ///
     /// # Errors
     /// If units are missing.
     pub fn rows(&self) -> Result<Vec<Vec<f32>>> {
-        let rows = self.gathered.texts()?;
-        Ok(rows.map(|row| row.iter().map(|bits| f32::from_bits(*bits)).collect()).collect())
+        Ok(self.gathered.texts()?.map(floats).collect())
     }
 
     /// Writes the rows as an array of NumPy.
@@ -136,4 +141,8 @@ impl Vectors {
         writer.extend(rows.into_iter().flatten()).map_err(failed)?;
         writer.finish().map_err(failed)
     }
+}
+
+fn floats(row: &[u32]) -> Vec<f32> {
+    row.iter().map(|bits| f32::from_bits(*bits)).collect()
 }

@@ -277,20 +277,32 @@ impl Answers {
         self.gathered.add(unit, output)
     }
 
+    /// The answers of a unit; `None` if it is not there. For whoever does not wait for all.
+    ///
+    /// # Errors
+    /// If the output is none of these kernels.
+    pub fn unit(&self, unit: u64) -> Result<Option<Vec<Answer>>> {
+        self.gathered.unit(unit).map(|answers| answers.map(Answer::read).collect()).transpose()
+    }
+
     /// The answers, in the order of the prompts.
     ///
     /// # Errors
     /// If units are missing, or an output is none of these kernels.
     pub fn answers(&self) -> Result<Vec<Answer>> {
-        let most = self.gathered.words() - ANSWER_HEAD;
-        let answer = |words: &[u32]| {
-            let (count, ended) = (words[0] as usize, words[1] != 0);
-            if !(1..=most).contains(&count) {
-                return Err(NnError::Merge(format!("an answer of {count} tokens, expected 1 to {most}")));
-            }
-            let kept = count - usize::from(ended);
-            Ok(Answer { tokens: words[ANSWER_HEAD..][..kept].to_vec(), ended })
-        };
-        self.gathered.texts()?.map(answer).collect()
+        self.gathered.texts()?.map(Answer::read).collect()
+    }
+}
+
+impl Answer {
+    /// An answer as `kernels/choose.cuh` writes it.
+    fn read(words: &[u32]) -> Result<Self> {
+        let most = words.len() - ANSWER_HEAD;
+        let (count, ended) = (words[0] as usize, words[1] != 0);
+        if !(1..=most).contains(&count) {
+            return Err(NnError::Merge(format!("an answer of {count} tokens, expected 1 to {most}")));
+        }
+        let kept = count - usize::from(ended);
+        Ok(Self { tokens: words[ANSWER_HEAD..][..kept].to_vec(), ended })
     }
 }

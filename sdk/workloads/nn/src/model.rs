@@ -11,6 +11,7 @@ use crate::{
     encoder::Encoder,
     error::{NnError, Result},
     pack::{Blob, Precision},
+    plan::MAX_KEYS,
     tensors::WeightFiles,
     tokens::Tokens,
 };
@@ -69,6 +70,30 @@ impl Model {
     #[must_use]
     pub fn weights_cid(&self) -> Cid {
         self.cid
+    }
+
+    /// Whether it is a decoder, which generates text, and no encoder, which makes embeddings.
+    #[must_use]
+    pub fn generates(&self) -> bool {
+        matches!(self.network, Network::Decoder(_))
+    }
+
+    /// Most tokens of a text; for a decoder, together with those of its answer.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        let positions = match &self.network {
+            Network::Encoder(encoder) => encoder.config.positions,
+            Network::Decoder(decoder) => decoder.config.positions,
+        };
+        positions.min(MAX_KEYS)
+    }
+
+    /// The tokens of a text, with those that the model wants around it.
+    ///
+    /// # Errors
+    /// If the text is too large for a tokenizer, or has a token that is none of the model's.
+    pub fn tokens(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokens.of(text).map_err(NnError::Setting)
     }
 
     /// The text of some tokens.

@@ -24,10 +24,14 @@ const TEXTS: [&str; 7] = [
 
 fn vectors(mut merge: Vectors, outputs: &[Vec<u8>]) -> Vec<Vec<f32>> {
     for (unit, output) in outputs.iter().enumerate().rev() {
+        assert_eq!(merge.unit(unit as u64), None);
         assert!(merge.add(unit as u64, output).unwrap());
         assert!(!merge.add(unit as u64, output).unwrap());
     }
-    merge.rows().unwrap()
+    let rows = merge.rows().unwrap();
+    let units: Vec<Vec<f32>> = (0..outputs.len() as u64).flat_map(|unit| merge.unit(unit).unwrap()).collect();
+    assert_eq!(bits(&units), bits(&rows), "unit by unit");
+    rows
 }
 
 fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
@@ -46,10 +50,15 @@ fn logits(model: &Model, texts: &[&str], batch: usize, checks: Checks) -> Vec<Ve
 
 fn merged(job: &PreparedJob, checks: Checks) -> Vec<Answer> {
     let mut answers = Answers::new(&job.spec).unwrap();
+    let mut units = vec![];
     for (unit, output) in run(job, checks).iter().enumerate() {
+        assert_eq!(answers.unit(unit as u64).unwrap(), None);
         answers.add(unit as u64, output).unwrap();
+        units.extend(answers.unit(unit as u64).unwrap().unwrap());
     }
-    answers.answers().unwrap()
+    let all = answers.answers().unwrap();
+    assert_eq!(units, all, "unit by unit");
+    all
 }
 
 fn generate(model: &Model, prompts: &[&str], batch: usize, most: u32, sampling: &Sampling) -> Vec<Answer> {
@@ -269,6 +278,18 @@ fn bytes_are_exact_and_near() {
     assert_eq!(generate(&model, &TEXTS, 7, 8, &Sampling::default()), answers);
     let job = Generation::job(&model, &TEXTS, 4, 3, &Sampling::default()).unwrap();
     assert_eq!(run(&job, Checks::ALL), run(&job, Checks::NONE));
+}
+
+#[test]
+fn models_say_what_they_take() {
+    let encoder = encoder().load(Precision::F32);
+    assert!(!encoder.generates() && encoder.context() == 20);
+    assert_eq!(encoder.tokens("The cat").unwrap(), tokens("the cat", &[1], &[2]));
+    let decoder = decoder().load(Precision::F32);
+    assert!(decoder.generates() && decoder.context() == 64);
+    assert_eq!(decoder.tokens("the cat").unwrap(), tokens("the cat", &[1], &[]));
+    let error = decoder.tokens(&"cat ".repeat((1 << 18) + 1)).unwrap_err().to_string();
+    assert!(error.starts_with("expected at most 1048576 bytes"), "{error}");
 }
 
 /// What 16 bits hold becomes the same floats, and the same blob; jobs of a model name the same weights.

@@ -6,7 +6,10 @@ use directories::ProjectDirs;
 use serde::Deserialize;
 use solana_pubkey::Pubkey;
 
-use super::hours::{Window, Zone};
+use super::{
+    hours::{Window, Zone},
+    private::PrivateSettings,
+};
 
 /// All settings. Every one but the market and the authority has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +28,9 @@ pub struct Config {
     /// When GPUs are left alone.
     #[serde(default)]
     pub gpu: GpuSettings,
+    /// Which jobs may read files that only this machine has.
+    #[serde(default)]
+    pub private: PrivateSettings,
     /// What is kept on disk.
     #[serde(default)]
     pub data: Data,
