@@ -1,0 +1,89 @@
+// From the updates of a round to the change of the weights. Updates lie one behind the other, `count` parameters each; every sum goes
+// over the updates in their order.
+#pragma once
+#include "compress.cuh"
+
+// Most updates of a round.
+#define MOST_UPDATES 64u
+// Parameters of which one thread adds the squares.
+#define PART 1024u
+
+// The squares of a part of an update's distance from `centre`: a thread for each part (x) and update (y).
+T_KERNEL squares_of_parts(const float *updates, const float *centre, float *parts, u32 count, u32 part_count) {
+    u32 part = index(), update = blockIdx.y;
+    if (part >= part_count) return;
+    const float *x = updates + (u64)update * count;
+    float sum = 0.0f;
+    for (u32 i = part * PART; i < count && i < (part + 1u) * PART; i++) {
+        float d = x[i] - centre[i];
+        sum = t_fma(d, d, sum);
+    }
+    parts[(u64)update * part_count + part] = sum;
+}
+
+// Lengths from the squares, and how much each update counts so that none is longer than `factor` times the middle one: the upper one of
+// the two in the middle where their number is even is left, the lower one taken. `weights` add up to 1. One thread.
+T_KERNEL bounded_shares(const float *parts, const float *weights, float *shares, u32 updates, u32 part_count, float factor) {
+    float lengths[MOST_UPDATES], sorted[MOST_UPDATES];
+    for (u32 u = 0; u < updates && u < MOST_UPDATES; u++) {
+        float sum = 0.0f;
+        for (u32 part = 0; part < part_count; part++) sum = sum + parts[(u64)u * part_count + part];
+        lengths[u] = t_sqrt(sum);
+        u32 at = u;
+        for (; at > 0u && sorted[at - 1u] > lengths[u]; at--) sorted[at] = sorted[at - 1u];
+        sorted[at] = lengths[u];
+    }
+    float bound = sorted[(updates - 1u) / 2u] * factor;
+    for (u32 u = 0; u < updates && u < MOST_UPDATES; u++)
+        shares[u] = lengths[u] > bound ? weights[u] * t_div(bound, lengths[u]) : weights[u];
+}
+
+// centre + the sum of shares times the distances from it.
+T_KERNEL towards(const float *updates, const float *shares, const float *centre, float *y, u32 updates_count, u32 count) {
+    u32 i = index();
+    if (i >= count) return;
+    float c = centre[i], sum = 0.0f;
+    for (u32 u = 0; u < updates_count; u++) sum = t_fma(shares[u], updates[(u64)u * count + i] - c, sum);
+    y[i] = c + sum;
+}
+
+// Of each parameter the mean without the `cut` smallest and largest values.
+T_KERNEL trimmed_mean(const float *updates, float *y, u32 updates_count, u32 count, u32 cut) {
+    u32 i = index();
+    if (i >= count) return;
+    float sorted[MOST_UPDATES];
+    for (u32 u = 0; u < updates_count && u < MOST_UPDATES; u++) {
+        float value = updates[(u64)u * count + i];
+        u32 at = u;
+        for (; at > 0u && sorted[at - 1u] > value; at--) sorted[at] = sorted[at - 1u];
+        sorted[at] = value;
+    }
+    float sum = 0.0f;
+    for (u32 u = cut; u < updates_count - cut; u++) sum = sum + sorted[u];
+    y[i] = t_div(sum, (float)(updates_count - 2u * cut));
+}
+
+// The loss that the updates tell, weighted; what is no loss counts as 0. One thread. `stride` words from one update's loss to the next.
+T_KERNEL told_loss(const float *told, const float *weights, float *output, u32 updates) {
+    float sum = 0.0f;
+    for (u32 u = 0; u < updates; u++) {
+        float loss = told[u];
+        sum = t_fma(weights[u], loss >= 0.0f && loss <= LARGEST ? loss : 0.0f, sum);
+    }
+    output[0] = sum;
+}
+
+// The outer optimiser, Nesterov's momentum as in DiLoCo: pending = error + rate (g + momentum m), where m is the new momentum.
+T_KERNEL outer(const float *mean, const float *state, float *pending, float *momenta, u32 count, float rate, float momentum) {
+    u32 i = index();
+    if (i >= count) return;
+    float g = mean[i], m = tame(t_fma(momentum, state[i], g));
+    momenta[i] = m;
+    pending[i] = tame(t_fma(rate, t_fma(momentum, m, g), state[count + i]));
+}
+
+// A sum of vectors in whole numbers as their mean.
+T_KERNEL mean_of_sum(const u32 *sum, float *y, u32 count, float scale) {
+    u32 i = index();
+    if (i < count) y[i] = (float)(i32)sum[i] * scale;
+}

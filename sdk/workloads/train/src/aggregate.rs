@@ -1,0 +1,135 @@
+//! Aggregation: one unit that makes a change of the weights out of the updates of a round.
+
+use tessera_protocol::spec::LaunchPlan;
+
+use crate::{
+    compress::{Code, Rounding},
+    job::{Blob, Inputs},
+    plan::{Aggregation, Rule},
+    planner::{Place, Planner, Shape, at, float, number},
+    steps::{PART, UPDATE_HEAD, squares},
+};
+
+/// What random numbers are for, as in `kernels/steps.cuh`.
+const FOR_CHANGES: u32 = 3;
+
+/// What an aggregation reads besides updates, and how it works.
+pub(crate) struct Round<'a> {
+    pub aggregation: &'a Aggregation,
+    pub updates: Code,
+    pub changes: Code,
+    /// Momentum and what was not sent yet; none in the first round.
+    pub state: Option<Blob>,
+    pub round: u32,
+    pub seed: u64,
+    pub shape: Shape,
+}
+
+impl Round<'_> {
+    fn count(&self) -> usize {
+        self.updates.count
+    }
+
+    /// Words of the output: the loss and three that are 0, the change, the state.
+    pub fn output_words(&self) -> usize {
+        UPDATE_HEAD + self.changes.words() + 2 * self.count()
+    }
+
+    /// The plan for updates, each with its number of samples and its name.
+    pub fn of_updates(&self, inputs: &mut Inputs, updates: Vec<(String, usize, Blob)>) -> LaunchPlan {
+        let mut planner = Planner::new(self.shape);
+        let output = planner.output(self.output_words());
+        let (count, lines) = (self.count(), updates.len());
+        let total: usize = updates.iter().map(|(_, samples, _)| samples).sum();
+        let by_samples = matches!(self.aggregation.rule, Rule::Mean | Rule::NormBound);
+        let share = |samples: usize| if by_samples { samples as f64 / total as f64 } else { 1.0 / lines as f64 };
+        let shares = Blob::words(updates.iter().map(|(_, samples, _)| (share(*samples) as f32).to_bits()));
+        let told = planner.words(lines);
+        let vectors = planner.words(lines * count);
+        for (i, (name, _, blob)) in updates.into_iter().enumerate() {
+            let (n, len) = inputs.add(name, blob);
+            let update = planner.input(n, len);
+            planner.once("copy", vec![at(update), at(told.plus(i)), number(1)]);
+            self.updates.decode(&mut planner, update.plus(UPDATE_HEAD), vectors.plus(i * count));
+        }
+        let (n, len) = inputs.add("shares", shares);
+        let shares = planner.input(n, len);
+        planner.once("told_loss", [told, shares, output].map(at).into_iter().chain([number(lines as u32)]).collect());
+        let mean = self.robust(&mut planner, vectors, shares, lines);
+        self.outer(&mut planner, inputs, mean, output)
+    }
+
+    /// The plan for a sum of so many updates in whole numbers, of which 1 is `steps`.
+    pub fn of_sum(&self, inputs: &mut Inputs, sum: Blob, updates: usize, steps: f32) -> LaunchPlan {
+        let mut planner = Planner::new(self.shape);
+        let output = planner.output(self.output_words());
+        let count = self.count();
+        let (n, len) = inputs.add("sum", sum);
+        let sum = planner.input(n, len);
+        let mean = planner.words(count);
+        let scale = (1.0 / (f64::from(steps) * updates as f64)) as f32;
+        planner.each("mean_of_sum", count, vec![at(sum), at(mean), number(count as u32), float(scale)]);
+        self.outer(&mut planner, inputs, mean, output)
+    }
+
+    /// What the rule makes of vectors that lie one behind the other.
+    fn robust(&self, planner: &mut Planner, vectors: Place, shares: Place, lines: usize) -> Place {
+        let count = self.count();
+        let mean = planner.words(count);
+        let zero = planner.words(count);
+        let sizes = [number(lines as u32), number(count as u32)];
+        let towards = |planner: &mut Planner, shares: Place, centre: Place| {
+            let args = [vectors, shares, centre, mean].map(at).into_iter().chain(sizes.clone()).collect();
+            planner.each("towards", count, args);
+        };
+        let bounded = |planner: &mut Planner, centre: Place| {
+            let parts = squares(planner, vectors, centre, lines, count);
+            let bounded = planner.words(lines);
+            let sizes = [number(lines as u32), number(count.div_ceil(PART) as u32), float(self.aggregation.factor)];
+            let args = [parts, shares, bounded].map(at).into_iter().chain(sizes).collect();
+            planner.once("bounded_shares", args);
+            bounded
+        };
+        match self.aggregation.rule {
+            Rule::Mean => towards(planner, shares, zero),
+            Rule::NormBound => {
+                let shares = bounded(planner, zero);
+                towards(planner, shares, zero);
+            }
+            Rule::TrimmedMean => {
+                // With fewer updates than the plan expects, as many as can be left out at each end.
+                let cut = self.aggregation.cut.min((lines as u32 - 1) / 2);
+                let args = [vectors, mean].map(at).into_iter().chain(sizes.clone()).chain([number(cut)]).collect();
+                planner.each("trimmed_mean", count, args);
+            }
+            Rule::CenteredClip => {
+                let first = planner.position();
+                let shares = bounded(planner, mean);
+                towards(planner, shares, mean);
+                planner.repeat(first, self.aggregation.iterations);
+            }
+        }
+        mean
+    }
+
+    /// The outer optimiser, and the change that is sent.
+    fn outer(&self, planner: &mut Planner, inputs: &mut Inputs, mean: Place, output: Place) -> LaunchPlan {
+        let count = self.count();
+        let state = match &self.state {
+            Some(state) => {
+                let (n, len) = inputs.add("state", state.clone());
+                planner.input(n, len)
+            }
+            None => planner.words(2 * count),
+        };
+        let change = output.plus(UPDATE_HEAD);
+        let momenta = change.plus(self.changes.words());
+        let pending = momenta.plus(count);
+        let places = [mean, state, pending, momenta].map(at);
+        let numbers = [number(count as u32), float(self.aggregation.rate), float(self.aggregation.momentum)];
+        planner.each("outer", count, places.into_iter().chain(numbers).collect());
+        let rounding = Rounding { purpose: FOR_CHANGES, round: self.round, seed: self.seed, by_unit: false };
+        self.changes.encode(planner, pending, change, rounding);
+        std::mem::replace(planner, Planner::new(self.shape)).finish(output)
+    }
+}
