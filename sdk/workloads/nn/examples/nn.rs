@@ -1,4 +1,4 @@
-//! Runs a model on this machine's processor: `nn embed|logits|generate FOLDER TEXTS.jsonl OUT [--int8] [--batch N]
+//! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8] [--batch N]
 //! [--max-tokens N]`. A line of the input is a JSON string. Prints the gas of all units and the seconds
 //! that this thread worked on them once compiled, the least of three runs: of all work with RAYON_NUM_THREADS=1.
 
@@ -11,7 +11,9 @@ use std::{
 };
 
 use tessera_executor::{Backend, Program, open};
-use tessera_nn::{Answers, Embedding, Generation, Logits, MODULE, Model, Precision, PreparedJob, Sampling, Vectors};
+use tessera_nn::{
+    Answers, Embedding, Generation, Logits, MODULE, Model, Precision, PreparedJob, Sampling, Scores, Scoring, Vectors,
+};
 
 /// How often all units run.
 const RUNS: usize = 3;
@@ -22,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let batch = number(&mut given, "--batch", 16)?;
     let most = number(&mut given, "--max-tokens", 32)?;
     let [what, folder, texts, out] = given.as_slice() else {
-        return Err("expected embed, logits or generate, a folder, a file of texts and a file to write".into());
+        return Err("expected embed, logits, score or generate, a folder, a file of texts and a file to write".into());
     };
     let precision = if int8 { Precision::Int8 } else { Precision::F32 };
     let model = Model::load(Path::new(folder), precision)?;
@@ -30,8 +32,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let job = match what.as_str() {
         "embed" => Embedding::job(&model, &texts, batch)?,
         "logits" => Logits::job(&model, &texts, batch)?,
+        "score" => Scoring::job(&model, &texts, batch)?,
         "generate" => Generation::job(&model, &texts, batch, most as u32, &Sampling::default())?,
-        other => return Err(format!("expected embed, logits or generate, found {other}").into()),
+        other => return Err(format!("expected embed, logits, score or generate, found {other}").into()),
     };
     let outputs = outputs(&job)?;
     if what == "generate" {
@@ -43,6 +46,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         for answer in answers.answers()? {
             let line = serde_json::json!({ "text": model.text(&answer.tokens)?, "tokens": answer.tokens });
             writeln!(file, "{line}")?;
+        }
+        return Ok(());
+    }
+    if what == "score" {
+        let mut scores = Scores::new(&job.spec)?;
+        for (unit, output) in outputs.iter().enumerate() {
+            scores.add(unit as u64, output)?;
+        }
+        let mut file = BufWriter::new(File::create(out)?);
+        for text in scores.texts()? {
+            let likelihoods: Vec<f32> = text.iter().map(|token| token.log_likelihood).collect();
+            writeln!(file, "{}", serde_json::to_string(&likelihoods)?)?;
         }
         return Ok(());
     }

@@ -29,10 +29,7 @@ impl Embedding {
     /// If the model is no encoder, there is no text, one is longer than the model can read, or the job is too large.
     pub fn job<T: AsRef<str>>(model: &Model, texts: &[T], batch: usize) -> Result<PreparedJob> {
         let encoder = model.encoder()?;
-        let tokens: Result<Vec<Vec<u32>>> =
-            texts.iter().enumerate().map(|(number, text)| model.tokens.encode(text.as_ref(), number)).collect();
-        let most = encoder.config.positions.min(MAX_KEYS);
-        let packed = Texts::pack(&tokens?, batch, &[], most)?;
+        let packed = model.pack(texts, batch, &[], encoder.config.positions.min(MAX_KEYS))?;
         let mut planner = Planner::new(model.weights.len(), &packed);
         let output = encode(encoder, &packed, model.precision(), &mut planner)?;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: encoder.config.width as u32 };

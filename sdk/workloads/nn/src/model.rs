@@ -13,6 +13,7 @@ use crate::{
     pack::{Blob, Precision},
     plan::MAX_KEYS,
     tensors::WeightFiles,
+    texts::Texts,
     tokens::Tokens,
 };
 
@@ -102,6 +103,13 @@ impl Model {
     /// If they are none of the model's.
     pub fn text(&self, tokens: &[u32]) -> Result<String> {
         self.tokens.decode(tokens)
+    }
+
+    /// The tokens of texts, in units of `batch` texts; `ends` are those that end an answer, `most` is how many a text may have.
+    pub(crate) fn pack<T: AsRef<str>>(&self, texts: &[T], batch: usize, ends: &[u32], most: usize) -> Result<Texts> {
+        let tokens: Result<Vec<Vec<u32>>> =
+            texts.iter().enumerate().map(|(number, text)| self.tokens.encode(text.as_ref(), number)).collect();
+        Texts::pack(&tokens?, batch, ends, most)
     }
 
     pub(crate) fn encoder(&self) -> Result<&Encoder> {

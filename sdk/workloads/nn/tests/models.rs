@@ -5,22 +5,12 @@ mod support;
 
 use safetensors::Dtype;
 use support::{
-    Folder, decoder, encoder,
+    Folder, TEXTS, bits, decoder, encoder,
     reference::{self, error},
-    run, tokens,
+    run, the_same, tokens,
 };
 use tessera_executor::Checks;
 use tessera_nn::{Answer, Answers, Embedding, Generation, Logits, Model, Precision, PreparedJob, Sampling, Vectors};
-
-const TEXTS: [&str; 7] = [
-    "the cat sees the dog",
-    "sun",
-    "a red car runs fast on the slow river with no house and no tree for it",
-    "the moon is in the blue river",
-    "it has a green house",
-    "Blue and red and green and unknown",
-    "the dog runs to the tree",
-];
 
 fn vectors(mut merge: Vectors, outputs: &[Vec<u8>]) -> Vec<Vec<f32>> {
     for (unit, output) in outputs.iter().enumerate().rev() {
@@ -32,10 +22,6 @@ fn vectors(mut merge: Vectors, outputs: &[Vec<u8>]) -> Vec<Vec<f32>> {
     let units: Vec<Vec<f32>> = (0..outputs.len() as u64).flat_map(|unit| merge.unit(unit).unwrap()).collect();
     assert_eq!(bits(&units), bits(&rows), "unit by unit");
     rows
-}
-
-fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
-    rows.iter().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect()
 }
 
 fn embed(model: &Model, texts: &[&str], batch: usize, checks: Checks) -> Vec<Vec<f32>> {
@@ -63,22 +49,6 @@ fn merged(job: &PreparedJob, checks: Checks) -> Vec<Answer> {
 
 fn generate(model: &Model, prompts: &[&str], batch: usize, most: u32, sampling: &Sampling) -> Vec<Answer> {
     merged(&Generation::job(model, prompts, batch, most, sampling).unwrap(), Checks::NONE)
-}
-
-/// The same rows for every batch, every order of the texts and both engines; returns them.
-fn the_same(make: impl Fn(&[&str], usize, Checks) -> Vec<Vec<f32>>) -> Vec<Vec<f32>> {
-    let one = make(&TEXTS, 1, Checks::NONE);
-    assert_eq!(one.len(), TEXTS.len());
-    for batch in [2, 3, 7, 100] {
-        assert_eq!(bits(&make(&TEXTS, batch, Checks::NONE)), bits(&one), "batch {batch}");
-    }
-    assert_eq!(bits(&make(&TEXTS, 4, Checks::ALL)), bits(&one), "interpreter");
-    let mut reversed = TEXTS;
-    reversed.reverse();
-    let mut rows = make(&reversed, 3, Checks::NONE);
-    rows.reverse();
-    assert_eq!(bits(&rows), bits(&one), "other order");
-    one
 }
 
 #[test]
