@@ -17,6 +17,9 @@ const PAY: u64 = 28;
 const BOND: u64 = 7;
 const STAKE: u64 = 5_000;
 
+/// What makes the terms of a job others.
+type Change = fn(&mut JobTerms);
+
 /// A market that audits each result of those whom it does not know, with a private job of one lease for the first of `n` providers.
 fn stage_with(n: usize, change: impl FnOnce(&mut JobTerms)) -> (World, Job, Vec<Provider>) {
     let mut world = World::with(|b| {
@@ -109,7 +112,7 @@ fn nobody_else_takes_it_and_nobody_waits_for_a_turn() {
 
 #[test]
 fn what_a_job_asks_of_a_provider_counts_in_private_too() {
-    let asks: [(fn(&mut JobTerms), TesseraError); 5] = [
+    let asks: [(Change, TesseraError); 5] = [
         (|t| t.requirements.memory_mib = 16_384, TesseraError::MayNotClaim),
         (|t| t.requirements.class = 255, TesseraError::MayNotClaim),
         (|t| t.requirements.regions = 1 << 63, TesseraError::MayNotClaim),

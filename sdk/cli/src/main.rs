@@ -27,7 +27,7 @@ use tracing_subscriber::EnvFilter;
 
 use commands::{
     demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shell,
-    simulate, store, verify, wallet,
+    simulate, store, train, verify, wallet,
 };
 use options::Options;
 
@@ -56,6 +56,8 @@ enum Command {
     Embed(embed::Args),
     /// Answer prompts, by a decoder such as Llama
     Generate(generate::Args),
+    /// Train a model in rounds, each by many providers with a part of the data
+    Train(train::Args),
     /// Look at GPU programs
     #[command(subcommand)]
     Module(module::Command),
@@ -121,6 +123,7 @@ fn main() -> ExitCode {
             Command::Denoise(args) => denoise::run(options, args).await,
             Command::Embed(args) => embed::run(options, args).await,
             Command::Generate(args) => generate::run(options, args).await,
+            Command::Train(args) => train::run(options, args).await,
             Command::Module(command) => module::run(options, command),
             Command::Run(args) => run::run(options, args).await,
             Command::Estimate(args) => estimate::run(options, args).await,
@@ -310,5 +313,13 @@ mod tests {
         ] {
             refused(line, word);
         }
+    }
+
+    #[test]
+    fn models_are_trained_with_one_command() {
+        accepted("tessera train plan.toml --out dir --price 0.01 --max-price 5 --try 0 --yes");
+        accepted("tessera train plan.toml --out dir --round-seconds 600 --least 6 --restart");
+        refused("tessera train plan.toml", "--out");
+        refused("tessera train plan.toml --out dir --least 0", "0");
     }
 }

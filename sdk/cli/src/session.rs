@@ -45,7 +45,8 @@ pub trait Work {
     /// How it was begun, and what it has cost.
     fn begun(&mut self) -> &mut Begun;
 
-    /// Collects the outputs of a job that are not there yet, and uses them as they come. Returns when all are there.
+    /// Collects the outputs of a job that are not there yet, and uses them as they come. Returns when all are there that are
+    /// wanted.
     async fn collect(&mut self, job: &Posted<'_>) -> Result<(), Error>;
 
     /// Saves what is only in memory, whatever has become of the job.
@@ -53,7 +54,12 @@ pub trait Work {
         Ok(())
     }
 
-    /// All outputs of a job are there, and nobody has noted yet that it is over.
+    /// Whether some outputs of the job were not waited for.
+    fn is_cut(&self) -> bool {
+        false
+    }
+
+    /// The outputs of a job are there, and nobody has noted yet that it is over.
     fn complete(&mut self) -> Result<()> {
         Ok(())
     }
@@ -185,12 +191,18 @@ impl<'a> Session<'a> {
             if matches!(error, Error::Incomplete { .. }) {
                 // Nothing more comes of it. What is missing can be posted again.
                 self.ended(work, job).await?;
-                return Err(error).context("the same command posts what is missing, and only that");
+                return Err(error).context("the same command posts what is missing");
             }
             return Err(error)
                 .with_context(|| format!("job {job} goes on without this program; the same command goes on with it"));
         }
-        if !jobs.keep_open {
+        if work.is_cut() {
+            // Whoever is at work goes on and is paid; nobody else begins.
+            match tessera.cancel_job(wallet, &job).await {
+                Ok(_) => self.say(&format!("job {job}: cancelled; `tessera reclaim` brings back what nobody earns"))?,
+                Err(error) => eprintln!("warning: cannot cancel job {job}: {error}"),
+            }
+        } else if !jobs.keep_open {
             // The outputs are there, which is what was asked for.
             if let Err(error) = close(tessera, wallet, &job).await {
                 eprintln!("warning: {error:#}");

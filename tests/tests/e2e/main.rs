@@ -29,4 +29,5 @@ mod private;
 mod process;
 mod proofs;
 mod rendering;
+mod training;
 mod void;

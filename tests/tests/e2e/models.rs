@@ -94,7 +94,8 @@ fn command(network: &Network, name: &str, input: &Path, model: &Path, out: &Path
 }
 
 fn read_vectors(path: &Path) -> Vec<Vec<f32>> {
-    let array = npyz::NpyFile::new(&fs::read(path).unwrap()[..]).unwrap();
+    let file = fs::read(path).unwrap();
+    let array = npyz::NpyFile::new(&file[..]).unwrap();
     let width = usize::try_from(array.shape()[1]).unwrap();
     let rows = array.shape()[0];
     let values: Vec<f32> = array.into_vec().unwrap();
@@ -191,8 +192,8 @@ fn nothing_is_posted_that_cannot_be_read(network: &Network, texts: &Path, encode
     refused("embed", &bad, encoder, &[], &["bad.jsonl, line 2", "\"text\" or \"prompt\""]);
     fs::write(&bad, format!("\"the cat\"\n\"{}\"\n", "sun ".repeat(19))).unwrap();
     refused("embed", &bad, encoder, &[], &["bad.jsonl, line 2", "at most 20 tokens", "found 21"]);
-    refused("embed", texts, decoder, &[], &["a decoder", "tessera generate"]);
-    refused("generate", texts, encoder, &["--max-tokens", "4"], &["an encoder", "tessera embed"]);
+    refused("embed", texts, decoder, &[], &["expected an encoder", "tessera generate"]);
+    refused("generate", texts, encoder, &["--max-tokens", "4"], &["expected a decoder", "tessera embed"]);
     refused("generate", texts, decoder, &["--max-tokens", "64"], &["--max-tokens is 64", "1 to 63"]);
     // Seven units, two replicas, a fee.
     let little = ["--batch", "1", "--max-price", "0.14"];

@@ -42,7 +42,7 @@ impl Front for Embed {
     fn longest(&self, model: &Model) -> Result<usize> {
         if model.generates() {
             bail!(
-                "a decoder, which generates text: `tessera generate` takes it; `tessera embed` takes encoders such as BERT, see docs/models.md"
+                "expected an encoder such as BERT, found a decoder, which generates text: `tessera generate` takes it"
             );
         }
         Ok(model.context())
@@ -119,7 +119,8 @@ mod tests {
         kept.put(0, &floats(&[1.0, 2.0, 3.0, f32::MIN_POSITIVE])).unwrap();
         let out = dir.path().join("v.npy");
         Embed.write(&out, 3, &kept).unwrap();
-        let array = npyz::NpyFile::new(&fs::read(&out).unwrap()[..]).unwrap();
+        let file = fs::read(&out).unwrap();
+        let array = npyz::NpyFile::new(&file[..]).unwrap();
         assert_eq!(array.shape(), [3, 2]);
         let values: Vec<f32> = array.into_vec().unwrap();
         assert_eq!(values, [1.0, 2.0, 3.0, f32::MIN_POSITIVE, 5.0, -0.0]);

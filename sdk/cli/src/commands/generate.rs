@@ -76,7 +76,7 @@ impl Front for Generate {
     fn longest(&self, model: &Model) -> Result<usize> {
         if !model.generates() {
             bail!(
-                "an encoder, which makes embeddings: `tessera embed` takes it; `tessera generate` takes decoders such as Llama, see docs/models.md"
+                "expected a decoder such as Llama, found an encoder, which makes embeddings: `tessera embed` takes it"
             );
         }
         let context = model.context();

@@ -17,6 +17,7 @@ pub mod shell;
 pub mod simulate;
 pub mod store;
 pub mod texts;
+pub mod train;
 pub mod verify;
 pub mod wallet;
 
