@@ -75,9 +75,7 @@ pub(crate) enum Found {
 
 impl Desks {
     pub(crate) fn new(members: impl IntoIterator<Item = Key>, epoch: u64) -> Self {
-        let desk = |key| {
-            (key, Desk { letters: Vec::new(), session: None, changed: watch::Sender::new(()), reader: 0 })
-        };
+        let desk = |key| (key, Desk { letters: Vec::new(), session: None, changed: watch::Sender::new(()), reader: 0 });
         Self { desks: Mutex::new(members.into_iter().map(desk).collect()), epoch, last: Mutex::new(0) }
     }
 

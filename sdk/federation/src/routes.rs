@@ -55,7 +55,10 @@ async fn admit(service: &Service, parts: &Parts, body: Body) -> Result<(Key, Byt
     let body = match timeout(service.body, to_bytes(body, MAX_MESSAGE_LEN)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("a body that is broken or over {MAX_MESSAGE_LEN} bytes")));
+            return Err((
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("a body that is broken or over {MAX_MESSAGE_LEN} bytes"),
+            ));
         }
         Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, format!("no whole body within {:?}", service.body))),
     };
@@ -82,7 +85,10 @@ impl After {
             let value = query.iter().find(|(name, _)| name == key).map(|(_, value)| value.parse::<u64>());
             match value {
                 Some(Ok(value)) => Ok(value),
-                _ => Err((StatusCode::BAD_REQUEST, format!("expected the query epoch=NUMBER&after=NUMBER, {key} is not"))),
+                _ => Err((
+                    StatusCode::BAD_REQUEST,
+                    format!("expected the query epoch=NUMBER&after=NUMBER, {key} is not"),
+                )),
             }
         };
         Ok(Self(Position { epoch: number("epoch")?, number: number("after")? }))
