@@ -13,7 +13,7 @@ use url::Url;
 use crate::{
     Error,
     auth::{self, Signable, unix_now},
-    letter::{Letter, MAX_LETTER_LEN, Position},
+    letter::{Letter, MAX_LETTER_LEN, Offer, Position},
 };
 
 /// How long a connection may take.
@@ -30,6 +30,16 @@ pub(crate) enum Sent {
     In,
     /// It came too late.
     Late(String),
+}
+
+impl Sent {
+    /// [`Error::Over`] if it came too late.
+    pub(crate) fn in_time(self) -> Result<(), Error> {
+        match self {
+            Self::In => Ok(()),
+            Self::Late(text) => Err(Error::Over(text)),
+        }
+    }
 }
 
 pub(crate) struct Client {
@@ -118,14 +128,23 @@ impl Client {
 
     /// Says something in the round called `round`.
     pub(crate) async fn say(&self, round: &Digest, signed: &Signed, until: Instant) -> Result<Sent, Error> {
-        let path = format!("/v1/trainings/{}/rounds/{}/messages", self.training, hex::encode(round));
+        self.post(round, "messages", &to_bytes(signed), until).await
+    }
+
+    /// Offers inputs in the round called `round`.
+    pub(crate) async fn offer(&self, round: &Digest, offers: &Vec<Offer>, until: Instant) -> Result<Sent, Error> {
+        self.post(round, "offers", &to_bytes(offers), until).await
+    }
+
+    async fn post(&self, round: &Digest, what: &str, body: &[u8], until: Instant) -> Result<Sent, Error> {
+        let path = format!("/v1/trainings/{}/rounds/{}/{what}", self.training, hex::encode(round));
         let began = Instant::now();
         let unanswered = || Error::Unreachable {
             url: self.base.to_string(),
             waited: began.elapsed(),
             reason: "no answer in time".into(),
         };
-        let response = self.persist(Method::POST, &path, &to_bytes(signed), until).await?.ok_or_else(unanswered)?;
+        let response = self.persist(Method::POST, &path, body, until).await?.ok_or_else(unanswered)?;
         match response.status() {
             StatusCode::NO_CONTENT => Ok(Sent::In),
             // An earlier try whose answer was lost.

@@ -12,7 +12,7 @@ use crate::{
     Error, Times,
     auth::name,
     desk::{Desks, Session},
-    letter::{Content, Ended},
+    letter::{Content, Ended, Offer},
 };
 
 /// The sum of a group.
@@ -98,6 +98,25 @@ impl Gathering {
     pub fn missing(&self) -> Result<Vec<Key>, Error> {
         let missing = self.session.with(|server| Ok(server.missing()))?;
         Ok(self.keys_of(missing))
+    }
+
+    /// What participants offer as private inputs of their units: waits until all have, but no longer than `most`.
+    ///
+    /// # Errors
+    /// None while the round is under way.
+    pub async fn offers(&self, most: Duration) -> Result<Vec<(Key, Vec<Offer>)>, Error> {
+        let until = Instant::now() + most;
+        let mut taken = self.session.taken.subscribe();
+        loop {
+            taken.mark_unchanged();
+            let offered = self.session.offered();
+            let missing = self.session.with(|server| Ok(server.missing()))?;
+            let all = missing.within(offered.keys().copied().collect());
+            if all || timeout_at(until, taken.changed()).await.is_err() {
+                let by_key = |(place, offers)| Some((*self.round.members.get(usize::from(place))?, offers));
+                return Ok(offered.into_iter().filter_map(by_key).collect());
+            }
+        }
     }
 
     /// Adds a participant's masked vector.

@@ -12,7 +12,8 @@
 //! | --- | --- |
 //! | invites a group | checks the owner's [policy](tessera_secure_sum::Policy), writes the round into its file, says its keys |
 //! | tells all keys | deals shares |
-//! | tells each its shares; [`Gathering`] | [`Turn::take_mask`]: one unit of work adds it to the vector |
+//! | tells each its shares; [`Gathering`] | [`Turn::take_mask`], kept where its worker finds it; [`Turn::offer`] tells its name |
+//! | [`Gathering::offers`]: posts a job for each, whose unit adds the mask to the vector | |
 //! | [`Gathering::vector`] as masked vectors are found on chain and in the store; [`Gathering::finish`] tells whose | [`Turn::finish`] confirms |
 //! | tells the confirmations | opens shares |
 //! | takes the masks off the sum, tells the end | |
@@ -36,6 +37,6 @@ mod tests;
 pub use coordinator::{Coordinator, CoordinatorConfig};
 pub use error::Error;
 pub use gathering::{Gathered, Gathering};
-pub use letter::{Ended, Times};
+pub use letter::{Ended, MAX_OFFERS, Offer, Times};
 pub use participant::{Participant, ParticipantConfig, Turn};
 pub use url::Url;

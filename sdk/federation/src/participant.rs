@@ -13,8 +13,8 @@ use url::Url;
 
 use crate::{
     Error,
-    client::{Client, Sent},
-    letter::{Content, Ended, Letter, Position},
+    client::Client,
+    letter::{Content, Ended, Letter, Offer, Position},
     rounds_file::RoundsFile,
 };
 
@@ -132,10 +132,7 @@ impl Participant {
     }
 
     async fn say(&self, id: &Digest, signed: &Signed) -> Result<(), Error> {
-        match self.client.say(id, signed, Instant::now() + self.phase).await? {
-            Sent::In => Ok(()),
-            Sent::Late(text) => Err(Error::Over(text)),
-        }
+        self.client.say(id, signed, Instant::now() + self.phase).await?.in_time()
     }
 
     /// From the invitation to the mask.
@@ -177,6 +174,16 @@ impl Turn<'_> {
     /// The mask, once. It must reach one unit of one job, that of [`Round::task`], and be deleted after that.
     pub fn take_mask(&mut self) -> Option<Mask> {
         self.mask.take()
+    }
+
+    /// Tells who trains the private inputs of the unit that computes the vector, such as data and mask, in the order in which its job
+    /// has them. They are told once a round.
+    ///
+    /// # Errors
+    /// [`Error::Over`] if the round goes on without this participant; others if the coordinator cannot be reached or refuses.
+    pub async fn offer(&mut self, inputs: Vec<Offer>) -> Result<(), Error> {
+        let until = Instant::now() + self.participant.phase;
+        self.participant.client.offer(&self.id, &inputs, until).await?.in_time()
     }
 
     /// Waits until the masked vectors are in, confirms whose they are, and opens what takes the masks off their sum. Call it while the unit

@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    Coordinator, CoordinatorConfig, Ended, Error, Gathered, Participant, ParticipantConfig, Times, Url,
+    Coordinator, CoordinatorConfig, Ended, Error, Gathered, MAX_OFFERS, Offer, Participant, ParticipantConfig, Times,
+    Url,
     auth::{self, Signable, unix_now},
     client::{Client, Sent},
     letter::{Content, Letter, Position},
@@ -111,6 +112,10 @@ impl Crowd {
                     let mask = turn.take_mask().unwrap();
                     assert!(turn.take_mask().is_none());
                     let number = turn.round().round;
+                    let offer = Offer { cid: [place as u8; 32], len: 4 * u64::from(LEN) };
+                    if turn.offer(vec![offer]).await.is_err() {
+                        continue;
+                    }
                     if send.send((key, number, mask.hide(&vector(place)).unwrap())).is_err() {
                         break;
                     }
@@ -127,6 +132,9 @@ impl Crowd {
     async fn gather(&mut self, coordinator: &Coordinator, round: Round, count: usize) -> Result<Gathered, Error> {
         let number = round.round;
         let gathering = coordinator.gather(round, times()).await?;
+        let offers = gathering.offers(LONG).await?;
+        assert_eq!(offers.len(), count);
+        assert!(offers.iter().all(|(_, offers)| offers[0].len == 4 * u64::from(LEN)));
         for _ in 0..count {
             let (key, of, words) = timeout(LONG, self.vectors.recv()).await.unwrap().unwrap();
             assert_eq!(of, number);
@@ -291,6 +299,10 @@ async fn some_never_come_some_fall_silent_in_each_phase_and_one_lies() {
         (hand(3, false, false), hand(4, true, false), hand(5, true, true));
 
     let gathering = coordinator.gather(round(1, &keys, 7, 0), times()).await.unwrap();
+    // Those by hand offer nothing.
+    let offers = gathering.offers(PATIENCE).await.unwrap();
+    assert!(offers.iter().map(|(key, _)| *key).eq(public(&keys[6..])));
+    assert!(offers.iter().zip(6..).all(|((_, offers), place)| offers[0].cid == [place; 32]));
     for _ in 0..6 {
         let (key, _, words) = timeout(LONG, crowd.vectors.recv()).await.unwrap().unwrap();
         gathering.vector(&key, &words).unwrap();
@@ -302,6 +314,21 @@ async fn some_never_come_some_fall_silent_in_each_phase_and_one_lies() {
         gathering.vector(&key, &words).unwrap();
     }
     let key = |place: usize| keys[place].verifying_key().to_bytes();
+    // Offers are for those whose vectors are due, once, and so many.
+    let offered = |place: usize, offers: Vec<Offer>| {
+        let client = Client::new(base.clone(), &TRAINING, keys[place].clone(), LONG).unwrap();
+        let id = gathering.round().id();
+        async move { client.offer(&id, &offers, Instant::now() + LONG).await }
+    };
+    let offer = Offer { cid: [0; 32], len: 1 };
+    assert!(matches!(offered(6, vec![offer]).await, Ok(Sent::Late(_))), "its vector is there");
+    assert!(matches!(offered(1, vec![offer]).await, Ok(Sent::Late(_))), "dealt no shares");
+    for wrong in [vec![], vec![offer; MAX_OFFERS + 1]] {
+        assert!(matches!(offered(2, wrong).await, Err(Error::Refused { status: 400, .. })));
+    }
+    assert_eq!(offered(2, vec![offer]).await.unwrap(), Sent::In);
+    assert_eq!(offered(2, vec![offer]).await.unwrap(), Sent::In, "the same again");
+    assert!(matches!(offered(2, vec![offer; 2]).await, Err(Error::Refused { status: 400, .. })));
     assert_eq!(gathering.missing().unwrap(), [key(2)]);
     assert!(gathering.vector(&key(1), &[0; LEN as usize]).is_err(), "dealt no shares");
     assert!(gathering.vector(&[0; 32], &[0; LEN as usize]).is_err(), "nobody");
