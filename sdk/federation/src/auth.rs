@@ -77,7 +77,8 @@ impl Claim {
     pub fn read(value: &str, now: u64) -> Result<Self, AuthError> {
         let fields = value.strip_prefix(SCHEME).ok_or(AuthError::Form("found another scheme"))?;
         let mut fields = fields.split('.');
-        let (Some(key), Some(made), Some(signature), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+        let (Some(key), Some(made), Some(signature), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
         else {
             return Err(AuthError::Form("found another number of fields"));
         };
@@ -142,7 +143,8 @@ mod tests {
         assert_eq!(Claim::read(&value, 1301).unwrap_err(), AuthError::Time { made: 1000, now: 1301 });
         let later = value.replace(".1000.", ".1001.");
         assert!(Claim::read(&later, 1001).unwrap().check(request).is_err());
-        for bad in ["", "Bearer x", "Tessera a.b", "Tessera 0.1000.x", &value[..value.len() - 9], &format!("{value}.1")] {
+        for bad in ["", "Bearer x", "Tessera a.b", "Tessera 0.1000.x", &value[..value.len() - 9], &format!("{value}.1")]
+        {
             assert!(matches!(Claim::read(bad, 1000), Err(AuthError::Form(_))), "{bad}");
         }
     }

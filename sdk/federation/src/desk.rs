@@ -1,19 +1,19 @@
 //! What waits for each participant, and who is in which round.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use tessera_protocol::hash::Digest;
-use tessera_secure_sum::{Error as SumError, Key, Server, message::to_bytes};
+use tessera_secure_sum::{Error as SumError, Key, Phase, Server, message::to_bytes};
 use tokio::sync::watch;
 
 use crate::{
     Error,
     auth::name,
-    letter::{Content, Letter, Position},
+    letter::{Content, Letter, MAX_OFFERS, Offer, Position},
 };
 
 /// A round under way.
@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) id: Digest,
     /// `None` once the sum is being made.
     server: Mutex<Option<Server>>,
+    /// What participants offer, by place.
+    offers: Mutex<BTreeMap<u8, Vec<Offer>>>,
     /// Tells that something was taken.
     pub(crate) taken: watch::Sender<()>,
 }
@@ -29,7 +31,40 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(server: Server) -> Arc<Self> {
         let id = server.round().id();
-        Arc::new(Self { id, server: Mutex::new(Some(server)), taken: watch::Sender::new(()) })
+        let (server, taken) = (Mutex::new(Some(server)), watch::Sender::new(()));
+        Arc::new(Self { id, server, offers: Mutex::default(), taken })
+    }
+
+    fn offers(&self) -> MutexGuard<'_, BTreeMap<u8, Vec<Offer>>> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what the member with `key` offers, while its vector is due and once.
+    pub(crate) fn offer(&self, key: &Key, offers: Vec<Offer>) -> Result<(), SumError> {
+        let place = self.with(|server| {
+            let place = server.round().place(key).ok_or(SumError::Stranger(*key))?;
+            match server.phase() {
+                Phase::Vectors if server.missing().contains(place) => Ok(place),
+                Phase::Vectors => Err(SumError::Dropped(place)),
+                phase => Err(SumError::Order { expected: phase.name(), found: "offered inputs" }),
+            }
+        })?;
+        if offers.is_empty() || offers.len() > MAX_OFFERS {
+            return Err(SumError::Content(format!("{} inputs are offered, expected 1 to {MAX_OFFERS}", offers.len())));
+        }
+        match self.offers().entry(place) {
+            Entry::Vacant(free) => drop(free.insert(offers)),
+            Entry::Occupied(old) if *old.get() == offers => {}
+            Entry::Occupied(_) => {
+                return Err(SumError::Content(format!("member {place} has offered other inputs; the first count")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was offered so far.
+    pub(crate) fn offered(&self) -> BTreeMap<u8, Vec<Offer>> {
+        self.offers().clone()
     }
 
     /// Does something with the server, if it is still there.
@@ -75,9 +110,7 @@ pub(crate) enum Found {
 
 impl Desks {
     pub(crate) fn new(members: impl IntoIterator<Item = Key>, epoch: u64) -> Self {
-        let desk = |key| {
-            (key, Desk { letters: Vec::new(), session: None, changed: watch::Sender::new(()), reader: 0 })
-        };
+        let desk = |key| (key, Desk { letters: Vec::new(), session: None, changed: watch::Sender::new(()), reader: 0 });
         Self { desks: Mutex::new(members.into_iter().map(desk).collect()), epoch, last: Mutex::new(0) }
     }
 

@@ -40,6 +40,18 @@ pub enum Content {
     Ended(Ended),
 }
 
+/// Most private inputs of a unit.
+pub const MAX_OFFERS: usize = 8;
+
+/// A private input of the unit that computes a participant's vector: who trains needs its name to post the job, not its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Offer {
+    /// Content id.
+    pub cid: Digest,
+    /// Bytes.
+    pub len: u64,
+}
+
 /// How a round ends for a participant.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Ended {

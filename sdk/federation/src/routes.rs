@@ -1,4 +1,4 @@
-//! The coordinator's two requests: read the next letter, and say something in a round.
+//! The coordinator's requests: read the next letter, say something in a round, offer inputs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     auth::{Claim, Signable, name, unix_now},
-    desk::{Desks, Found},
-    letter::Position,
+    desk::{Desks, Found, Session},
+    letter::{Offer, Position},
 };
 
 /// What the handlers share.
@@ -39,6 +39,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/v1/trainings/{training}/letters", get(letters))
         .route("/v1/trainings/{training}/rounds/{round}/messages", post(messages))
+        .route("/v1/trainings/{training}/rounds/{round}/offers", post(offers))
         .with_state(service)
 }
 
@@ -55,7 +56,10 @@ async fn admit(service: &Service, parts: &Parts, body: Body) -> Result<(Key, Byt
     let body = match timeout(service.body, to_bytes(body, MAX_MESSAGE_LEN)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("a body that is broken or over {MAX_MESSAGE_LEN} bytes")));
+            return Err((
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("a body that is broken or over {MAX_MESSAGE_LEN} bytes"),
+            ));
         }
         Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, format!("no whole body within {:?}", service.body))),
     };
@@ -82,7 +86,10 @@ impl After {
             let value = query.iter().find(|(name, _)| name == key).map(|(_, value)| value.parse::<u64>());
             match value {
                 Some(Ok(value)) => Ok(value),
-                _ => Err((StatusCode::BAD_REQUEST, format!("expected the query epoch=NUMBER&after=NUMBER, {key} is not"))),
+                _ => Err((
+                    StatusCode::BAD_REQUEST,
+                    format!("expected the query epoch=NUMBER&after=NUMBER, {key} is not"),
+                )),
             }
         };
         Ok(Self(Position { epoch: number("epoch")?, number: number("after")? }))
@@ -118,20 +125,43 @@ async fn letters(
     }
 }
 
+/// Who says something in a round, and what.
+async fn heard(
+    service: &Service,
+    training: &str,
+    round: &str,
+    request: Request,
+) -> Result<(Key, Bytes, Arc<Session>), Refusal> {
+    right_training(service, training)?;
+    let (parts, body) = request.into_parts();
+    let (key, body) = admit(service, &parts, body).await?;
+    match service.desks.session(&key) {
+        Some(session) if hex::encode(session.id) == round => Ok((key, body, session)),
+        _ => Err((StatusCode::GONE, format!("round {round} is over, or not this participant's"))),
+    }
+}
+
+/// Tells that something was taken, or why not.
+fn answered(key: &Key, session: &Session, taken: Result<(), SumError>) -> Result<StatusCode, Refusal> {
+    match taken {
+        Ok(()) => {
+            session.taken.send_replace(());
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Err(error) => {
+            tracing::info!(participant = name(key), %error, "a message was refused");
+            Err((status(&error), error.to_string()))
+        }
+    }
+}
+
 /// Takes what a participant says.
 async fn messages(
     State(service): State<Arc<Service>>,
     Path((training, round)): Path<(String, String)>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    right_training(&service, &training)?;
-    let (parts, body) = request.into_parts();
-    let (key, body) = admit(&service, &parts, body).await?;
-    let over = || (StatusCode::GONE, format!("round {round} is over, or not this participant's"));
-    let session = service.desks.session(&key).ok_or_else(over)?;
-    if hex::encode(session.id) != round {
-        return Err(over());
-    }
+    let (key, body, session) = heard(&service, &training, &round, request).await?;
     let taken = from_bytes::<Signed>(&body).and_then(|signed| {
         session.with(|server| {
             if server.round().place(&key) != Some(signed.from) {
@@ -140,16 +170,18 @@ async fn messages(
             server.take(signed)
         })
     });
-    match taken {
-        Ok(()) => {
-            session.taken.send_replace(());
-            Ok(StatusCode::NO_CONTENT)
-        }
-        Err(error) => {
-            tracing::info!(participant = name(&key), %error, "a message was refused");
-            Err((status(&error), error.to_string()))
-        }
-    }
+    answered(&key, &session, taken)
+}
+
+/// Takes what a participant offers.
+async fn offers(
+    State(service): State<Arc<Service>>,
+    Path((training, round)): Path<(String, String)>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let (key, body, session) = heard(&service, &training, &round, request).await?;
+    let taken = from_bytes::<Vec<Offer>>(&body).and_then(|offers| session.offer(&key, offers));
+    answered(&key, &session, taken)
 }
 
 /// What a refusal is in HTTP: 409 what was said before, 410 what comes too late, 403 what is forged.

@@ -24,7 +24,7 @@
 //! keys.sort_by_key(|key| key.verifying_key().to_bytes());
 //! let members: Vec<_> = keys.iter().map(|key| key.verifying_key().to_bytes()).collect();
 //! let round = Round {
-//!     training: [1; 32], round: 1, group: 0, task: [2; 32], len: 2, threshold: 3, colluders: 1, noise: 0, members: members.clone(),
+//!     training: [1; 32], round: 1, group: 0, task: [2; 32], len: 8, threshold: 3, colluders: 1, noise: 0, members: members.clone(),
 //! };
 //! let mut policy = Policy::new([1; 32], members);
 //! // With two others, one of whom may collude, there is one left.
@@ -42,7 +42,7 @@
 //! }
 //! for (place, dealt) in server.end_deals()? {
 //!     let mask = all[usize::from(place)].dealt(&dealt)?;
-//!     server.vector(place, &mask.hide(&[10, -20])?)?;
+//!     server.vector(place, &mask.hide(&[10, -20, 0, 0, 0, 0, 0, 1])?)?;
 //! }
 //! let (_, survivors) = server.end_vectors()?;
 //! for member in &mut all {
@@ -52,7 +52,7 @@
 //! for member in &mut all {
 //!     server.take(member.confirmed(&confirmed)?)?;
 //! }
-//! assert_eq!(server.finish()?.signed(), [30, -60]);
+//! assert_eq!(server.finish()?.signed(), [30, -60, 0, 0, 0, 0, 0, 3]);
 //! # Ok::<(), tessera_secure_sum::Error>(())
 //! ```
 
@@ -71,6 +71,6 @@ mod tests;
 pub use error::Error;
 pub use mask::{Mask, words_from_bytes};
 pub use participant::Participant;
-pub use policy::{Policy, Rounds};
+pub use policy::{MIN_LEN, Policy, Rounds};
 pub use round::{Key, MAX_LEN, MAX_MEMBERS, MAX_NOISE, MIN_MEMBERS, Members, Round};
 pub use server::{Phase, Server, Sum};

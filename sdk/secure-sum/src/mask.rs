@@ -87,7 +87,10 @@ impl Mask {
     /// The words as little-endian bytes, as units of work take them.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.0.iter().flat_map(|word| word.to_le_bytes()).collect())
+        // Of its final size: what a growing vector leaves behind would not be wiped.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4 * self.0.len()));
+        self.0.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes
     }
 
     /// Masks `vector`, which must be as long, and uses the mask up.

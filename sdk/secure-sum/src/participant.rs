@@ -44,10 +44,15 @@ fn refused_key(place: u8) -> Error {
     Error::Content(format!("member {place} advertises a key that gives everybody the same secret"))
 }
 
-/// Keys that are agreed on, and the secrets for them.
-struct Agreed {
+/// The secrets of the round, and where they come from.
+struct Fresh {
     secrets: Secrets,
     entropy: Entropy,
+}
+
+/// Keys that are agreed on, and the secrets for them.
+struct Agreed {
+    fresh: Box<Fresh>,
     adverts: Vec<(u8, Advert)>,
     keys: Digest,
     own: Held,
@@ -63,8 +68,8 @@ struct Shares {
 
 /// What is due next.
 enum State {
-    Keys(Secrets, Entropy),
-    Dealt(Box<Agreed>),
+    Keys(Box<Fresh>),
+    Dealt(Agreed),
     Survivors(Shares),
     Confirmed(Shares, Members),
     Over,
@@ -73,7 +78,7 @@ enum State {
 impl State {
     const fn expected(&self) -> &'static str {
         match self {
-            Self::Keys(..) => "keys",
+            Self::Keys(_) => "keys",
             Self::Dealt(_) => "dealt shares",
             Self::Survivors(_) => "survivors",
             Self::Confirmed(..) => "confirmations",
@@ -117,7 +122,14 @@ impl Participant {
         let id = round.id();
         let secrets = Secrets::new(&mut entropy);
         let advert = Signed::new(key, &id, place, Said::Advert(secrets.advert()));
-        Ok(Self { round, id, place, key: key.clone(), advert, state: State::Keys(secrets, entropy) })
+        Ok(Self {
+            round,
+            id,
+            place,
+            key: key.clone(),
+            advert,
+            state: State::Keys(Box::new(Fresh { secrets, entropy })),
+        })
     }
 
     /// The round.
@@ -145,11 +157,12 @@ impl Participant {
     /// # Errors
     /// If they are not signed for this round by different members, of which this is one, t at least, or are not all different.
     pub fn keys(&mut self, told: &Told) -> Result<Signed, Error> {
-        let (State::Keys(..), Told::Keys(signed)) = (&self.state, told) else { return Err(self.order(told.name())) };
+        let (State::Keys(_), Told::Keys(signed)) = (&self.state, told) else { return Err(self.order(told.name())) };
         let adverts = self.read_adverts(signed)?;
         let keys = keys_digest(&self.id, &adverts);
         let (threshold, members) = (self.round.threshold, self.round.members.len());
-        let State::Keys(secrets, entropy) = &mut self.state else { return Err(self.order(told.name())) };
+        let State::Keys(fresh) = &mut self.state else { return Err(self.order(told.name())) };
+        let Fresh { secrets, entropy } = &mut **fresh;
         let own = secrets.advert();
         let me = End { place: self.place, key: &own.cipher };
         let mut deal_keys = Vec::new();
@@ -168,8 +181,8 @@ impl Participant {
             digests: adverts.iter().map(|(to, _)| held(*to).digests(&self.id, self.place, *to)).collect(),
         };
         let own = held(self.place).clone();
-        if let State::Keys(secrets, entropy) = std::mem::replace(&mut self.state, State::Over) {
-            self.state = State::Dealt(Box::new(Agreed { secrets, entropy, adverts, keys, own }));
+        if let State::Keys(fresh) = std::mem::replace(&mut self.state, State::Over) {
+            self.state = State::Dealt(Agreed { fresh, adverts, keys, own });
         }
         Ok(self.sign(Said::Deal(deal)))
     }
@@ -231,7 +244,7 @@ impl Participant {
             let (found, expected) = (sealed.len(), dealers.count() - 1);
             return Err(Error::Content(format!("{found} sealed shares, expected {expected}")));
         }
-        let own = agreed.secrets.advert();
+        let own = agreed.fresh.secrets.advert();
         let mut words = Zeroizing::new(vec![0; self.round.len as usize]);
         let mut held = vec![(self.place, Some(agreed.own.clone()))];
         let others = agreed.adverts.iter().filter(|(place, _)| dealers.contains(*place) && *place != self.place);
@@ -239,18 +252,18 @@ impl Participant {
         for ((place, advert), sealed) in others.zip(sealed) {
             held.push((*place, self.unseal(agreed, &own, *place, advert, sealed)));
             let (me, other) = (End { place: self.place, key: &own.mask }, End { place: *place, key: &advert.mask });
-            let seed = pair_seed(&agreed.secrets.mask, &self.id, me, other);
+            let seed = pair_seed(&agreed.fresh.secrets.mask, &self.id, me, other);
             seeds.push((*place, seed.ok_or_else(|| refused_key(*place))?));
         }
         for (place, seed) in &seeds {
             pads.apply(seed, Sign::of_pair(self.place, *place), &mut words);
         }
-        pads.apply(&agreed.secrets.seed, Sign::Plus, &mut words);
+        pads.apply(&agreed.fresh.secrets.seed, Sign::Plus, &mut words);
         let mut mask = Mask::new(std::mem::take(&mut *words));
         let noise = (self.round.noise > 0).then(|| DiscreteGaussian::new(self.round.noise)).transpose()?;
         let dealt = dealt_digest(&agreed.keys, *dealers);
         if let (State::Dealt(agreed), Some(noise)) = (&mut self.state, noise) {
-            mask.add_noise(&noise, &mut agreed.entropy);
+            mask.add_noise(&noise, &mut agreed.fresh.entropy);
         }
         self.state = State::Survivors(Shares { dealt, dealers: *dealers, held });
         Ok(mask)
@@ -258,7 +271,7 @@ impl Participant {
 
     /// The shares that `place` has dealt to this member; `None`, and nothing will be opened of it, if these are not its.
     fn unseal(&self, agreed: &Agreed, own: &Advert, place: u8, advert: &Advert, sealed: &Sealed) -> Option<Held> {
-        let secret: &StaticSecret = &agreed.secrets.cipher;
+        let secret: &StaticSecret = &agreed.fresh.secrets.cipher;
         let (from, to) = (End { place, key: &advert.cipher }, End { place: self.place, key: &own.cipher });
         let key = deal_key(secret, &advert.cipher, &self.id, from, to)?;
         Held::open(sealed, &key, &agreed.keys, place, self.place)

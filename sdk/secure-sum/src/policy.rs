@@ -9,6 +9,9 @@ use crate::{
     round::{Key, Round},
 };
 
+/// Shortest vector that a participant masks: masks are named by their content id, from which one of a few words could be guessed.
+pub const MIN_LEN: u32 = 8;
+
 /// Which rounds a participant takes part in.
 ///
 /// The server invites, and could invite none but itself under many names: then it would know all vectors of the sum but one. So the
@@ -68,8 +71,8 @@ impl Policy {
         if round.colluders < self.colluders {
             return refuse(format!("{} colluders withstood, expected {}", round.colluders, self.colluders));
         }
-        if round.len > self.max_len {
-            return refuse(format!("vectors of {} elements, expected at most {}", round.len, self.max_len));
+        if !(MIN_LEN..=self.max_len).contains(&round.len) {
+            return refuse(format!("vectors of {} elements, expected {MIN_LEN} to {}", round.len, self.max_len));
         }
         if round.noise < self.noise {
             return refuse(format!("noise of variance {}, expected at least {}", round.noise, self.noise));

@@ -11,7 +11,7 @@ use crate::{
 use x25519_dalek::StaticSecret;
 
 const N: usize = 8;
-const LEN: u32 = 6;
+const LEN: u32 = 9;
 
 /// A group that has masked its vectors, and the keys.
 fn masked(round: &Round, vectors: &[Vec<i32>]) -> (Group, Told) {
@@ -306,7 +306,7 @@ fn messages_of_another_round_are_refused() {
     let dealt = old.server.end_deals();
     assert!(dealt.is_err(), "long over");
     let sealed = vec![crate::message::Sealed([0; 82]); N - 1];
-    fresh.dealt(&Told::Dealt { dealers: all_but(N, &[]), sealed }).unwrap();
+    let _ = fresh.dealt(&Told::Dealt { dealers: all_but(N, &[]), sealed }).unwrap();
     fresh.survivors(&survivors).unwrap();
     assert!(matches!(fresh.confirmed(&Told::Confirmed(signed)), Err(Error::Content(_))));
 }
@@ -339,6 +339,7 @@ fn a_round_is_taken_part_in_once_and_only_as_the_owner_allows() {
     for strict in strict {
         assert!(matches!(join(&next, &strict), Err(Error::Policy(_))), "{strict:?}");
     }
+    assert!(matches!(join(&Round { len: 7, ..next.clone() }, &policy), Err(Error::Policy(_))), "guessed masks");
     assert!(matches!(join(&Round { threshold: 5, ..next.clone() }, &policy), Err(Error::Round(_))), "half of them");
     let mut without = next.clone();
     without.members.remove(0);
