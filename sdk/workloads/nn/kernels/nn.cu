@@ -1,4 +1,4 @@
-// Kernels of encoders and decoders, in the reproducible profile. The host (src/network.rs) puts them in order.
+// Kernels of encoders and decoders, in the reproducible profile. The host (src/plan.rs) puts them in order.
 #include "attention.cuh"
 #include "bytes.cuh"
 #include "choose.cuh"

@@ -4,15 +4,14 @@ use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat
 
 use crate::{
     error::{NnError, Result},
-    pack::{Linear, Matrix, Place},
+    pack::{Linear, Place},
     texts::Texts,
 };
 
 /// Threads of a block that share a row, as in `kernels/rows.cuh`.
 const ROW_THREADS: u32 = 64;
 /// Rows and columns of a thread of a product, as in `kernels/gemm.cuh`.
-const TILE_ROWS: u32 = 8;
-const TILE: u32 = 4;
+const TILE: [u32; 2] = [8, 4];
 /// Threads of a block of a product, along the columns.
 const ACROSS: u32 = 16;
 /// Most of them along the rows.
@@ -23,6 +22,9 @@ const CHOOSE_THREADS: u32 = 128;
 /// Rows and columns of a block of a product of bytes, and its threads, as in `kernels/bytes.cuh`.
 const BYTES_TILE: u32 = 64;
 const BYTES_THREADS: u32 = 128;
+/// Rows and columns of a thread of a product of few rows of bytes, as in `kernels/bytes.cuh`, and how many rows are few.
+const FEW_TILE: [u32; 2] = [4, 4];
+const FEW: u32 = 16;
 /// Most keys that a row attends to: there is a float for each in shared memory.
 pub(crate) const MAX_KEYS: usize = 12_000;
 /// Most rows that are scored together, and most logits of them: 64 MiB.
@@ -200,23 +202,31 @@ impl Planner {
         let residual = at(residual.unwrap_or(y));
         let tail = [bias, residual, at(y), number(matrix.k as u32), number(matrix.n as u32), number(flags)];
         match (matrix.scales, self.bytes) {
-            (None, _) => self.multiply(matrix, x, tail),
+            (None, _) => {
+                let args = [at(self.at_work), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
+                self.tiles("multiply", TILE, matrix.n, args);
+            }
             (Some(scales), Some((bytes, of_rows))) => {
                 self.by_row("to_bytes", vec![at(x), at(bytes), at(of_rows), number(matrix.k as u32)]);
                 let args = [at(self.at_work), at(bytes), at(of_rows), weight(matrix.at), weight(scales)];
-                let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];
-                self.launch("multiply_bytes", grid, [BYTES_THREADS, 1, 1], args.into_iter().chain(tail).collect());
+                let args = args.into_iter().chain(tail).collect();
+                if self.rows <= FEW {
+                    self.tiles("multiply_few_bytes", FEW_TILE, matrix.n, args);
+                } else {
+                    let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];
+                    self.launch("multiply_bytes", grid, [BYTES_THREADS, 1, 1], args);
+                }
             }
             (Some(_), None) => return Err(NnError::Setting("a matrix of bytes, and no room for activations".into())),
         }
         Ok(())
     }
 
-    fn multiply(&mut self, matrix: &Matrix, x: Memory, tail: [Arg; 6]) {
-        let down = self.rows.div_ceil(TILE_ROWS).min(DOWN);
-        let grid = [self.rows.div_ceil(TILE_ROWS * down), (matrix.n as u32).div_ceil(TILE * ACROSS), 1];
-        let args = [at(self.at_work), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
-        self.launch("multiply", grid, [ACROSS, down, 1], args);
+    /// A launch with a thread for each tile of some rows and columns of a product.
+    fn tiles(&mut self, kernel: &str, [rows, columns]: [u32; 2], n: usize, args: Vec<Arg>) {
+        let down = self.rows.div_ceil(rows).min(DOWN);
+        let grid = [self.rows.div_ceil(rows * down), (n as u32).div_ceil(columns * ACROSS), 1];
+        self.launch(kernel, grid, [ACROSS, down, 1], args);
     }
 
     pub fn gelu(&mut self, x: Memory, inner: usize) {
