@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn jobs_have_as_many_texts_as_are_allowed() {
-        assert_eq!(parts(2, None, &[5; 5]), [0..3]);
+        assert_eq!(parts(2, None, &[5; 5]), vec![Range { start: 0, end: 3 }]);
         assert_eq!(parts(2, Some(4), &[5; 5]), [0..2, 2..3]);
         // At least one unit each.
         assert_eq!(parts(2, Some(1), &[5; 5]), [0..1, 1..2, 2..3]);
