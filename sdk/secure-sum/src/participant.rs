@@ -12,7 +12,7 @@ use crate::{
     message::{Advert, Confirmation, Deal, Kind, Opened, Said, Sealed, Share, Signed, Told, fits},
     policy::{Policy, Rounds},
     round::{Members, Round},
-    secret::{End, Entropy, Held, Secret, Secrets, deal_key, pair_seed, seed_digest, split},
+    secret::{End, Entropy, Held, Secret, Secrets, deal_key, is_everybodys, pair_seed, seed_digest, split},
 };
 
 /// Digest of all keys of a round, as one member was shown them.
@@ -39,8 +39,8 @@ pub(crate) fn advert_of(signed: &Signed) -> Result<Advert, Error> {
     }
 }
 
-/// A secret that this member shares with another for sealing what one of them deals to the other, or for their pad.
-fn refused_key(place: u8) -> Error {
+/// Why a key that [`is_everybodys`] is refused.
+pub(crate) fn refused_key(place: u8) -> Error {
     Error::Content(format!("member {place} advertises a key that gives everybody the same secret"))
 }
 
@@ -196,7 +196,11 @@ impl Participant {
         let mut adverts = Vec::with_capacity(signed.len());
         for one in signed {
             one.check(&self.round, &self.id)?;
-            adverts.push((one.from, advert_of(one)?));
+            let advert = advert_of(one)?;
+            if is_everybodys(&advert.cipher) || is_everybodys(&advert.mask) {
+                return Err(refused_key(one.from));
+            }
+            adverts.push((one.from, advert));
         }
         if !adverts.iter().any(|(place, advert)| *place == self.place && Ok(advert) == advert_of(&self.advert).as_ref())
         {

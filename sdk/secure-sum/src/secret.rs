@@ -68,6 +68,13 @@ pub(crate) fn public(secret: &StaticSecret) -> [u8; 32] {
     PublicKey::from(secret).to_bytes()
 }
 
+/// Whether a public key is one of the few, of small order, that give the same secret with any other key: zero.
+pub(crate) fn is_everybodys(key: &[u8; 32]) -> bool {
+    // Whatever the secret is: all are multiples of 8.
+    let any = StaticSecret::from([1; 32]);
+    !any.diffie_hellman(&PublicKey::from(*key)).was_contributory()
+}
+
 /// One of two members, as the derivation of their common secrets names it.
 #[derive(Clone, Copy)]
 pub(crate) struct End<'a> {

@@ -1,4 +1,4 @@
-// From the updates of a round to the change of the weights. Updates lie one behind the other, `count` parameters each; every sum goes
+// From the updates of a round to the change of the weights. Updates lie one behind the other, `count` values each; every sum goes
 // over the updates in their order.
 #pragma once
 #include "compress.cuh"
@@ -73,13 +73,21 @@ T_KERNEL told_loss(const float *told, const float *weights, float *output, u32 u
     output[0] = sum;
 }
 
-// The outer optimiser, Nesterov's momentum as in DiLoCo: pending = error + rate (g + momentum m), where m is the new momentum.
-T_KERNEL outer(const float *mean, const float *state, float *pending, float *momenta, u32 count, float rate, float momentum) {
-    u32 i = index();
-    if (i >= count) return;
-    float g = mean[i], m = tame(t_fma(momentum, state[i], g));
-    momenta[i] = m;
-    pending[i] = tame(t_fma(rate, t_fma(momentum, m, g), state[count + i]));
+// The outer optimiser, Nesterov's momentum as in DiLoCo, for the parameters that have their turn: pending = error + rate (g + momentum m),
+// where m is the new momentum. The state holds the momenta of all, then what of each was not sent yet.
+T_KERNEL outer(const float *mean, float *state, float *pending, u32 count, u32 total, u32 part, u32 round, u32 key, float rate,
+               float momentum) {
+    u32 j = index(), i = chosen({part, round, key}, j);
+    if (j >= count || i >= total) return;
+    float g = mean[j], m = tame(t_fma(momentum, state[i], g));
+    state[i] = m;
+    pending[j] = tame(t_fma(rate, t_fma(momentum, m, g), state[total + i]));
+}
+
+// What was not sent goes back into the state.
+T_KERNEL keep_unsent(const float *pending, float *state, u32 count, u32 total, u32 part, u32 round, u32 key) {
+    u32 j = index(), i = chosen({part, round, key}, j);
+    if (j < count && i < total) state[total + i] = pending[j];
 }
 
 // A sum of vectors in whole numbers as their mean.

@@ -1,6 +1,9 @@
-// Compressed vectors: blocks of parameters, of each the largest ones by magnitude, in a few bits.
+// Compressed vectors: blocks of values, each in a slot of fixed length: all of them in a few bits, or only the largest ones by magnitude.
 //
-// A block has a slot of fixed length. Its first word holds the step (the upper half of a float) and the number of entries; bits follow,
+// All values: the first word holds the step (the upper half of a float); the others hold values of `bits` bits, as many as are whole,
+// the lowest of a word first: whole numbers of steps in two's complement, or with one bit its sign.
+//
+// The largest ones: the first word holds the step and the number of entries; bits follow,
 // the lowest of a word first. An entry is the gap to the entry before it, in Rice's code (as many zeros as it has whole 2^rice, a one,
 // then `rice` bits), one bit for the sign, and `bits` - 1 bits for the magnitude less 1, in steps. Whatever the bits of a slot are, they
 // decode to finite values that are not above LARGEST steps' worth, and to no place outside the block.
@@ -126,8 +129,15 @@ struct Reader {
     }
 };
 
-// Adds what the slots say; one thread a block.
-T_KERNEL decode(const u32 *slots, float *y, u32 total, u32 len, u32 slot, u32 most, u32 rice, u32 bits) {
+// Adds to a parameter that has its turn; `all` is how many there are.
+T_FN void add_chosen(float *y, Subset of, u32 all, u32 j, float value) {
+    u32 i = chosen(of, j);
+    if (i < all) y[i] = y[i] + value;
+}
+
+// Adds what the slots say to the parameters that have their turn; one thread a block.
+T_KERNEL decode(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 len, u32 slot, u32 most, u32 rice,
+                u32 bits) {
     u32 block = index(), first = block * len;
     if (first >= total) return;
     u32 count = first + len <= total ? len : total - first;
@@ -142,7 +152,7 @@ T_KERNEL decode(const u32 *slots, float *y, u32 total, u32 len, u32 slot, u32 mo
         if (at >= count) return;
         u32 code = Reader::take(reader, bits);
         float value = tame((float)((code >> 1) + 1u) * step);
-        y[first + at] = y[first + at] + (code & 1u ? -value : value);
+        add_chosen(y, {part, round, key}, all, first + at, code & 1u ? -value : value);
         at++;
     }
 }
@@ -156,13 +166,61 @@ T_KERNEL take(float *x, float *y, u32 count) {
 }
 
 // Adds such a vector.
-T_KERNEL add_dense(const float *x, float *y, u32 count) {
-    u32 i = index();
-    if (i < count) y[i] = y[i] + tame(x[i]);
+T_KERNEL add_dense(const float *x, float *y, u32 total, u32 all, u32 part, u32 round, u32 key) {
+    u32 j = index();
+    if (j < total) add_chosen(y, {part, round, key}, all, j, tame(x[j]));
 }
 
-// How far the weights have come.
-T_KERNEL difference(const float *weights, const float *start, float *y, u32 count) {
-    u32 i = index();
-    if (i < count) y[i] = tame(weights[i] - start[i]);
+// The step of each block whose values are all sent: so that few values are beyond the last one; with one bit the mean magnitude. One
+// thread a block.
+T_KERNEL measure(const float *x, u32 *slots, u32 total, u32 len, u32 slot, u32 bits) {
+    u32 block = index(), first = block * len;
+    if (first >= total) return;
+    u32 count = first + len <= total ? len : total - first;
+    float sum = 0.0f;
+    for (u32 i = first; i < first + count; i++) sum = bits == 1u ? sum + t_abs(x[i]) : t_fma(x[i], x[i], sum);
+    float mean = t_div(sum, (float)count), step = mean;
+    if (bits > 1u) step = t_div(t_sqrt(mean) * (bits <= 3u ? 2.0f : 3.0f), (float)((1u << (bits - 1u)) - 1u));
+    slots[(u64)block * slot] = (t_bits(step) + 0xffffu) & 0xffff0000u;
+}
+
+// Writes the values of a word; a thread for each word behind the first of its slot. What was sent is taken away from x.
+T_KERNEL encode_all(float *x, u32 *slots, u32 total, u32 len, u32 slot, u32 bits, u32 unit, u32 round, u32 purpose, u32 seed_low,
+                    u32 seed_high) {
+    u32 word = index() % (slot - 1u), block = index() / (slot - 1u), each = 32u / bits, code = 0u;
+    u32 first = block * len + word * each, end = block * len + len < total ? block * len + len : total;
+    if (block * len >= total) return;
+    float step = t_from_bits(slots[(u64)block * slot]), most = (float)((1u << (bits - 1u)) - 1u);
+    for (u32 k = 0; k < each && first + k < end; k++) {
+        float value = x[first + k], sent;
+        if (bits == 1u) {
+            code |= (t_bits(value) >> 31) << k;
+            sent = t_with_sign(step, value);
+        } else {
+            Random4 r = t_philox(first + k, unit, round, purpose, seed_low, seed_high);
+            float steps = step > 0.0f ? t_clamp(t_floor(t_div(value, step) + t_unit(r.x)), -most, most) : 0.0f;
+            code |= ((u32)t_to_i32(steps) & ((1u << bits) - 1u)) << (k * bits);
+            sent = steps * step;
+        }
+        x[first + k] = value - sent;
+    }
+    slots[(u64)block * slot + 1u + word] = code;
+}
+
+// Adds what such slots say; a thread for each value.
+T_KERNEL decode_all(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 len, u32 slot, u32 bits) {
+    u32 j = index(), each = 32u / bits;
+    if (j >= total) return;
+    const u32 *from = slots + (u64)(j / len) * slot;
+    float step = tame(t_from_bits(from[0] & 0xffff0000u));
+    u32 place = j % len, code = from[1u + place / each] >> (place % each * bits) & ((1u << bits) - 1u);
+    // The sign is the highest bit.
+    i32 steps = bits == 1u ? 1 - 2 * (i32)code : (i32)(code << (32u - bits)) >> (32u - bits);
+    add_chosen(y, {part, round, key}, all, j, tame((float)steps * step));
+}
+
+// How far the parameters that have their turn have come.
+T_KERNEL difference(const float *weights, const float *start, float *y, u32 count, u32 total, u32 part, u32 round, u32 key) {
+    u32 j = index(), i = chosen({part, round, key}, j);
+    if (j < count) y[j] = i < total ? tame(weights[i] - start[i]) : 0.0f;
 }

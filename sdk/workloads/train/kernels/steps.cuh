@@ -21,6 +21,15 @@ T_FN Shard shard_at(const u32 *data, u32 shard) {
     return of;
 }
 
+// Which parameters a round trains: one of every `part`, another one in the next round, so that all had their turn after `part` rounds.
+struct Subset { u32 part, round, key; };
+
+// Parameter number j of those that have their turn. Beyond the last one where the last few do not fill a whole `part`.
+T_FN u32 chosen(Subset of, u32 j) {
+    if (of.part == 1u) return j;
+    return j * of.part + (t_hash(j ^ of.key) % of.part + of.round % of.part) % of.part;
+}
+
 // Starting weights: uniform between -bound and bound.
 T_KERNEL draw_weights(float *weights, u32 first, u32 count, float bound, u32 seed_low, u32 seed_high) {
     u32 i = index();
@@ -130,24 +139,25 @@ T_KERNEL add_up(const float *losses, const u32 *right, u32 *output, u32 unit, u3
 // Of each step: rate of learning, and for AdamW the inverse of 1 - beta1^t, and of the root of 1 - beta2^t.
 struct alignas(16) Schedule { float rate, first, second, unused; };
 
-T_KERNEL sgd(float *weights, const float *slopes, float *momenta, const Schedule *schedule, u32 count, u32 step, float momentum,
-             float decay) {
-    u32 i = index();
-    if (i >= count) return;
-    float w = weights[i], m = t_fma(momentum, momenta[i], t_fma(decay, w, slopes[i]));
-    momenta[i] = m;
+// Momenta belong to the parameters that have their turn; `total` is how many there are of all.
+T_KERNEL sgd(float *weights, const float *slopes, float *momenta, const Schedule *schedule, u32 count, u32 total, u32 part, u32 round,
+             u32 key, u32 step, float momentum, float decay) {
+    u32 j = index(), i = chosen({part, round, key}, j);
+    if (j >= count || i >= total) return;
+    float w = weights[i], m = t_fma(momentum, momenta[j], t_fma(decay, w, slopes[i]));
+    momenta[j] = m;
     weights[i] = t_fma(-schedule[step].rate, m, w);
 }
 
-T_KERNEL adamw(float *weights, const float *slopes, float *momenta, float *squares, const Schedule *schedule, u32 count, u32 step,
-               float beta1, float beta2, float epsilon, float decay) {
-    u32 i = index();
-    if (i >= count) return;
+T_KERNEL adamw(float *weights, const float *slopes, float *momenta, float *squares, const Schedule *schedule, u32 count, u32 total,
+               u32 part, u32 round, u32 key, u32 step, float beta1, float beta2, float epsilon, float decay) {
+    u32 j = index(), i = chosen({part, round, key}, j);
+    if (j >= count || i >= total) return;
     Schedule of = schedule[step];
     float g = slopes[i], w = weights[i];
-    float m = t_fma(beta1, momenta[i], (1.0f - beta1) * g), v = t_fma(beta2, squares[i], (1.0f - beta2) * g * g);
-    momenta[i] = m;
-    squares[i] = v;
+    float m = t_fma(beta1, momenta[j], (1.0f - beta1) * g), v = t_fma(beta2, squares[j], (1.0f - beta2) * g * g);
+    momenta[j] = m;
+    squares[j] = v;
     w = t_fma(-(of.rate * decay), w, w);
     float step_size = t_div(m * of.first, t_fma(t_sqrt(v), of.second, epsilon));
     weights[i] = t_fma(-of.rate, step_size, w);

@@ -3,7 +3,7 @@
 use tessera_protocol::spec::LaunchPlan;
 
 use crate::{
-    compress::{Code, Rounding},
+    compress::{Code, Rounding, Subset},
     job::{Blob, Inputs},
     plan::{Aggregation, Rule},
     planner::{Place, Planner, Shape, at, float, number},
@@ -18,10 +18,10 @@ pub(crate) struct Round<'a> {
     pub aggregation: &'a Aggregation,
     pub updates: Code,
     pub changes: Code,
+    /// The parameters that the round trained.
+    pub subset: Subset,
     /// Momentum and what was not sent yet; none in the first round.
     pub state: Option<Blob>,
-    pub round: u32,
-    pub seed: u64,
     pub shape: Shape,
 }
 
@@ -32,7 +32,7 @@ impl Round<'_> {
 
     /// Words of the output: the loss and three that are 0, the change, the state.
     pub fn output_words(&self) -> usize {
-        UPDATE_HEAD + self.changes.words() + 2 * self.count()
+        UPDATE_HEAD + self.changes.words() + 2 * self.subset.total
     }
 
     /// The plan for updates, each with its number of samples and its name.
@@ -50,13 +50,13 @@ impl Round<'_> {
             let (n, len) = inputs.add(name, blob);
             let update = planner.input(n, len);
             planner.once("copy", vec![at(update), at(told.plus(i)), number(1)]);
-            self.updates.decode(&mut planner, update.plus(UPDATE_HEAD), vectors.plus(i * count));
+            self.updates.decode(&mut planner, update.plus(UPDATE_HEAD), vectors.plus(i * count), Subset::all(count));
         }
         let (n, len) = inputs.add("shares", shares);
         let shares = planner.input(n, len);
         planner.once("told_loss", [told, shares, output].map(at).into_iter().chain([number(lines as u32)]).collect());
         let mean = self.robust(&mut planner, vectors, shares, lines);
-        self.outer(&mut planner, inputs, mean, output)
+        self.outer(planner, inputs, mean, output)
     }
 
     /// The plan for a sum of so many updates in whole numbers, of which 1 is `steps`.
@@ -69,7 +69,7 @@ impl Round<'_> {
         let mean = planner.words(count);
         let scale = (1.0 / (f64::from(steps) * updates as f64)) as f32;
         planner.each("mean_of_sum", count, vec![at(sum), at(mean), number(count as u32), float(scale)]);
-        self.outer(&mut planner, inputs, mean, output)
+        self.outer(planner, inputs, mean, output)
     }
 
     /// What the rule makes of vectors that lie one behind the other.
@@ -113,23 +113,25 @@ impl Round<'_> {
     }
 
     /// The outer optimiser, and the change that is sent.
-    fn outer(&self, planner: &mut Planner, inputs: &mut Inputs, mean: Place, output: Place) -> LaunchPlan {
+    fn outer(&self, mut planner: Planner, inputs: &mut Inputs, mean: Place, output: Place) -> LaunchPlan {
         let count = self.count();
-        let state = match &self.state {
-            Some(state) => {
-                let (n, len) = inputs.add("state", state.clone());
-                planner.input(n, len)
-            }
-            None => planner.words(2 * count),
-        };
         let change = output.plus(UPDATE_HEAD);
-        let momenta = change.plus(self.changes.words());
-        let pending = momenta.plus(count);
-        let places = [mean, state, pending, momenta].map(at);
-        let numbers = [number(count as u32), float(self.aggregation.rate), float(self.aggregation.momentum)];
-        planner.each("outer", count, places.into_iter().chain(numbers).collect());
-        let rounding = Rounding { purpose: FOR_CHANGES, round: self.round, seed: self.seed, by_unit: false };
-        self.changes.encode(planner, pending, change, rounding);
-        std::mem::replace(planner, Planner::new(self.shape)).finish(output)
+        let state = change.plus(self.changes.words());
+        if let Some(before) = &self.state {
+            let (n, len) = inputs.add("state", before.clone());
+            let before = planner.input(n, len);
+            let words = 2 * self.subset.total;
+            planner.each("copy", words, vec![at(before), at(state), number(words as u32)]);
+        }
+        let pending = planner.words(count);
+        let numbers = [float(self.aggregation.rate), float(self.aggregation.momentum)];
+        let args = [mean, state, pending].map(at).into_iter().chain(self.subset.args()).chain(numbers).collect();
+        planner.each("outer", count, args);
+        let rounding =
+            Rounding { purpose: FOR_CHANGES, round: self.subset.round, seed: self.subset.seed, by_unit: false };
+        self.changes.encode(&mut planner, pending, change, rounding);
+        let args = [pending, state].map(at).into_iter().chain(self.subset.args()).collect();
+        planner.each("keep_unsent", count, args);
+        planner.finish(output)
     }
 }

@@ -95,15 +95,20 @@ impl Divided {
         let sources = files::read(&plan.data)?;
         let mut draws = Draws::new(plan.seed, 0);
         let (parts, width, classes) = match &plan.data {
-            Data::Samples { held_out, .. } => {
-                let (width, classes) = files::shape(&sources)?;
-                let parts: Vec<_> = sources
-                    .iter()
+            Data::Samples { held_out, test, scale, .. } => {
+                let tests = files::samples(test, &[], *scale)?;
+                let (width, classes) = files::shape(sources.iter().chain(&tests))?;
+                let held_out = if tests.is_empty() { *held_out } else { 0.0 };
+                let parts: Vec<_> = (sources.iter())
                     .map(|source| {
-                        let order = draws.order(source.count());
+                        let mut order = draws.order(source.count());
                         let out = (source.count() as f64 * held_out) as usize;
+                        // Which ones is drawn; their order stays.
+                        order[..out].sort_unstable();
+                        order[out..].sort_unstable();
                         (source.pick(width, &order[out..]), source.pick(width, &order[..out]))
                     })
+                    .chain(tests.iter().map(|test| (test.pick(width, &[]), test.clone())))
                     .collect();
                 (parts, width, classes)
             }
@@ -116,7 +121,8 @@ impl Divided {
                 (sources.iter().map(split).collect(), 1, 256)
             }
         };
-        let (train, out): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        let (mut train, out): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        train.truncate(sources.len());
         let held_out = joined(out);
         let count = plan.shards.count;
         let shards = match plan.shards.by {

@@ -45,12 +45,10 @@ mod training;
 
 pub use crate::{
     error::{Result, TrainError},
-    job::{
-        AGGREGATION_FRONT_END, EVALUATION_FRONT_END, MODULE, PRIVATE_FRONT_END, PreparedJob, STEPS_FRONT_END,
-    },
+    job::{AGGREGATION_FRONT_END, EVALUATION_FRONT_END, MODULE, PRIVATE_FRONT_END, PreparedJob, STEPS_FRONT_END},
     plan::{
-        Activation, Aggregation, Compression, Data, Division, Evaluation, MAX_SHARDS, Model, Optimiser, Plan, Pool, Private,
-        Rule, Shards, Steps,
+        Activation, Aggregation, Compression, Data, Division, Evaluation, MAX_SHARDS, Model, Optimiser, Plan, Pool,
+        Private, Rule, Shards, Steps,
     },
     training::{Progress, Traffic, Training, Trial},
 };

@@ -51,9 +51,9 @@ impl Model {
                 bounded("model.hidden", hidden)?;
                 Layers::Mlp(mlp::Mlp::new(&mut parameters, width, hidden, classes, *activation))
             }
-            Shape::Cnn { image, channels, pool } => {
+            Shape::Cnn { image, channels, pool, activation } => {
                 bounded("model.channels", channels)?;
-                Layers::Cnn(cnn::Cnn::new(&mut parameters, *image, width, channels, classes, *pool)?)
+                Layers::Cnn(cnn::Cnn::new(&mut parameters, *image, width, channels, classes, (*pool, *activation))?)
             }
             Shape::Decoder { .. } => Layers::Decoder(Decoder::new(&mut parameters, &plan.model)?),
         };

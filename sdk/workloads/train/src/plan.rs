@@ -53,6 +53,14 @@ pub struct Plan {
     /// Rounds between two dense copies of the weights, 1 to 100. Jobs in between name the last copy and the changes since then.
     #[serde(default = "base_every")]
     pub base_every: u32,
+    /// A round trains one of so many parts of the parameters, and the next round the next one: updates and changes are shorter by
+    /// as much. 1: all parameters in every round.
+    #[serde(default = "whole")]
+    pub rotation: u32,
+}
+
+fn whole() -> u32 {
+    1
 }
 
 fn base_every() -> u32 {
@@ -80,6 +88,9 @@ pub enum Model {
         /// How four pixels become one.
         #[serde(default)]
         pool: Pool,
+        /// What is behind each convolution.
+        #[serde(default)]
+        activation: Activation,
     },
     /// A Llama-style decoder of bytes.
     Decoder {
@@ -138,6 +149,9 @@ pub enum Data {
         /// Which part of the samples is held out, drawn by the seed.
         #[serde(default = "tenth")]
         held_out: f64,
+        /// Files that are held out as a whole, `.csv` or `.safetensors`; none of the others' samples are then.
+        #[serde(default)]
+        test: Vec<PathBuf>,
     },
     /// Text, byte by byte.
     Text {
@@ -264,31 +278,39 @@ impl Optimiser {
     }
 }
 
-/// How a vector is compressed. `density` 1 sends it as it is.
+/// Bits of a value that is sent as it is.
+pub(crate) const FLOAT_BITS: u32 = 32;
+
+/// How a vector is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compression {
-    /// Which part of the values of a block is sent, the largest ones.
+    /// Which part of the values of a block is sent, the largest ones; 1: all of them, which takes no bits for their places.
+    #[serde(default = "every")]
     pub density: f64,
-    /// Bits of a value, 1 to 8.
-    #[serde(default = "two")]
+    /// Bits of a value, 1 to 8; or 32: floats.
+    #[serde(default = "floats")]
     pub bits: u32,
-    /// Parameters of a block, at most 4096.
+    /// Values of a block, which has a scale of its own: 64 to 4096.
     #[serde(default = "block")]
     pub block: u32,
 }
 
-fn two() -> u32 {
-    2
+fn every() -> f64 {
+    1.0
+}
+
+fn floats() -> u32 {
+    FLOAT_BITS
 }
 
 fn block() -> u32 {
-    4096
+    1024
 }
 
 impl Default for Compression {
     fn default() -> Self {
-        Self { density: 1.0, bits: two(), block: block() }
+        Self { density: every(), bits: floats(), block: block() }
     }
 }
 
@@ -388,11 +410,11 @@ impl Plan {
         let content = |reason: String| TrainError::Content { path: path.into(), reason };
         let mut plan: Self = toml::from_str(&text).map_err(|error| content(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let (files, labels) = match &mut plan.data {
-            Data::Samples { files, labels, .. } => (files, Some(labels)),
-            Data::Text { files, .. } => (files, None),
+        let lists = match &mut plan.data {
+            Data::Samples { files, labels, test, .. } => vec![files, labels, test],
+            Data::Text { files, .. } => vec![files],
         };
-        for file in files.iter_mut().chain(labels.into_iter().flatten()) {
+        for file in lists.into_iter().flatten() {
             *file = folder.join(&*file);
         }
         plan.check().map_err(|error| content(error.to_string()))?;
@@ -406,6 +428,7 @@ impl Plan {
     pub fn check(&self) -> Result<()> {
         within("rounds", self.rounds, 1, MAX_ROUNDS)?;
         within("base_every", self.base_every, 1, MAX_BASE_EVERY)?;
+        within("rotation", self.rotation, 1, 1024)?;
         within("shards.count", self.shards.count, 1, MAX_SHARDS)?;
         within("shards.alpha", self.shards.alpha, 1e-3, 1e6)?;
         within("steps.count", self.steps.count, 1, 10_000)?;
@@ -428,7 +451,9 @@ impl Plan {
         }
         for (name, compression) in [("updates", self.updates), ("changes", self.changes)] {
             within(&format!("{name}.density"), compression.density, 1e-6, 1.0)?;
-            within(&format!("{name}.bits"), compression.bits, 1, 8)?;
+            if compression.density < 1.0 || compression.bits != FLOAT_BITS {
+                within(&format!("{name}.bits"), compression.bits, 1, 8)?;
+            }
             within(&format!("{name}.block"), compression.block, 64, 4096)?;
         }
         let aggregation = &self.aggregation;
@@ -439,7 +464,8 @@ impl Plan {
         within("private.clip", self.private.clip, 1e-6, 1e6)?;
         within("private.noise", self.private.noise, 0.0, 1e3)?;
         // So that no sum of all shards leaves 32 bits.
-        let most = f64::from(self.private.clip) * (1.0 + 8.0 * f64::from(self.private.noise)) * self.shards.count as f64;
+        let most =
+            f64::from(self.private.clip) * (1.0 + 8.0 * f64::from(self.private.noise)) * self.shards.count as f64;
         within("private.steps", f64::from(self.private.steps), 1.0, 2_147_483_647.0 / most)?;
         match &self.data {
             Data::Samples { held_out, scale, .. } => {

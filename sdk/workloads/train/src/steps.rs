@@ -3,7 +3,7 @@
 use tessera_protocol::spec::{Arg, LaunchPlan};
 
 use crate::{
-    compress::{Code, Rounding},
+    compress::{Code, Rounding, Subset},
     job::{Blob, Inputs},
     model::{Batch, Model},
     network::Network,
@@ -22,6 +22,8 @@ pub(crate) const PART: usize = 1024;
 /// Weights as jobs are given them: a dense copy, and the changes since then.
 #[derive(Clone, Debug)]
 pub(crate) struct Weights {
+    /// The round of the first change.
+    pub since: u32,
     /// The dense copy; none where the first weights are drawn by the seed.
     pub base: Option<Blob>,
     pub changes: Vec<Blob>,
@@ -65,14 +67,19 @@ impl Setting<'_> {
         self.model.parameters.count
     }
 
+    /// The parameters that a round trains.
+    pub fn subset(&self, round: u32) -> Subset {
+        Subset { part: self.plan.rotation, round, seed: self.plan.seed, total: self.count() }
+    }
+
     /// How updates are sent.
     pub fn updates(&self) -> Code {
-        Code::new(self.count(), &self.plan.updates)
+        Code::new(self.subset(0).count(), &self.plan.updates)
     }
 
     /// How changes of the weights are sent.
     pub fn changes(&self) -> Code {
-        Code::new(self.count(), &self.plan.changes)
+        Code::new(self.subset(0).count(), &self.plan.changes)
     }
 
     /// Rows of logits of one sample or text.
@@ -96,7 +103,7 @@ impl Setting<'_> {
         for (i, change) in weights.changes.iter().enumerate() {
             let (n, len) = inputs.add(format!("change.{i}"), change.clone());
             let change = planner.input(n, len);
-            self.changes().decode(planner, change, place);
+            self.changes().decode(planner, change, place, self.subset(weights.since + i as u32));
         }
         place
     }
@@ -152,7 +159,8 @@ impl Setting<'_> {
             Drawn::In(round) => (*round, 1),
             Drawn::InOrder => (0, 0),
         };
-        let sizes = [number(count as u32), number(width as u32), Arg::Unit32, Arg::Round32, number(round), number(drawn)];
+        let sizes =
+            [number(count as u32), number(width as u32), Arg::Unit32, Arg::Round32, number(round), number(drawn)];
         let args: Vec<Arg> =
             [place, records, x, targets].map(at).into_iter().chain(sizes).chain(seed(self.plan.seed)).collect();
         move |network| {
@@ -186,7 +194,8 @@ impl Setting<'_> {
         let batch = self.batch(planner, inputs, data, steps.batch as usize, &Drawn::In(round));
         let (n, len) = inputs.add("schedule", schedule(self.plan, round));
         let schedule = planner.input(n, len);
-        let momenta = [planner.words(count), planner.words(count)];
+        let subset = self.subset(round);
+        let momenta = [planner.words(subset.count()), planner.words(subset.count())];
         let first = planner.position();
         let mut network = Network::new(planner, weights, Some(slopes));
         let Tail { logits, losses, slope, .. } = batch(&mut network);
@@ -195,28 +204,29 @@ impl Setting<'_> {
         let share = (1.0 / (rows as f64 * f64::from(steps.count))) as f32;
         planner.once("add_loss", vec![at(losses), at(output), number(rows as u32), float(share)]);
         let [of_slopes, of_squares] = momenta;
-        let common = [number(count as u32), Arg::Round32];
+        let common = subset.args().into_iter().chain([Arg::Round32]);
         match steps.optimiser {
             Optimiser::Sgd { momentum, decay, .. } => {
                 let places = [weights, slopes, of_slopes, schedule].map(at);
                 let args = places.into_iter().chain(common).chain([float(momentum), float(decay)]).collect();
-                planner.each("sgd", count, args);
+                planner.each("sgd", subset.count(), args);
             }
             Optimiser::Adamw { beta1, beta2, epsilon, decay, .. } => {
                 let places = [weights, slopes, of_slopes, of_squares, schedule].map(at);
                 let numbers = [beta1, beta2, epsilon, decay].map(float);
-                planner.each("adamw", count, places.into_iter().chain(common).chain(numbers).collect());
+                planner.each("adamw", subset.count(), places.into_iter().chain(common).chain(numbers).collect());
             }
         }
         planner.repeat(first, steps.count);
         [start, weights]
     }
 
-    fn difference(&self, planner: &mut Planner, [start, weights]: [Place; 2]) -> Place {
-        let places = [weights, start, start].map(at);
-        let args = places.into_iter().chain([number(self.count() as u32)]).collect();
-        planner.each("difference", self.count(), args);
-        start
+    fn difference(&self, planner: &mut Planner, [start, weights]: [Place; 2], round: u32) -> Place {
+        let subset = self.subset(round);
+        let update = planner.words(subset.count());
+        let places = [weights, start, update].map(at);
+        planner.each("difference", subset.count(), places.into_iter().chain(subset.args()).collect());
+        update
     }
 
     /// The plan of local steps whose output is a compressed update.
@@ -226,7 +236,7 @@ impl Setting<'_> {
         let output = planner.output(UPDATE_HEAD + code.words());
         let data = self.data(&mut planner, inputs, data);
         let weights = self.steps(&mut planner, inputs, weights, data, round, output);
-        let update = self.difference(&mut planner, weights);
+        let update = self.difference(&mut planner, weights, round);
         let rounding = Rounding { purpose: FOR_UPDATES, round, seed: self.plan.seed, by_unit: true };
         code.encode(&mut planner, update, output.plus(UPDATE_HEAD), rounding);
         planner.finish(output)
@@ -235,12 +245,12 @@ impl Setting<'_> {
     /// The plan of local steps whose output is an update in whole numbers under a mask.
     pub fn private(&self, inputs: &mut Inputs, weights: &Weights, data: &Data, mask: Blob, round: u32) -> LaunchPlan {
         let mut planner = Planner::new(self.shape);
-        let count = self.count();
+        let count = self.subset(round).count();
         // The loss would say something of the data, and is not given out.
         let loss = planner.words(1);
         let data = self.data(&mut planner, inputs, data);
         let weights = self.steps(&mut planner, inputs, weights, data, round, loss);
-        let update = self.difference(&mut planner, weights);
+        let update = self.difference(&mut planner, weights, round);
         let zero = planner.words(count);
         let parts = squares(&mut planner, update, zero, 1, count);
         let (n, len) = inputs.add("mask", mask);
@@ -256,7 +266,14 @@ impl Setting<'_> {
     }
 
     /// The plan of a trial: units are batches of what is held out.
-    pub fn trial(&self, inputs: &mut Inputs, weights: &Weights, data: &Data, batch: usize, samples: usize) -> LaunchPlan {
+    pub fn trial(
+        &self,
+        inputs: &mut Inputs,
+        weights: &Weights,
+        data: &Data,
+        batch: usize,
+        samples: usize,
+    ) -> LaunchPlan {
         let mut planner = Planner::new(self.shape);
         let output = planner.output(UPDATE_HEAD);
         let weights = self.weights(&mut planner, inputs, weights);

@@ -119,7 +119,8 @@ pub(crate) fn load(folder: &Path, plan: &Plan) -> Result<Saved> {
         return Err(content(format!("version {}, this build reads {VERSION}", index.version)));
     }
     if index.plan != *plan {
-        let reason = "the training in this folder has another plan: take another folder, or the plan that it began with";
+        let reason =
+            "the training in this folder has another plan: take another folder, or the plan that it began with";
         return Err(content(reason.into()));
     }
     let home = blobs(folder);

@@ -1,5 +1,8 @@
 //! A training, round by round.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -11,7 +14,8 @@ use crate::{
     data::{self, Divided},
     error::{Result, TrainError, setting},
     job::{
-        AGGREGATION_FRONT_END, Blob, EVALUATION_FRONT_END, Inputs, PRIVATE_FRONT_END, PreparedJob, STEPS_FRONT_END, words,
+        AGGREGATION_FRONT_END, Blob, EVALUATION_FRONT_END, Inputs, PRIVATE_FRONT_END, PreparedJob, STEPS_FRONT_END,
+        words,
     },
     model::Model,
     plan::Plan,
@@ -116,7 +120,14 @@ impl Training {
             if change.len() != code.words() * 4 {
                 return Err(content(format!("a change of {} bytes, expected {}", change.len(), code.words() * 4)));
             }
-            code.add_to(&words(change), &mut this.weights);
+        }
+        // Those of before the base are in it.
+        let rounds = saved.history.len() as u32;
+        let since = rounds.checked_sub(saved.changes.len() as u32);
+        let Some(since) = since else { return Err(content("there are more changes than rounds".into())) };
+        for (change, round) in saved.changes.iter().zip(since..) {
+            let subset = this.setting().subset(round);
+            code.add_to(&words(change), &mut this.weights, subset);
         }
         if saved.state.as_ref().is_some_and(|state| state.len() != this.weights.len() * 8) {
             return Err(content("the state of the outer optimiser has another length than the model's".into()));
@@ -190,7 +201,8 @@ impl Training {
 
     /// The weights as jobs are given them.
     fn given(&self) -> Weights {
-        Weights { base: self.base.as_ref().map(Blob::of), changes: self.changes.iter().map(Blob::of).collect() }
+        let since = self.round() - self.changes.len() as u32;
+        Weights { since, base: self.base.as_ref().map(Blob::of), changes: self.changes.iter().map(Blob::of).collect() }
     }
 
     /// The job of the round's local steps: a unit for each shard, whose output is a compressed update.
@@ -241,8 +253,7 @@ impl Training {
             updates: setting.updates(),
             changes: setting.changes(),
             state: self.state.as_ref().map(Blob::of),
-            round: self.round(),
-            seed: self.plan.seed,
+            subset: setting.subset(self.round()),
             shape: self.shape,
         }
     }
@@ -261,7 +272,8 @@ impl Training {
         let (head, rest) = output.split_at(UPDATE_HEAD * 4);
         let (change, state) = rest.split_at(code.words() * 4);
         let mut down = change.len() as u64;
-        code.add_to(&words(change), &mut self.weights);
+        let subset = self.setting().subset(self.round());
+        code.add_to(&words(change), &mut self.weights, subset);
         self.changes.push(Bytes::copy_from_slice(change));
         self.state = Some(Bytes::copy_from_slice(state));
         let dense = self.weights.len() as u64 * 4;
@@ -337,13 +349,13 @@ impl Training {
 
     /// The job of one participant's local steps on data that it alone has: one unit, whose output is its update in whole numbers,
     /// plus the mask, modulo 2^32. `data` is a blob of [`Training::private_data`], by its content id and length; `mask` a blob of
-    /// [`Training::parameters`] words.
+    /// [`Training::private_words`] words.
     ///
     /// # Errors
     /// If the job is too large.
     pub fn private_steps(&self, data: (Cid, u64), mask: Cid) -> Result<PreparedJob> {
         let mut inputs = Inputs::default();
-        let mask = Blob::Elsewhere(mask, self.parameters() as u64 * 4);
+        let mask = Blob::Elsewhere(mask, self.private_words() as u64 * 4);
         let data = Data { blob: Blob::Elsewhere(data.0, data.1), records: data::records_at(1) };
         let plan = self.setting().private(&mut inputs, &self.given(), &data, mask, self.round());
         inputs.job(PRIVATE_FRONT_END, plan, 1, vec![])
@@ -370,10 +382,16 @@ impl Training {
         }
     }
 
-    /// Number of parameters: words of a mask and of a sum.
+    /// Number of parameters.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.weights.len()
+    }
+
+    /// Words of a private update, of its mask, and of a sum of such updates.
+    #[must_use]
+    pub fn private_words(&self) -> usize {
+        self.setting().subset(0).count()
     }
 
     /// The job that makes a change of the weights out of a sum of so many private updates, the masks taken away.
@@ -381,8 +399,8 @@ impl Training {
     /// # Errors
     /// If the sum has another length, or is one of no updates.
     pub fn private_aggregation(&self, sum: &[u32], updates: usize) -> Result<PreparedJob> {
-        if sum.len() != self.parameters() || updates == 0 {
-            let (expected, found) = (self.parameters(), sum.len());
+        if sum.len() != self.private_words() || updates == 0 {
+            let (expected, found) = (self.private_words(), sum.len());
             return setting(format!("expected a sum of {expected} words, found one of {found}, of {updates} updates"));
         }
         let mut inputs = Inputs::default();

@@ -24,35 +24,8 @@ const MAX_CLASSES: usize = 65_536;
 /// The content of each file.
 pub(super) fn read(data: &Data) -> Result<Vec<Content>> {
     let contents: Vec<Content> = match data {
-        Data::Text { files, .. } => {
-            files.iter().map(|path| Ok(Content::Text(bytes(path)?))).collect::<Result<_>>()?
-        }
-        Data::Samples { files, labels, scale, .. } => {
-            let mut labels = labels.iter();
-            let mut contents = vec![];
-            for path in files {
-                let (mut features, labels) = match path.extension().and_then(|end| end.to_str()) {
-                    Some("npy") => {
-                        let of_path = labels.next().map(|labels| whole(labels, npy(labels)?));
-                        let missing = || setting(format!("{}: data.labels names no file for it", path.display()));
-                        (npy(path)?, of_path.unwrap_or_else(missing)?)
-                    }
-                    Some("csv") => csv(path)?,
-                    Some("safetensors") => tensors(path)?,
-                    _ => return setting(format!("{}: expected .npy, .csv or .safetensors", path.display())),
-                };
-                features.iter_mut().for_each(|value| *value *= scale);
-                if labels.is_empty() || features.len() % labels.len() != 0 {
-                    let reason = format!("{} values for {} labels", features.len(), labels.len());
-                    return Err(content(path, reason));
-                }
-                match features.iter().find(|value| !value.is_finite()) {
-                    Some(value) => return Err(content(path, format!("expected finite values, found {value}"))),
-                    None => contents.push(Content::Samples { features, labels }),
-                }
-            }
-            contents
-        }
+        Data::Text { files, .. } => files.iter().map(|path| Ok(Content::Text(bytes(path)?))).collect::<Result<_>>()?,
+        Data::Samples { files, labels, scale, .. } => samples(files, labels, *scale)?,
     };
     match contents.iter().map(Content::count).sum::<usize>() {
         0 => setting("data.files: there is no data"),
@@ -61,8 +34,36 @@ pub(super) fn read(data: &Data) -> Result<Vec<Content>> {
     }
 }
 
+/// The samples of each file; those of `labels` are for `.npy` files.
+pub(super) fn samples(files: &[PathBuf], labels: &[PathBuf], scale: f32) -> Result<Vec<Content>> {
+    let mut labels = labels.iter();
+    let mut contents = vec![];
+    for path in files {
+        let (mut features, labels) = match path.extension().and_then(|end| end.to_str()) {
+            Some("npy") => {
+                let of_path = labels.next().map(|labels| whole(labels, npy(labels)?));
+                let missing = || setting(format!("{}: data.labels names no file for it", path.display()));
+                (npy(path)?, of_path.unwrap_or_else(missing)?)
+            }
+            Some("csv") => csv(path)?,
+            Some("safetensors") => tensors(path)?,
+            _ => return setting(format!("{}: expected .npy, .csv or .safetensors", path.display())),
+        };
+        features.iter_mut().for_each(|value| *value *= scale);
+        if labels.is_empty() || features.len() % labels.len() != 0 {
+            let reason = format!("{} values for {} labels", features.len(), labels.len());
+            return Err(content(path, reason));
+        }
+        match features.iter().find(|value| !value.is_finite()) {
+            Some(value) => return Err(content(path, format!("expected finite values, found {value}"))),
+            None => contents.push(Content::Samples { features, labels }),
+        }
+    }
+    Ok(contents)
+}
+
 /// Values of a sample and the number of classes, which must be the same in all files.
-pub(super) fn shape(contents: &[Content]) -> Result<(usize, usize)> {
+pub(super) fn shape<'a>(contents: impl Iterator<Item = &'a Content>) -> Result<(usize, usize)> {
     let (mut width, mut classes) = (None, 0);
     for content in contents {
         let Content::Samples { features, labels } = content else { return setting("expected samples, found text") };
@@ -183,7 +184,8 @@ mod tests {
         let path = folder.path().join("x.csv");
         let read = |text: &str| {
             fs::write(&path, text).unwrap();
-            let data = Data::Samples { files: vec![path.clone()], labels: vec![], scale: 0.5, held_out: 0.0 };
+            let data =
+                Data::Samples { files: vec![path.clone()], labels: vec![], scale: 0.5, held_out: 0.0, test: vec![] };
             super::read(&data).map_err(|error| error.to_string())
         };
         let whole = Content::Samples { features: vec![0.5, 1.0, 1.5, 2.0], labels: vec![0, 1] };

@@ -14,6 +14,7 @@ pub(super) struct Cnn {
     convolutions: Vec<(Linear, Image, bool)>,
     last: Linear,
     pool: Pool,
+    activation: Activation,
 }
 
 impl Cnn {
@@ -23,7 +24,7 @@ impl Cnn {
         values: usize,
         channels: &[usize],
         classes: usize,
-        pool: Pool,
+        (pool, activation): (Pool, Activation),
     ) -> Result<Self> {
         let pixels = height.saturating_mul(width);
         if pixels == 0 || !values.is_multiple_of(pixels) {
@@ -43,7 +44,7 @@ impl Cnn {
         }
         let inputs = image.height * image.width * image.channels;
         let last = linear(parameters, &(name + 1).to_string(), &[classes, inputs]);
-        Ok(Self { convolutions, last, pool })
+        Ok(Self { convolutions, last, pool, activation })
     }
 
     pub fn forward(&self, network: &mut Network<'_>, batch: Batch) -> Value {
@@ -57,7 +58,7 @@ impl Cnn {
             let x = network.reshaped(x, pixels, image.channels);
             let patches = network.patches(x, *image);
             let y = network.linear(patches, *layer, None);
-            let y = network.activation(y, Activation::Relu);
+            let y = network.activation(y, self.activation);
             let of_y = Image { channels: layer.outputs, ..*image };
             end = Some(match halved {
                 true => {

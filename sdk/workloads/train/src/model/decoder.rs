@@ -57,8 +57,10 @@ struct Layer {
 /// Several matrices of the same inputs, one below the other.
 fn stacked(parameters: &mut Parameters, parts: &[(String, usize)], inputs: usize) -> Linear {
     let bound = Start::Uniform((1.0 / libm::sqrt(inputs as f64)) as f32);
-    let places: Vec<usize> =
-        parts.iter().map(|(name, outputs)| parameters.add(format!("{name}.weight"), &[*outputs, inputs], bound)).collect();
+    let places: Vec<usize> = parts
+        .iter()
+        .map(|(name, outputs)| parameters.add(format!("{name}.weight"), &[*outputs, inputs], bound))
+        .collect();
     Linear { weight: places[0], bias: None, outputs: parts.iter().map(|(_, outputs)| outputs).sum(), inputs }
 }
 

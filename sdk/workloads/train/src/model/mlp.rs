@@ -24,7 +24,13 @@ pub(super) fn linear(parameters: &mut Parameters, name: &str, shape: &[usize]) -
 }
 
 impl Mlp {
-    pub fn new(parameters: &mut Parameters, width: usize, hidden: &[usize], classes: usize, activation: Activation) -> Self {
+    pub fn new(
+        parameters: &mut Parameters,
+        width: usize,
+        hidden: &[usize],
+        classes: usize,
+        activation: Activation,
+    ) -> Self {
         let sizes: Vec<usize> = [width].into_iter().chain(hidden.iter().copied()).chain([classes]).collect();
         let layers = sizes.windows(2).enumerate();
         // Activations are layers of a `Sequential` too.

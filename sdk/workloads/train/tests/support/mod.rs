@@ -99,5 +99,5 @@ pub const MLP: &str = "{ kind = \"mlp\", hidden = [24, 10], activation = \"gelu\
 pub const CNN: &str = "{ kind = \"cnn\", image = [4, 4], channels = [4, 6], pool = \"max\" }";
 pub const DECODER: &str =
     "{ kind = \"decoder\", width = 16, layers = 2, heads = 4, key_heads = 2, inner = 20, context = 12 }";
-pub const SMALL_CODE: &str = "updates = { density = 0.1, bits = 3, block = 256 }\nchanges = { density = 0.1, bits = 2 }\n\
+pub const SMALL_CODE: &str = "updates = { density = 0.1, bits = 3, block = 256 }\nchanges = { bits = 2, block = 64 }\n\
                               aggregation = { rate = 0.7, momentum = 0.9 }\n";
