@@ -26,8 +26,8 @@ use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 use commands::{
-    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shard, shell,
-    simulate, store, train, verify, wallet,
+    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shard,
+    shell, simulate, store, train, verify, wallet,
 };
 use options::Options;
 

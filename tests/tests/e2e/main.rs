@@ -30,4 +30,5 @@ mod process;
 mod proofs;
 mod rendering;
 mod training;
+mod training_private;
 mod void;

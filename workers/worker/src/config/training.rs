@@ -71,7 +71,8 @@ impl TrainingSettings {
     /// If that is no URL.
     pub fn url(&self) -> Result<Url> {
         let Self { name, coordinator, .. } = self;
-        let expected = || format!("private.training {name}: coordinator {coordinator:?}, expected http(s)://HOST[:PORT]");
+        let expected =
+            || format!("private.training {name}: coordinator {coordinator:?}, expected http(s)://HOST[:PORT]");
         Url::parse(coordinator).with_context(expected)
     }
 

@@ -159,8 +159,16 @@ fn text(report: &Report) -> Result<String, std::fmt::Error> {
         let is = f64::from(u8::from(training.error.is_some()));
         failing.get_or_create(&labels([("training", &training.name), ("client", &training.client)])).set(is);
     }
-    registry.register("training_rounds", "Rounds of trainings with private shards since the start, by their end", family);
-    registry.register("training_failing", "1 while a training cannot be taken part in, or its last round was left", failing);
+    registry.register(
+        "training_rounds",
+        "Rounds of trainings with private shards since the start, by their end",
+        family,
+    );
+    registry.register(
+        "training_failing",
+        "1 while a training cannot be taken part in, or its last round was left",
+        failing,
+    );
 
     let gpus: [(&str, &str, OfGpu); 6] = [
         ("gpu_celsius", "Temperature", |gpu| gpu.celsius.map(f64::from)),

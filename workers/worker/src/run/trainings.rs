@@ -14,7 +14,10 @@ use tessera_train::PRIVATE_FRONT_END;
 use tokio::task::JoinSet;
 
 use super::report::TrainingReport;
-use crate::{backoff, config::{Allowance, PrivateSettings}};
+use crate::{
+    backoff,
+    config::{Allowance, PrivateSettings},
+};
 use member::Member;
 
 /// Folder of the data directory that says which rounds were taken part in.

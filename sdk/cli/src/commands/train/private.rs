@@ -22,7 +22,11 @@ use tessera_secure_sum::dp::{Accountant, Noise, Spent};
 use tessera_train::{MODULE, PreparedJob, Progress as Round, Training};
 use tokio::{sync::Mutex, time::sleep};
 
-use self::{errands::Errands, group::Group, settings::{Member, Settings}};
+use self::{
+    errands::Errands,
+    group::Group,
+    settings::{Member, Settings},
+};
 use super::{Args, Made, curve};
 use crate::{
     begun::Begun,
@@ -89,11 +93,8 @@ pub async fn run(options: &Options, args: &Args, path: &Path) -> Result<()> {
     let mut spent = None;
     if !rounds.is_over() {
         let session = Session::start(options, &args.jobs).await?;
-        unless_stopped(
-            rounds.work(&session),
-            "stopped; the same command goes on, and begins the round under way anew",
-        )
-        .await?;
+        unless_stopped(rounds.work(&session), "stopped; the same command goes on, and begins the round under way anew")
+            .await?;
         spent = Some(session.shown(rounds.begun.spent()));
     }
     let privacy = rounds.privacy()?;
@@ -173,15 +174,13 @@ impl Rounds<'_> {
     /// Does all that is left to do.
     async fn work(&mut self, session: &Session<'_>) -> Result<()> {
         let mut errands = Errands::open(self.begun.folder().path())?;
-        errands.find(session).await?;
         errands.settle(session, &mut self.begun, false).await?;
         let errands = Mutex::new(errands);
         let members = self.settings.members(session).await?;
         self.agree(session, members.len()).await?;
         let training = tessera_train::training_id(&session.wallet().pubkey().to_bytes(), &self.settings.name);
         let keys = members.iter().map(|member| member.key).collect();
-        let coordinator =
-            Coordinator::start(CoordinatorConfig::new(self.settings.listen, training, keys)).await?;
+        let coordinator = Coordinator::start(CoordinatorConfig::new(self.settings.listen, training, keys)).await?;
         session.say(&format!("participants are awaited at {}", coordinator.address()))?;
         let mut void = 0;
         while !self.is_over() {
@@ -236,15 +235,16 @@ impl Rounds<'_> {
         self.begun.folder().keep(FILE, &self.state)?;
         let task = self.training.task()?;
         let gathered = (0u32..).zip(groups.iter().zip(noise)).map(|(number, (members, noise))| {
-            let group = Group {
-                session,
-                coordinator,
-                settings: &self.settings,
-                training: &self.training,
-                errands,
-                members,
-            };
-            group.sum(group::Numbers { training, round: self.state.last, group: number, task, noise, words: self.words })
+            let group =
+                Group { session, coordinator, settings: &self.settings, training: &self.training, errands, members };
+            group.sum(group::Numbers {
+                training,
+                round: self.state.last,
+                group: number,
+                task,
+                noise,
+                words: self.words,
+            })
         });
         let (mut sums, mut bytes) = (vec![], 0);
         for (number, found) in join_all(gathered).await.into_iter().enumerate() {

@@ -93,7 +93,9 @@ impl Agreement {
             return setting(format!("round {}, the plan has {}", notes.round, self.plan.rounds));
         }
         if private_task(spec) != *task {
-            return setting("it computes something else than what its round was agreed on for: other weights, rates or steps");
+            return setting(
+                "it computes something else than what its round was agreed on for: other weights, rates or steps",
+            );
         }
         let named = |name: &str| spec.inputs.iter().find(|input| input.name == name);
         let elsewhere = |input: &tessera_protocol::spec::Input| Blob::Elsewhere(input.cid, input.len);
@@ -133,7 +135,8 @@ impl Agreement {
 pub fn private_task(spec: &JobSpec) -> Digest {
     let mut bare = spec.clone();
     bare.unit_gas = 0;
-    for (number, input) in bare.inputs.iter_mut().enumerate().filter(|(_, input)| [DATA, MASK].contains(&&*input.name)) {
+    for (number, input) in bare.inputs.iter_mut().enumerate().filter(|(_, input)| [DATA, MASK].contains(&&*input.name))
+    {
         (input.cid, input.len) = (Cid([0; 32]), 0);
         let of_input = |init: BufferInit| match init {
             BufferInit::Input(n) | BufferInit::Copy(n) => usize::from(n) == number,

@@ -35,7 +35,11 @@ pub(super) fn private_checks(checks: &mut Checks, config: &Config) {
         match tessera_train::Agreement::load(&training.plan) {
             _ if !shard.is_file() => {
                 let remedy = "make it with `tessera federation shard`";
-                checks.missing(NAME, format!("training {}: there is no shard {}", training.name, shard.display()), remedy);
+                checks.missing(
+                    NAME,
+                    format!("training {}: there is no shard {}", training.name, shard.display()),
+                    remedy,
+                );
             }
             Ok(_) => checks.ok(NAME, training.describe()),
             Err(e) => {

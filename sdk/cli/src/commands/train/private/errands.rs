@@ -45,11 +45,13 @@ impl Errands {
         Ok(Self { path, open: vec![] })
     }
 
-    /// Finds those that an earlier command has posted.
-    pub async fn find(&mut self, session: &Session<'_>) -> Result<()> {
+    /// Finds those that an earlier command has posted, or this one without hearing of it.
+    async fn find(&mut self, session: &Session<'_>) -> Result<()> {
         let entries = fs::read_dir(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
-        for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
-            let folder = Folder::create(&entry.path())?;
+        let is_new = |path: &PathBuf| path.is_dir() && !self.open.iter().any(|errand| errand.folder.path() == path);
+        let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_new).collect();
+        for path in paths {
+            let folder = Folder::create(&path)?;
             let job = match posted::note(&folder)? {
                 Some(note) => posted::find(session.tessera(), &session.wallet().pubkey(), &folder, note).await?,
                 None => None,
@@ -86,6 +88,7 @@ impl Errands {
     /// Ends all jobs that can be ended: those that have delivered are closed when they are paid, others are cancelled, and closed
     /// at once if nobody has leased them. To `wait`: those that somebody has leased, too, when that has run its course.
     pub async fn settle(&mut self, session: &Session<'_>, begun: &mut Begun, wait: bool) -> Result<()> {
+        self.find(session).await?;
         let patience = if wait { Patience::UntilItEnds } else { Patience::None };
         let ended = self.open.iter().map(|errand| async move {
             let (tessera, wallet) = (session.tessera(), session.wallet());

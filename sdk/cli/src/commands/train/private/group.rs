@@ -9,9 +9,15 @@ use tessera_protocol::{cid::Cid, hash::Digest};
 use tessera_sdk::StoreClient;
 use tessera_secure_sum::{Key, Round, dp::Noise, words_from_bytes};
 use tessera_train::Training;
-use tokio::{sync::Mutex, time::{Instant, timeout_at}};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
 
-use super::{errands::Errands, settings::{Member, Settings}};
+use super::{
+    errands::Errands,
+    settings::{Member, Settings},
+};
 use crate::session::Session;
 
 /// What a group's round needs.
@@ -46,16 +52,23 @@ impl Group<'_> {
         let colluders = self.settings.colluders;
         let asked = Round { training, round, group, task, len: words, threshold, colluders, noise, members };
         let gathering = self.coordinator.gather(asked, self.settings.times()).await?;
-        let until = Instant::now() + self.settings.deadline();
+        let mut until = Instant::now() + self.settings.deadline();
         let offers = gathering.offers(self.settings.times().deals).await?;
         let this = &self;
         let ask = |(key, offers): (Key, Vec<Offer>)| async move { (key, this.update(round, &key, &offers).await) };
         let mut coming: FuturesUnordered<_> = offers.into_iter().map(ask).collect();
+        let mut there = 0;
         loop {
             match timeout_at(until, coming.next()).await {
                 Ok(Some((key, update))) => {
                     let added = update.and_then(|update| Ok(gathering.vector(&key, &update)?));
-                    let Err(error) = added else { continue };
+                    let Err(error) = added else {
+                        there += 1;
+                        if there == usize::from(threshold) {
+                            until = until.min(Instant::now() + self.settings.late());
+                        }
+                        continue;
+                    };
                     let member = self.member(&key).map_or_else(String::new, |member| member.provider.to_string());
                     self.session.say(&format!("no update of {member}: {error:#}"))?;
                 }
@@ -65,11 +78,8 @@ impl Group<'_> {
         drop(coming);
         let gathered = gathering.finish().await?;
         if !gathered.suspects.is_empty() {
-            let suspects: Vec<String> = gathered
-                .suspects
-                .iter()
-                .filter_map(|key| Some(self.member(key)?.provider.to_string()))
-                .collect();
+            let suspects: Vec<String> =
+                gathered.suspects.iter().filter_map(|key| Some(self.member(key)?.provider.to_string())).collect();
             self.session.say(&format!("shares that do not fit, of one of each two of: {}", suspects.join(", ")))?;
         }
         Ok((gathered.sum.words, gathered.members.len()))

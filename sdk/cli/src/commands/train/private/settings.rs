@@ -50,6 +50,9 @@ pub struct Settings {
     /// How long masked updates of a round may take, in seconds.
     #[serde(default = "deadline")]
     deadline_seconds: u64,
+    /// How long others may take, in seconds, once as many are there as must stay to the end.
+    #[serde(default = "late")]
+    late_seconds: u64,
     /// How long participants have for each message, in seconds.
     #[serde(default = "minute")]
     phase_seconds: u64,
@@ -72,7 +75,10 @@ impl Settings {
         ensure!(!self.name.is_empty(), "name is empty");
         ensure!(n >= MIN_MEMBERS, "{n} participants, expected at least {MIN_MEMBERS}");
         let group = self.group;
-        ensure!((MIN_MEMBERS..=MAX_MEMBERS).contains(&group), "group is {group}, expected {MIN_MEMBERS} to {MAX_MEMBERS}");
+        ensure!(
+            (MIN_MEMBERS..=MAX_MEMBERS).contains(&group),
+            "group is {group}, expected {MIN_MEMBERS} to {MAX_MEMBERS}"
+        );
         ensure!((0.0..=1e6).contains(&self.noise), "noise is {}, expected 0 to 1000000", self.noise);
         ensure!(self.delta > 0.0 && self.delta < 1.0, "delta is {}, expected more than 0 and less than 1", self.delta);
         for (name, value) in [
@@ -110,7 +116,9 @@ impl Settings {
             let variance = self.noise(plan, size, words)?.map_or(0, |noise| noise.variance);
             let room = largest_element(size, variance);
             if largest > f64::from(room) {
-                bail!("private.clip × private.steps is {largest}, groups of {size} have room for {room}: lower private.steps");
+                bail!(
+                    "private.clip × private.steps is {largest}, groups of {size} have room for {room}: lower private.steps"
+                );
             }
         }
         Ok(())
@@ -144,15 +152,26 @@ impl Settings {
         Duration::from_secs(self.deadline_seconds)
     }
 
+    /// How long those who are late are waited for.
+    pub const fn late(&self) -> Duration {
+        Duration::from_secs(self.late_seconds)
+    }
+
     /// How long participants have for each message.
     pub const fn times(&self) -> Times {
         let phase = Duration::from_secs(self.phase_seconds);
-        Times { adverts: Duration::from_secs(self.phase_seconds.saturating_mul(2)), deals: phase, confirmations: phase, openings: phase }
+        Times {
+            adverts: Duration::from_secs(self.phase_seconds.saturating_mul(2)),
+            deals: phase,
+            confirmations: phase,
+            openings: phase,
+        }
     }
 
     /// The participants, whose keys are looked up.
     pub async fn members(&self, session: &Session<'_>) -> Result<Vec<Member>> {
-        let parse = |text: &String| text.parse::<Pubkey>().with_context(|| format!("participants: {text:?} is no address"));
+        let parse =
+            |text: &String| text.parse::<Pubkey>().with_context(|| format!("participants: {text:?} is no address"));
         let addresses = self.participants.iter().map(parse).collect::<Result<Vec<_>>>()?;
         let found = session.tessera().providers_at(&addresses).await?;
         let mut members = Vec::with_capacity(addresses.len());
@@ -184,6 +203,10 @@ const fn deadline() -> u64 {
     1800
 }
 
+const fn late() -> u64 {
+    300
+}
+
 const fn minute() -> u64 {
     60
 }
@@ -197,7 +220,8 @@ mod tests {
     use super::*;
 
     fn settings(participants: usize, more: &str) -> Result<Settings> {
-        let keys: Vec<String> = (0..participants).map(|n| format!("\"{}\"", Pubkey::new_from_array([n as u8; 32]))).collect();
+        let keys: Vec<String> =
+            (0..participants).map(|n| format!("\"{}\"", Pubkey::new_from_array([n as u8; 32]))).collect();
         let text = format!("name = \"digits\"\nlisten = \"127.0.0.1:0\"\nparticipants = [{}]\n{more}", keys.join(","));
         let settings: Settings = toml::from_str(&text)?;
         settings.check_alone()?;

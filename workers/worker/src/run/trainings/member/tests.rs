@@ -1,7 +1,7 @@
 use std::fs;
 
 use solana_pubkey::Pubkey;
-use tessera_train::{Plan, PRIVATE_FRONT_END, Training};
+use tessera_train::{PRIVATE_FRONT_END, Plan, Training};
 
 use super::*;
 use crate::{config::PrivateSettings, run::trainings::Trainings};
