@@ -322,6 +322,9 @@ mod tests {
     fn models_are_trained_with_one_command() {
         accepted("tessera train plan.toml --out dir --price 0.01 --max-price 5 --try 0 --yes");
         accepted("tessera train plan.toml --out dir --round-seconds 600 --least 6 --restart");
+        accepted("tessera train plan.toml --out dir --participants who.toml --price 0.01 --yes");
+        accepted("tessera shard plan.toml a.npy b.npy --labels c.npy,d.npy --out own.shard");
+        refused("tessera shard plan.toml --out own.shard", "FILE");
         refused("tessera train plan.toml", "--out");
         refused("tessera train plan.toml --out dir --least 0", "0");
     }

@@ -85,7 +85,7 @@ impl TrainingSettings {
     /// In which rounds this machine takes part.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let mut policy = Policy::new(self.id(), self.peers.iter().map(Pubkey::to_bytes));
+        let mut policy = Policy::new(self.id(), self.peers.iter().map(|peer| peer.to_bytes()));
         policy.honest_others = self.honest_others;
         policy.colluders = self.colluders;
         policy.max_len = self.max_len;

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::HashSet, fs, path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_sdk::Error;

@@ -58,22 +58,17 @@ impl Group<'_> {
         let ask = |(key, offers): (Key, Vec<Offer>)| async move { (key, this.update(round, &key, &offers).await) };
         let mut coming: FuturesUnordered<_> = offers.into_iter().map(ask).collect();
         let mut there = 0;
-        loop {
-            match timeout_at(until, coming.next()).await {
-                Ok(Some((key, update))) => {
-                    let added = update.and_then(|update| Ok(gathering.vector(&key, &update)?));
-                    let Err(error) = added else {
-                        there += 1;
-                        if there == usize::from(threshold) {
-                            until = until.min(Instant::now() + self.settings.late());
-                        }
-                        continue;
-                    };
-                    let member = self.member(&key).map_or_else(String::new, |member| member.provider.to_string());
-                    self.session.say(&format!("no update of {member}: {error:#}"))?;
+        while let Ok(Some((key, update))) = timeout_at(until, coming.next()).await {
+            let added = update.and_then(|update| Ok(gathering.vector(&key, &update)?));
+            let Err(error) = added else {
+                there += 1;
+                if there == usize::from(threshold) {
+                    until = until.min(Instant::now() + self.settings.late());
                 }
-                Ok(None) | Err(_) => break,
-            }
+                continue;
+            };
+            let member = self.member(&key).map_or_else(String::new, |member| member.provider.to_string());
+            self.session.say(&format!("no update of {member}: {error:#}"))?;
         }
         drop(coming);
         let gathered = gathering.finish().await?;
