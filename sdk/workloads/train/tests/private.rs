@@ -106,10 +106,13 @@ fn a_participant_computes_what_was_agreed_and_nothing_else() {
     }
 }
 
+/// Sums of groups, each of so many updates.
+type Groups = Vec<(Vec<u32>, usize)>;
+
 #[test]
 fn rules_are_applied_to_groups() {
     let folder = Folder::new();
-    let changed = |more: &str, groups: &dyn Fn(&[Vec<u32>]) -> Vec<(Vec<u32>, usize)>| {
+    let changed = |more: &str, groups: &dyn Fn(&[Vec<u32>]) -> Groups| {
         let mut training = folder.training(&plan(MLP, SGD, &format!("{more}{PRIVATE}")));
         let updates: Vec<_> = (0..3).map(|shard| update(&training, shard)).collect();
         let job = training.groups_aggregation(&groups(&updates)).unwrap();

@@ -147,14 +147,15 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let wrong = |from, to| format!("{:#}", settings((from, to)).unwrap_err());
+        let wrong = |from: &str, to: &str| format!("{:#}", settings((from, to)).unwrap_err());
         assert!(wrong("https://train.example", "train.example").contains("coordinator"));
         assert!(wrong("https://train.example", "ftp://train.example").contains("http(s)"));
         for shard in ["../own", "/etc/own", ""] {
             assert!(wrong("data/own.shard", shard).contains("within private.folder"), "{shard}");
         }
         let key = Pubkey::new_from_array([2; 32]);
-        assert!(wrong(&format!("\"{key}\", "), "").contains("1 peers, expected at least 2"));
+        let first = format!("\"{key}\", ");
+        assert!(wrong(&first, "").contains("1 peers, expected at least 2"));
         assert!(wrong("name = \"digits\"", "name = \"\"").contains("name is empty"));
         assert!(wrong("plan =", "honest_others = 0\nplan =").contains("honest_others is 0"));
         assert!(wrong("plan =", "limit = 0\nplan =").contains("limit"));
