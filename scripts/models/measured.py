@@ -80,25 +80,30 @@ def in_bytes(model):
         return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
-@torch.no_grad()
-def embed(model, words, texts, batch):
-    parts = [small.pooled(model, *small.padded(words, texts[at : at + batch])) for at in range(0, len(texts), batch)]
-    return torch.cat(parts).numpy()
-
-
-@torch.no_grad()
-def answers(model, words, prompts, most, batch=1):
-    """Greedy answers; prompts are filled up in front, as transformers wants it."""
+def batches(words, texts, batch, in_front=False):
+    """Tokens of texts, `batch` together, filled up behind or in front, and which of them are texts'."""
     made = []
-    for at in range(0, len(prompts), batch):
-        rows = [words.encode(prompt).ids for prompt in prompts[at : at + batch]]
-        length = max(map(len, rows))
-        tokens = torch.tensor([[small.END] * (length - len(row)) + row for row in rows])
-        mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows])
-        out = model.generate(
-            tokens, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=small.END
-        )
-        for row in out[:, length:].tolist():
+    for at in range(0, len(texts), batch):
+        tokens, mask = small.padded(words, texts[at : at + batch])
+        if in_front:
+            order = torch.argsort(mask, dim=1, stable=True)
+            tokens, mask = tokens.gather(1, order), mask.gather(1, order)
+        made.append((tokens, mask))
+    return made
+
+
+@torch.no_grad()
+def embed(model, batches):
+    return torch.cat([small.pooled(model, tokens, mask) for tokens, mask in batches]).numpy()
+
+
+@torch.no_grad()
+def answers(model, batches, most):
+    """Greedy answers to prompts that are filled up in front, as transformers wants it."""
+    made = []
+    for tokens, mask in batches:
+        out = model.generate(tokens, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=small.END)
+        for row in out[:, tokens.shape[1] :].tolist():
             made.append(row[: row.index(small.END)] if small.END in row else row)
     return made
 

@@ -2,7 +2,7 @@
 //! here, whoever is stopped or late.
 
 #[path = "../../../sdk/workloads/train/tests/support/mod.rs"]
-mod support;
+pub mod support;
 
 use std::{
     fs,
@@ -24,21 +24,21 @@ use crate::{
 };
 
 /// How long a round may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
-fn command(network: &Network, plan: &Path, out: &Path, options: &[&str]) -> Command {
+pub fn command(network: &Network, plan: &Path, out: &Path, options: &[&str]) -> Command {
     let mut command = network.tessera();
     command.args(["--json", "train"]).arg(plan).arg("--out").arg(out);
     command.args(["--price", "0.01", "--lease-seconds", "60", "--try", "0", "--yes"]).args(options);
     command
 }
 
-fn weights(folder: &Path) -> Vec<u8> {
+pub fn weights(folder: &Path) -> Vec<u8> {
     fs::read(folder.join("model/model.safetensors")).unwrap()
 }
 
 /// The weights of a training as a file.
-fn saved(training: &Training, network: &Network) -> Vec<u8> {
+pub fn saved(training: &Training, network: &Network) -> Vec<u8> {
     let folder = network.path("here");
     training.save(&folder).unwrap();
     weights(&folder)

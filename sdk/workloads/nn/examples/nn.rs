@@ -1,5 +1,5 @@
 //! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8] [--batch N]
-//! [--max-tokens N] [--runs N] [--only KERNEL,...]`. A line of the input is a JSON string. Prints the gas of all units and the
+//! [--max-tokens N] [--no-tensor-cores] [--runs N] [--only KERNEL,...]`. A line of the input is a JSON string. Prints the gas of all units and the
 //! seconds that this thread worked on them once compiled, the least of some runs: of all work with RAYON_NUM_THREADS=1. With `--only`
 //! all kernels but these, and those that say which rows are at work, have one thread: what these take, and no right answer.
 
@@ -22,6 +22,7 @@ const ROWS: [&str; 5] = ["begin", "last_rows", "next_rows", "choose", "rows_to_s
 fn main() -> Result<(), Box<dyn Error>> {
     let mut given: Vec<String> = std::env::args().skip(1).collect();
     let int8 = flag(&mut given, "--int8", 0).is_some();
+    let no_tensor_cores = flag(&mut given, "--no-tensor-cores", 0).is_some();
     let batch = number(&mut given, "--batch", 16)?;
     let most = number(&mut given, "--max-tokens", 32)?;
     let runs = number(&mut given, "--runs", 3)?;
@@ -31,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let precision = if int8 { Precision::Int8 } else { Precision::F32 };
     let model = Model::load(Path::new(folder), precision)?;
+    let model = if no_tensor_cores { model.without_tensor_cores() } else { model };
     let texts: Vec<String> = fs::read_to_string(texts)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let mut job = match what.as_str() {
         "embed" => Embedding::job(&model, &texts, batch)?,

@@ -31,14 +31,14 @@ impl Embedding {
         let encoder = model.encoder()?;
         let packed = model.pack(texts, batch, &[], encoder.config.positions.min(MAX_KEYS))?;
         let mut planner = Planner::new(model.weights.len(), &packed);
-        let output = encode(encoder, &packed, model.precision(), &mut planner)?;
+        let output = encode(model, encoder, &packed, &mut planner)?;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: encoder.config.width as u32 };
         PreparedJob::new(model, &packed, vec![], planner.finish(output), EMBED_FRONT_END, &notes)
     }
 }
 
 /// The launches of an encoder; the buffer that holds the vectors.
-fn encode(encoder: &Encoder, texts: &Texts, precision: Precision, planner: &mut Planner) -> Result<u16> {
+fn encode(model: &Model, encoder: &Encoder, texts: &Texts, planner: &mut Planner) -> Result<u16> {
     let config = &encoder.config;
     let (width, inner, epsilon) = (config.width, config.inner, config.epsilon);
     let shape = Attention {
@@ -52,8 +52,8 @@ fn encode(encoder: &Encoder, texts: &Texts, precision: Precision, planner: &mut 
     let parts = planner.row_buffer(3 * width);
     let between = planner.row_buffer(inner);
     let caches = [(); 2].map(|()| planner.buffer(shape.cache_len(texts.batch)));
-    if precision == Precision::Int8 {
-        planner.bytes_buffers(width.max(inner));
+    if model.precision() == Precision::Int8 {
+        planner.bytes_buffers(width.max(inner), model.tensor_cores);
     }
     let norm = |norm: &crate::encoder::Norm| [norm.scale, norm.bias];
     let tables = [encoder.words, encoder.positions, encoder.segment];

@@ -93,8 +93,8 @@ impl Blob {
         for (panel, scales) in rows.chunks(PANEL).zip(scales.chunks(PANEL)) {
             for i in (0..k).step_by(4) {
                 for j in 0..PANEL {
-                    let four = panel.get(j).map_or([0; 4], |row| {
-                        std::array::from_fn(|byte| quantised(row[i + byte], scales[j]).cast_unsigned())
+                    let four = panel.get(j).zip(scales.get(j)).map_or([0; 4], |(row, scale)| {
+                        std::array::from_fn(|byte| quantised(row[i + byte], *scale).cast_unsigned())
                     });
                     self.bytes.extend(four);
                 }

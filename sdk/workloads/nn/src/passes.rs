@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
         let cache = shape.cache_len(texts.batch) * config.layers as u64;
         let caches = [(); 2].map(|()| planner.buffer(cache));
         if model.precision() == Precision::Int8 {
-            planner.bytes_buffers(width.max(inner).max(queries));
+            planner.bytes_buffers(width.max(inner).max(queries), model.tensor_cores);
         }
         let batch = texts.batch;
         Self { decoder, planner, shape, batch, turns, turns_at, x, normed, attended, parts, double, between, caches }

@@ -52,8 +52,15 @@ pub(crate) struct Planner {
     /// Where launches from here on find their rows, and how many at most.
     at_work: Memory,
     pub rows: u32,
-    /// Rows of activations in bytes, and their scales: only where matrices are of bytes.
-    bytes: Option<(Memory, Memory)>,
+    /// Only where matrices are of bytes.
+    bytes: Option<InBytes>,
+}
+
+/// Where the rows of activations in bytes are, and their scales, and whether many of them are multiplied by tensor cores.
+struct InBytes {
+    rows: Memory,
+    scales: Memory,
+    tensor_cores: bool,
 }
 
 /// What attention works on.
@@ -143,10 +150,10 @@ impl Planner {
     }
 
     /// Memory for activations in bytes, at most `width` for each row.
-    pub fn bytes_buffers(&mut self, width: usize) {
-        let bytes = self.buffer(u64::from(self.rows) * width as u64);
+    pub fn bytes_buffers(&mut self, width: usize, tensor_cores: bool) {
+        let rows = self.buffer(u64::from(self.rows) * width as u64);
         let scales = self.row_buffer(1);
-        self.bytes = Some((bytes, scales));
+        self.bytes = Some(InBytes { rows, scales, tensor_cores });
     }
 
     /// Number of launches so far.
@@ -201,16 +208,16 @@ impl Planner {
         let bias = weight(bias.unwrap_or(0));
         let residual = at(residual.unwrap_or(y));
         let tail = [bias, residual, at(y), number(matrix.k as u32), number(matrix.n as u32), number(flags)];
-        match (matrix.scales, self.bytes) {
+        match (matrix.scales, &self.bytes) {
             (None, _) => {
                 let args = [at(self.at_work), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
                 self.tiles("multiply", TILE, matrix.n, args);
             }
-            (Some(scales), Some((bytes, of_rows))) => {
+            (Some(scales), &Some(InBytes { rows: bytes, scales: of_rows, tensor_cores })) => {
                 self.by_row("to_bytes", vec![at(x), at(bytes), at(of_rows), number(matrix.k as u32)]);
                 let args = [at(self.at_work), at(bytes), at(of_rows), weight(matrix.at), weight(scales)];
                 let args = args.into_iter().chain(tail).collect();
-                if self.rows <= FEW {
+                if self.rows <= FEW || !tensor_cores {
                     self.tiles("multiply_few_bytes", FEW_TILE, matrix.n, args);
                 } else {
                     let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];

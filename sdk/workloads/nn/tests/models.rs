@@ -236,6 +236,10 @@ fn bytes_are_exact_and_near() {
         let cosine = cosine(row, exact);
         assert!(cosine > 0.999 && row != exact, "{cosine}");
     }
+    let plain = folder.load(Precision::Int8).without_tensor_cores();
+    let job = Embedding::job(&plain, &TEXTS, 7).unwrap();
+    assert!(!job.spec.plan.launches.iter().any(|launch| launch.kernel == "multiply_bytes"));
+    assert_eq!(bits(&embed(&plain, &TEXTS, 7, Checks::NONE)), bits(&rows), "without tensor cores");
     let folder = decoder();
     let exact = logits(&folder.load(Precision::F32), &TEXTS, 3, Checks::NONE);
     let model = folder.load(Precision::Int8);

@@ -25,6 +25,7 @@ use crate::{
     cache::{CacheError, Pinned},
     claims::Offer,
     execution::{By, ExecutionError, Work},
+    fault,
     journal::LeaseId,
     private::Inputs,
 };
@@ -286,6 +287,7 @@ impl Jobs {
 
         let own = self.own(job, &spec).await?;
         let module = context.cache.fetch(&store, &spec.module, MAX_MODULE_LEN).await?;
+        let bytes = fault::instead_of(bytes, &spec);
         let mut work =
             Work { spec_cid: Cid(job.spec), spec: bytes, module: module.path(), inputs: Vec::new(), output_len };
         let mut files = vec![file, module];

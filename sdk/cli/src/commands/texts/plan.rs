@@ -161,6 +161,6 @@ mod tests {
         let missing = |unit| [4, 6].contains(&unit);
         assert_eq!(posted(&(3..9), false, missing), [4, 6]);
         assert_eq!(posted(&(3..9), true, missing), [3, 4, 5, 6]);
-        assert_eq!(posted(&(7..9), true, missing), []);
+        assert!(posted(&(7..9), true, missing).is_empty());
     }
 }
