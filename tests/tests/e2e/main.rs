@@ -30,6 +30,6 @@ mod process;
 mod proofs;
 mod rendering;
 mod training;
-mod training_private;
 mod training_cheats;
+mod training_private;
 mod void;
