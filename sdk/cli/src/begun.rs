@@ -91,13 +91,18 @@ impl Begun {
         Ok(())
     }
 
-    /// A job is over, and has cost so much.
+    /// A job is over, and has cost so much. It is the one that the folder's note speaks of.
     pub fn ended(&mut self, job: &Pubkey, cost: u64) -> Result<()> {
+        self.ended_beside(job, cost)?;
+        posted::forget(&self.folder)
+    }
+
+    /// The same of a job whose note lies elsewhere.
+    pub fn ended_beside(&mut self, job: &Pubkey, cost: u64) -> Result<()> {
         self.known.spent = self.known.spent.saturating_add(cost);
         self.known.jobs.push(job.to_string());
         self.is_kept = false;
-        self.keep()?;
-        posted::forget(&self.folder)
+        self.keep()
     }
 }
 

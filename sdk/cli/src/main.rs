@@ -26,8 +26,8 @@ use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 use commands::{
-    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shell,
-    simulate, store, train, verify, wallet,
+    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shard,
+    shell, simulate, store, train, verify, wallet,
 };
 use options::Options;
 
@@ -58,6 +58,8 @@ enum Command {
     Generate(generate::Args),
     /// Train a model in rounds, each by many providers with a part of the data
     Train(train::Args),
+    /// Make the blob of a private shard, for the worker of whoever takes part in a training with it
+    Shard(shard::Args),
     /// Look at GPU programs
     #[command(subcommand)]
     Module(module::Command),
@@ -124,6 +126,7 @@ fn main() -> ExitCode {
             Command::Embed(args) => embed::run(options, args).await,
             Command::Generate(args) => generate::run(options, args).await,
             Command::Train(args) => train::run(options, args).await,
+            Command::Shard(args) => shard::run(options, &args),
             Command::Module(command) => module::run(options, command),
             Command::Run(args) => run::run(options, args).await,
             Command::Estimate(args) => estimate::run(options, args).await,
@@ -319,6 +322,9 @@ mod tests {
     fn models_are_trained_with_one_command() {
         accepted("tessera train plan.toml --out dir --price 0.01 --max-price 5 --try 0 --yes");
         accepted("tessera train plan.toml --out dir --round-seconds 600 --least 6 --restart");
+        accepted("tessera train plan.toml --out dir --participants who.toml --price 0.01 --yes");
+        accepted("tessera shard plan.toml a.npy b.npy --labels c.npy,d.npy --out own.shard");
+        refused("tessera shard plan.toml --out own.shard", "FILE");
         refused("tessera train plan.toml", "--out");
         refused("tessera train plan.toml --out dir --least 0", "0");
     }

@@ -163,8 +163,20 @@ impl Offer {
 
     /// The offer for a job of `units`.
     pub fn at(&self, quote: &Quote, units: u64) -> Result<Deal> {
-        let Quote { market, decimals, price, limits } = quote;
+        let Quote { decimals, price, .. } = quote;
         let terms = self.terms.of(units, *price, *decimals, self.store()?)?;
+        self.of_terms(quote, terms, units)
+    }
+
+    /// The offer for a private job of one unit, which `provider` alone may take.
+    pub fn private(&self, quote: &Quote, provider: Pubkey) -> Result<Deal> {
+        let mut terms = self.terms.of(1, quote.price, quote.decimals, self.store()?)?;
+        (terms.private, terms.replicas, terms.allowed, terms.denied) = (true, 1, vec![provider], vec![]);
+        self.of_terms(quote, terms, 1)
+    }
+
+    fn of_terms(&self, quote: &Quote, terms: JobTerms, units: u64) -> Result<Deal> {
+        let Quote { market, decimals, limits, .. } = quote;
         let escrow = terms.escrow(units, market).and_then(|escrow| Some((escrow, escrow.total()?)));
         let (escrow, deposit) = escrow.context(TOO_MUCH)?;
         let most = self.max_spend.as_deref().map(|text| base_units(text, *decimals)).transpose()?;

@@ -10,7 +10,7 @@ use tessera_protocol::{
     cid::Cid,
     spec::{JobSpec, MAX_SPEC_LEN},
 };
-use tessera_sdk::{Error, StoreClient, Tessera};
+use tessera_sdk::{Account, Error, StoreClient, Tessera, accounts};
 use tessera_wallet::Wallet;
 
 use crate::{
@@ -127,6 +127,36 @@ impl<'a> Session<'a> {
     /// The offer for a job of so many units.
     pub fn deal(&self, units: u64) -> Result<Deal> {
         self.jobs.offer.at(&self.quote, units)
+    }
+
+    /// The offer for a private job of one unit to one provider.
+    pub fn private_deal(&self, provider: Pubkey) -> Result<Deal> {
+        self.jobs.offer.private(&self.quote, provider)
+    }
+
+    /// What such a job puts into its escrow, in base units.
+    pub fn private_deposit(&self) -> Result<u64> {
+        Ok(self.private_deal(Pubkey::default())?.deposit)
+    }
+
+    /// The chain.
+    pub const fn tessera(&self) -> &Tessera {
+        &self.tessera
+    }
+
+    /// Who pays.
+    pub const fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// The market.
+    pub const fn market(&self) -> &Account<accounts::Market> {
+        &self.quote.market
+    }
+
+    /// The store's address.
+    pub fn store_url(&self) -> Result<&str> {
+        self.jobs.offer.store()
     }
 
     /// Refuses what costs more than the user wants to pay. `lower` are the options that make it cheaper.

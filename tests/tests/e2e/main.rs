@@ -31,4 +31,5 @@ mod proofs;
 mod rendering;
 mod training;
 mod training_cheats;
+mod training_private;
 mod void;

@@ -189,7 +189,7 @@ fn own(network: &Network, n: u16) -> PathBuf {
 }
 
 /// Files under `folder`, but for those under `without`, that contain `bytes`.
-fn holding(folder: &Path, without: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+pub fn holding(folder: &Path, without: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

@@ -5,6 +5,7 @@ mod live;
 mod private;
 mod settings;
 mod template;
+mod training;
 
 use std::{path::Path, time::Duration};
 
@@ -21,6 +22,7 @@ pub use settings::{
     default_path, operator_keypair,
 };
 pub use template::template;
+pub use training::TrainingSettings;
 
 const MIB: u64 = 1 << 20;
 /// Most that is offered for what must not be late, in micro-lamports per compute unit, unless more is paid for everything.
@@ -153,7 +155,8 @@ fn read_file(path: &Path) -> Result<(Config, toml::Table)> {
     // Relative names are relative to the file, so that a worker can be started from anywhere.
     let base = path.parent().unwrap_or(Path::new(""));
     let files = [&mut config.provider.operator_keypair, &mut config.data.directory];
-    for file in files.into_iter().chain(&mut config.private.folder) {
+    let plans = config.private.training.iter_mut().map(|training| &mut training.plan);
+    for file in files.into_iter().chain(&mut config.private.folder).chain(plans) {
         *file = match file.strip_prefix("~") {
             Ok(rest) => directories::BaseDirs::new().context("this user has no home directory")?.home_dir().join(rest),
             Err(_) => base.join(&*file),

@@ -1,6 +1,6 @@
 //! `tessera job`.
 
-mod cancel;
+pub mod cancel;
 mod demand;
 mod raise;
 mod watch;

@@ -1,5 +1,6 @@
 //! A training, round by round.
 
+mod private;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use crate::{
     steps::{Data, Setting, UPDATE_HEAD, Weights},
     store::{self, Saved},
 };
+pub use private::{Agreement, Own, private_inputs, private_task, training_id};
 
 /// A training: a plan, its data, and how far it is.
 ///

@@ -137,6 +137,13 @@ fn show(status: &Status) {
             if counts.flawed > 0 {
                 println!("            {} times others in the same leases withheld outputs, see the log", counts.flawed);
             }
+            for training in &worker.trainings {
+                let error = training.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+                println!(
+                    "training    {}: {}; rounds: {} summed, {} without this machine, {} void{error}",
+                    training.name, training.state, training.summed, training.dropped, training.void
+                );
+            }
             for endpoint in worker.endpoints.iter().filter(|endpoint| !endpoint.is_ready()) {
                 println!("endpoint    {endpoint}");
             }

@@ -13,7 +13,7 @@ use super::{Config, read_file};
 
 /// Sections that may change, but for those of their settings that need a restart.
 const LIVE: [&str; 3] = ["work.", "gpu.", "private."];
-const NEED_RESTART: [&str; 2] = ["work.unit_seconds", "private.folder"];
+const NEED_RESTART: [&str; 3] = ["work.unit_seconds", "private.folder", "private.training"];
 
 /// The settings as they are now.
 pub struct Live {

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use solana_pubkey::Pubkey;
 use tessera_protocol::{cid::Cid, spec::JobSpec};
 
+use super::TrainingSettings;
+
 /// Which private jobs are taken. By default none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,8 @@ pub struct PrivateSettings {
     pub folder: Option<PathBuf>,
     /// Whose jobs may read them, and how.
     pub allow: Vec<Allowance>,
+    /// Trainings in which a shard among them takes part: these allow the jobs of their rounds by themselves.
+    pub training: Vec<TrainingSettings>,
 }
 
 /// Jobs of a client that may read private files. All of it must fit.
@@ -72,6 +76,13 @@ impl PrivateSettings {
     /// Checks that the settings make sense.
     pub(super) fn check(&self) -> Result<()> {
         ensure!(self.folder.is_some() || self.allow.is_empty(), "private.allow needs private.folder");
+        ensure!(self.folder.is_some() || self.training.is_empty(), "private.training needs private.folder");
+        let mut ids = HashSet::new();
+        for training in &self.training {
+            training.check()?;
+            let (name, client) = (&training.name, training.client);
+            ensure!(ids.insert(training.id()), "private.training {name} of {client} is there twice");
+        }
         for allowance in &self.allow {
             let Allowance { client, max_units, inputs, .. } = allowance;
             ensure!(*max_units > 0, "private.allow for {client}: max_units is 0, expected at least 1");
@@ -96,6 +107,9 @@ impl PrivateSettings {
     /// # Errors
     /// With the reason why it is left to others.
     pub fn knows(&self, client: &Pubkey) -> Result<(), String> {
+        if self.training.iter().any(|training| training.client == *client) {
+            return Ok(());
+        }
         if self.allow.is_empty() {
             return Err("it is private, and private.allow of the configuration is empty".into());
         }
@@ -138,7 +152,7 @@ impl PrivateSettings {
     /// What is allowed, a line for each entry.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        self.allow.iter().map(Allowance::describe).collect()
+        self.allow.iter().map(Allowance::describe).chain(self.training.iter().map(TrainingSettings::describe)).collect()
     }
 }
 

@@ -30,7 +30,7 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
     let (operator, data) = (quoted(operator), quoted(data));
     format!(
         r#"# Configuration of tessera-worker. Lines that begin with # show the defaults. A running worker that gets SIGHUP reads work, gpu
-# and private again; everything else, unit_seconds and private.folder need a restart.
+# and private again; everything else, unit_seconds, private.folder and private.training need a restart.
 
 [cluster]
 # JSON-RPC endpoints, best first: the first one that is well is asked, the next one when it fails, hangs, lags or wants fewer
@@ -115,6 +115,8 @@ operator_keypair = {operator}
 # allowed here: docs/operations.md says how. The folder must not lie in data.directory.
 # folder = "private"
 # allow = []
+# Trainings in which one of the files takes part: docs/private-training.md.
+# training = []
 
 [data]
 # Journal, cache, outputs that are not paid yet, and status. The journal holds the keys of results under way: losing it loses

@@ -52,7 +52,7 @@ impl Machine {
     }
 
     fn open(dir: &Path) -> Private {
-        let settings = PrivateSettings { folder: Some(dir.join("own")), allow: vec![] };
+        let settings = PrivateSettings { folder: Some(dir.join("own")), ..PrivateSettings::default() };
         Private::open(&settings, &dir.join("data")).unwrap()
     }
 
@@ -146,6 +146,6 @@ fn mistakes_and_broken_disks_are_named() {
     fs::remove_dir_all(machine.own("")).unwrap();
     let broken = machine.inputs(&allowance(&[]), &JOB, &[b"shard"]).unwrap_err();
     assert!(matches!(&broken, PrivateError::Io { folder, .. } if folder.ends_with("own")), "{broken}");
-    let settings = PrivateSettings { folder: Some(machine.dir.path().join("none")), allow: vec![] };
+    let settings = PrivateSettings { folder: Some(machine.dir.path().join("none")), ..PrivateSettings::default() };
     assert!(Private::open(&settings, machine.dir.path()).is_err());
 }

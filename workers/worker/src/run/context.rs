@@ -19,7 +19,7 @@ use tessera_protocol::{
 };
 use tessera_sdk::Tessera;
 
-use super::{engine::unix_now, pace::Pace, sender::Sender};
+use super::{engine::unix_now, pace::Pace, sender::Sender, trainings::Trainings};
 use crate::{
     cache::Cache,
     claims::{Claimant, Terms},
@@ -63,6 +63,8 @@ pub struct Context {
     pub cache: Cache,
     /// Files that only this machine has.
     pub private: Arc<Private>,
+    /// Trainings in which they take part.
+    pub trainings: Trainings,
     /// Sealed outputs, until their seat is paid or gone: the client may demand them.
     pub outbox: PathBuf,
     /// What the execution process may use.
@@ -165,6 +167,7 @@ impl Context {
         for allowed in config.private.describe() {
             tracing::info!(files = private.count(), allowed, "private jobs are taken");
         }
+        let trainings = Trainings::open(&config.private, &config.data.directory)?;
         let outbox = config.data.directory.join("outbox");
         std::fs::create_dir_all(&outbox).with_context(|| format!("cannot make {}", outbox.display()))?;
         if config.data.cubins_mib > 0 {
@@ -200,6 +203,7 @@ impl Context {
             journal,
             cache,
             private: Arc::new(private),
+            trainings,
             outbox,
             limits,
             health,

@@ -1,6 +1,7 @@
 //! `tessera train`: federated training in rounds, computed by strangers.
 
 mod curve;
+mod private;
 mod work;
 
 use std::{
@@ -46,6 +47,9 @@ pub struct Args {
     /// Shards to compute here before anything is posted, to say how long a unit takes and what its gas is
     #[arg(long = "try", value_name = "N", default_value_t = 1)]
     tries: u64,
+    /// Train on private shards of those whom this file names, see docs/private-training.md
+    #[arg(long, value_name = "FILE.toml")]
+    participants: Option<PathBuf>,
     #[command(flatten)]
     jobs: Jobs,
 }
@@ -64,6 +68,9 @@ struct Made {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<()> {
+    if let Some(path) = &args.participants {
+        return private::run(options, &args, path).await;
+    }
     // First what can be refused without asking anybody, and before any money moves.
     let plan = tokio::task::block_in_place(|| Plan::load(&args.plan))?;
     let (training, begun) = tokio::task::block_in_place(|| open(&args, plan))?;
@@ -78,17 +85,20 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         .await?;
         spent = Some(session.shown(rounds.spent()));
     }
-    let made = Made {
-        jobs: rounds.jobs().to_vec(),
-        files: ["model/model.safetensors", curve::TABLE, curve::DRAWING, curve::PICTURE]
+    let made = Made::of(&args, rounds.training(), rounds.jobs().to_vec(), spent);
+    print(options.json, &made, plain)
+}
+
+impl Made {
+    /// What there is of a training.
+    fn of(args: &Args, training: &Training, jobs: Vec<String>, spent: Option<String>) -> Self {
+        let files = ["model/model.safetensors", curve::TABLE, curve::DRAWING, curve::PICTURE]
             .map(|name| args.out.join(name))
             .into_iter()
             .filter(|path| path.is_file())
-            .collect(),
-        rounds: rounds.training().history().to_vec(),
-        spent,
-    };
-    print(options.json, &made, plain)
+            .collect();
+        Self { jobs, files, rounds: training.history().to_vec(), spent }
+    }
 }
 
 /// The training, from its beginning or from where an earlier command was stopped.

@@ -30,7 +30,25 @@ pub(super) fn private_checks(checks: &mut Checks, config: &Config) {
             format!("chmod 700 {}", path.display()),
         );
     }
-    if settings.allow.is_empty() {
+    for training in &settings.training {
+        let shard = path.join(&training.shard);
+        match tessera_train::Agreement::load(&training.plan) {
+            _ if !shard.is_file() => {
+                let remedy = "make it with `tessera federation shard`";
+                checks.missing(
+                    NAME,
+                    format!("training {}: there is no shard {}", training.name, shard.display()),
+                    remedy,
+                );
+            }
+            Ok(_) => checks.ok(NAME, training.describe()),
+            Err(e) => {
+                let found = format!("training {}: {e}", training.name);
+                checks.missing(NAME, found, "take the plan that all participants have agreed on");
+            }
+        }
+    }
+    if settings.allow.is_empty() && settings.training.is_empty() {
         checks.ok(NAME, "private jobs are left to others: private.allow is empty");
     }
     for (allowance, said) in settings.allow.iter().zip(settings.describe()) {

@@ -34,7 +34,9 @@ impl Jobs {
             return Ok(Inputs::default());
         }
         let config = self.context.live.get();
-        let allowance = config.private.allowance(&job.wallet, spec).map_err(PrepareError::Refused)?.clone();
+        let of_training = self.context.trainings.allowance(&job.wallet, spec);
+        let allowed = of_training.unwrap_or_else(|| config.private.allowance(&job.wallet, spec).cloned());
+        let allowance = allowed.map_err(PrepareError::Refused)?;
         let (private, address, spec) = (Arc::clone(&self.context.private), job.address, spec.clone());
         // Files that are new are read.
         let found = tokio::task::spawn_blocking(move || private.inputs(&allowance, &address, &spec)).await;
