@@ -80,7 +80,7 @@ async fn main() -> Done<()> {
         let number = training.round() as usize;
         let silent = |shard: usize| {
             let turn = (shard + count - number * absent % count) % count;
-            (turn < absent).then_some(if turn % 2 == 0 { Silent::Away } else { Silent::Masked })
+            (turn < absent).then_some(if turn.is_multiple_of(2) { Silent::Away } else { Silent::Masked })
         };
         let round = Round {
             training: name,
