@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_table_a_drawing_and_a_picture_are_written() {
         let dir = tempfile::TempDir::new().unwrap();
-        write(&history(&[2.0, 1.0, 0.5]), dir.path()).unwrap();
+        write(&history(&[2.0, 1.0, 0.5, 0.25]), dir.path()).unwrap();
         let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
         let table = String::from_utf8(read(TABLE)).unwrap();
         assert_eq!(table.lines().nth(1), Some("0,2,,,8,10,20,800"));
