@@ -1,7 +1,8 @@
-//! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8] [--batch N]
-//! [--max-tokens N] [--no-tensor-cores] [--runs N] [--only KERNEL,...]`. A line of the input is a JSON string. Prints the gas of all units and the
-//! seconds that this thread worked on them once compiled, the least of some runs: of all work with RAYON_NUM_THREADS=1. With `--only`
-//! all kernels but these, and those that say which rows are at work, have one thread: what these take, and no right answer.
+//! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8]
+//! [--no-tensor-cores] [--batch N] [--max-tokens N] [--runs N] [--only KERNEL,...]`. A line of the input is a JSON string.
+//! Prints the gas of all units and the seconds that this thread worked on them once compiled, the least of some runs: of all
+//! work with RAYON_NUM_THREADS=1. With `--only` all kernels but these, and those that say which rows are at work, have one
+//! thread: the time is what these take, and the answers are wrong.
 
 use std::{
     error::Error,

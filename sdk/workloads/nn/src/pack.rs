@@ -90,12 +90,12 @@ impl Blob {
         let n = rows.len();
         let scales: Vec<f32> = rows.iter().map(|row| scale(row)).collect();
         let at = self.begin(n.next_multiple_of(PANEL) * k)?;
-        for (panel, scales) in rows.chunks(PANEL).zip(scales.chunks(PANEL)) {
+        let scaled: Vec<(&[f32], f32)> = rows.iter().copied().zip(scales.iter().copied()).collect();
+        for panel in scaled.chunks(PANEL) {
             for i in (0..k).step_by(4) {
                 for j in 0..PANEL {
-                    let four = panel.get(j).zip(scales.get(j)).map_or([0; 4], |(row, scale)| {
-                        std::array::from_fn(|byte| quantised(row[i + byte], *scale).cast_unsigned())
-                    });
+                    let byte = |(row, scale): &(&[f32], f32), at| quantised(row[i + at], *scale).cast_unsigned();
+                    let four = panel.get(j).map_or([0; 4], |row| std::array::from_fn(|at| byte(row, at)));
                     self.bytes.extend(four);
                 }
             }
