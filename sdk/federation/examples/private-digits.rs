@@ -24,7 +24,7 @@ type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// How long anything may take.
 const LONG: Duration = Duration::from_secs(600);
 /// How long those are waited for who fall silent.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How many participants may collude with who trains.
 const COLLUDERS: u8 = 3;
 

@@ -135,6 +135,15 @@ impl Participant {
         self.client.say(id, signed, Instant::now() + self.phase).await?.in_time()
     }
 
+    /// Writes the rounds down. That waits for the disk, which nobody else should.
+    async fn keep_rounds(&self) -> Result<(), Error> {
+        let (file, rounds) = (self.file.clone(), self.rounds.clone());
+        match tokio::task::spawn_blocking(move || file.save(&rounds)).await {
+            Ok(saved) => saved,
+            Err(crashed) => Err(self.file.error("write", crashed)),
+        }
+    }
+
     /// From the invitation to the mask.
     async fn enter(&mut self, round: Round, id: Digest) -> Result<(Member, Mask), Error> {
         if round.id() != id {
@@ -142,7 +151,7 @@ impl Participant {
         }
         let mut member = Member::join(round, &self.key, &self.policy, &mut self.rounds)?;
         // Before anything is said: a round that is forgotten could be taken part in twice.
-        self.file.save(&self.rounds)?;
+        self.keep_rounds().await?;
         self.say(&id, member.advert()).await?;
         let keys = self.told(&id, "keys", self.phase).await?;
         let deal = member.keys(&keys)?;

@@ -15,7 +15,7 @@ use crate::Error;
 const MAX_LEN: u64 = 1 << 20;
 
 /// Lines of `{training in hexadecimal} {last round}`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RoundsFile {
     path: PathBuf,
 }
@@ -25,7 +25,7 @@ impl RoundsFile {
         Self { path }
     }
 
-    fn error(&self, action: &'static str, reason: impl ToString) -> Error {
+    pub(crate) fn error(&self, action: &'static str, reason: impl ToString) -> Error {
         Error::Rounds { action, path: self.path.clone(), reason: reason.to_string() }
     }
 

@@ -79,8 +79,8 @@ async fn the_sum_of_masked_updates_is_that_of_the_updates() {
         noise: 0,
         members: members.clone(),
     };
-    let seconds = Duration::from_secs(6);
-    let times = Times { adverts: seconds, deals: seconds, confirmations: seconds, openings: seconds };
+    // Member 7 is waited for once.
+    let times = Times { adverts: Duration::from_secs(10), deals: LONG, confirmations: LONG, openings: LONG };
     let gathering = coordinator.gather(round, times).await.unwrap();
     for (key, offers) in gathering.offers(LONG).await.unwrap() {
         let [data, mask] = offers[..] else { panic!("{offers:?}") };

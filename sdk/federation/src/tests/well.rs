@@ -6,8 +6,8 @@ use ed25519_dalek::SigningKey;
 use tessera_secure_sum::Round;
 use tokio::time::timeout;
 
-use super::{Crowd, LEN, LONG, TRAINING, any, base, config, keys, public, round, start, sum_of, times};
-use crate::{Error, Participant, ParticipantConfig};
+use super::{Crowd, LEN, LONG, SHORT, TRAINING, any, base, config, keys, public, round, start, sum_of, times};
+use crate::{Error, Participant, ParticipantConfig, Times};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn round_after_round_without_anybodys_help() {
@@ -79,7 +79,7 @@ async fn participants_outlive_a_coordinator_and_remember_their_rounds() {
     let second = crowd.gather(&coordinator, round(2, &keys, 3, 1), 3).await.unwrap();
     assert_eq!(first.sum.signed(), second.sum.signed());
     // Who trains has forgotten the number: nobody takes part in a round a second time, not even in another process.
-    let again = coordinator.gather(round(2, &keys, 3, 1), times()).await.unwrap_err();
+    let again = coordinator.gather(round(2, &keys, 3, 1), Times { adverts: SHORT, ..times() }).await.unwrap_err();
     assert!(matches!(again, Error::Sum(tessera_secure_sum::Error::TooFew { found: 0, .. })), "{again}");
     let path = |place: usize| crowd.folder.path().join(place.to_string());
     for place in 0..3 {
@@ -93,7 +93,7 @@ async fn participants_outlive_a_coordinator_and_remember_their_rounds() {
         let mut turn = restarted.round(LONG).await.unwrap().unwrap();
         (turn.round().round, turn.take_mask().unwrap().words().len())
     });
-    let again = coordinator.gather(round(2, &keys, 3, 1), times()).await.unwrap_err();
+    let again = coordinator.gather(round(2, &keys, 3, 1), Times { adverts: SHORT, ..times() }).await.unwrap_err();
     assert!(matches!(again, Error::Sum(tessera_secure_sum::Error::TooFew { found: 0, .. })), "{again}");
     let gathering = coordinator.gather(round(3, &keys, 3, 1), times()).await.unwrap();
     assert_eq!(timeout(LONG, task).await.unwrap().unwrap(), (3, LEN as usize));
