@@ -1,6 +1,6 @@
 //! A training, round by round.
 
-mod private;
+mod masked;
 #[cfg(test)]
 mod tests;
 
