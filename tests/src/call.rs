@@ -250,14 +250,20 @@ impl<'w> Call<'w> {
         self
     }
 
+    /// The instructions of its transaction, and the world it came from.
+    fn into_transaction(self) -> (Vec<Instruction>, &'w mut World) {
+        let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
+        let (instruction, world) = self.into_parts();
+        (limit.into_iter().chain([instruction]).collect(), world)
+    }
+
     /// Sends it.
     ///
     /// # Errors
     /// Why it was refused.
     pub fn send(self) -> Result<Sent, Box<FailedTransactionMetadata>> {
-        let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
-        let (instruction, world) = self.into_parts();
-        world.send(&limit.into_iter().chain([instruction]).collect::<Vec<_>>())
+        let (instructions, world) = self.into_transaction();
+        world.send(&instructions)
     }
 
     /// Sends it and expects that it goes through.
@@ -303,10 +309,9 @@ impl<'w> Call<'w> {
     #[track_caller]
     pub fn try_refusal(self) -> Option<Refusal> {
         let name = self.name;
-        let limit = self.units.map(ComputeBudgetInstruction::set_compute_unit_limit);
-        let (instruction, world) = self.into_parts();
+        let (instructions, world) = self.into_transaction();
         let before = Snapshot::of(world);
-        let sent = world.send(&limit.into_iter().chain([instruction]).collect::<Vec<_>>());
+        let sent = world.send(&instructions);
         let refusal = Refusal::from(sent.err()?.err);
         assert_eq!(before.changes(world), Vec::<Pubkey>::new(), "{name} failed and changed accounts");
         Some(refusal)

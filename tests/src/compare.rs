@@ -91,11 +91,15 @@ fn compare_job(world: &World, job: Job, expected: &model::Job) -> Result<(), Dif
             j.owed_seats => expected.owed_seats,
             j.settled_leases as usize => expected.settled.len(),
             j.settled_units => expected.settled_units,
+            (j.private != 0) => expected.terms.private,
             world.settled(job) => expected.settled.iter().copied().collect::<Vec<_>>(),
         );
     }
     for index in 0..expected.lease_count() {
         let (found, wanted) = (world.load::<world::Lease>(job.lease(index)), expected.leases.get(&index));
+        same!(format!("lease {index}"),
+            found.as_ref().is_some_and(|lease| lease.is_private()) => found.is_some() && expected.terms.private,
+        );
         compare_lease(world, job, found.as_ref(), wanted)
             .map_err(|difference| format!("lease {index}: {difference}"))?;
     }

@@ -99,6 +99,9 @@ fn claim(
     let sum = |of: &dyn Fn(&&Seat) -> bool| lease.active().filter(of).map(|seat| seat.pay).sum::<u64>();
     let bonds = lease.active().map(|seat| seat.bonds).sum::<u64>();
     demands(job, lease)?;
+    if job.is_private() {
+        alone(job, lease)?;
+    }
     let from_reserve = |seat: &Seat| seat.flags & PAID_BY_RESERVE != 0;
     claims.contested += u32::from(lease.is_contested());
     claims.awards += lease.awards;
@@ -115,6 +118,17 @@ fn claim(
         holds("2: auditors are paid out of what the lease was to cost, or by the reserve", work <= whole)?;
     }
     Ok(())
+}
+
+/// What nobody else could compute is audited, judged and remembered by nobody, and nothing but a bond is at stake for it.
+fn alone(job: &state::Job, lease: &world::Lease) -> Result<(), Difference> {
+    let alone = |seat: &Seat| seat.kind() == Kind::Base && seat.flags == 0 && seat.draw <= Draw::Passed as u8;
+    holds("all seats of a private lease are base seats that nobody drew", lease.seats.iter().all(alone))?;
+    holds("private seats lock their bonds", lease.seats.iter().all(|seat| seat.lock == seat.bond))?;
+    holds("one of them at a time has something to do", lease.active().count() <= 1)?;
+    let opened = lease.group == Kind::Base as u8 && lease.rounds == 0 && lease.drawn == 0 && lease.awards == 0;
+    holds("no audit or dispute of a private lease begins", opened && lease.state != LeaseState::Void)?;
+    holds("a private job reserves nothing for audits", job.audit_reserve == 0 && job.lock_multiple == 0)
 }
 
 /// What is demanded of the seats of a lease.

@@ -118,6 +118,8 @@ pub struct JobTerms {
     pub allowed: Vec<Pubkey>,
     /// Who may take no base seat.
     pub denied: Vec<Pubkey>,
+    /// Whether nobody else has what it takes to compute it.
+    pub private: bool,
 }
 
 impl Default for JobTerms {
@@ -136,6 +138,7 @@ impl Default for JobTerms {
             min_score_bps: 0,
             allowed: Vec::new(),
             denied: Vec::new(),
+            private: false,
         }
     }
 }

@@ -92,6 +92,10 @@ fn jobs(table: &mut Table) {
     table.measure("job of 65,536 leases and escrow", world.post_job(client, &large));
     let listed = JobTerms { allowed: vec![p.address; 16], ..terms.clone() };
     table.measure("16 providers listed", world.post_job(client, &listed));
+    table.measure(
+        "private",
+        world.post_job(client, &JobTerms { allowed: vec![p.address], private: true, ..terms.clone() }),
+    );
     world.advance(4);
     table.measure("", world.seed_job(job));
     world.advance(20);
@@ -134,6 +138,12 @@ fn leases(table: &mut Table) {
     table.measure(PASSED, world.draw_audit(job, 0, p[0]));
     table.measure(REVEAL, world.reveal_and_open(job, 0, p[0], 0));
     table.measure(LAST, world.settle_lease(job, 0, p[0]));
+    let private = JobTerms { allowed: vec![p[0].address], private: true, ..JobTerms::default() };
+    let alone = world.job(client, &private);
+    table.measure("private job, first seat", world.claim_lease(alone, 0, p[0]));
+    table.measure("private job: it reveals at once", world.commit_result(alone, 0, p[0], 0));
+    table.measure("private job, with its key", world.reveal_and_open(alone, 0, p[0], 0));
+    table.measure("private job, last seat", world.settle_lease(alone, 0, p[0]));
     world.claim_lease(job, 1, p[0]).ok();
     table.measure("", world.return_lease(job, 1, p[0]));
     world.claim_lease(job, 1, p[0]).ok();

@@ -148,6 +148,11 @@ fn post_job_refuses_terms_out_of_bounds() {
         (with(&|a| a.allowed = names(constants::MAX_LISTED + 1)), TesseraError::TooManyListed),
         (with(&|a| a.denied = names(constants::MAX_LISTED + 1)), TesseraError::TooManyListed),
         (with(&|a| (a.allowed, a.denied) = (names(1), names(constants::MAX_LISTED))), TesseraError::TooManyListed),
+        (with(&|a| (a.private, a.allowed, a.replicas) = (true, names(2), 2)), TesseraError::PrivateReplicas),
+        (with(&|a| (a.private, a.replicas) = (true, 8)), TesseraError::PrivateReplicas),
+        (with(&|a| (a.private, a.allowed, a.replicas) = (true, names(1), 0)), TesseraError::ReplicasOutOfBounds),
+        (with(&|a| a.private = true), TesseraError::PrivateForAll),
+        (with(&|a| (a.private, a.denied) = (true, names(1))), TesseraError::PrivateForAll),
     ];
     for (args, refusal) in refused {
         let what = format!("{args:?}");
@@ -168,6 +173,9 @@ fn post_job_refuses_terms_out_of_bounds() {
         with(&|a| (a.min_stake, a.min_score_bps) = (u64::MAX, 10_000)),
         with(&|a| a.allowed = names(constants::MAX_LISTED)),
         with(&|a| (a.allowed, a.denied) = (names(1), names(constants::MAX_LISTED - 1))),
+        with(&|a| (a.private, a.allowed) = (true, names(constants::MAX_LISTED))),
+        // Work and fee, and nothing for audits.
+        with(&|a| (a.private, a.allowed, a.max_deposit) = (true, names(1), 73)),
     ];
     for args in accepted {
         world.post_job_with(client, args).ok();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tessera_tests::history::{self, Tally, beginning};
 
 /// What histories must do, be refused, and bring about.
-const EVERYWHERE: [&str; 91] = [
+const EVERYWHERE: [&str; 94] = [
     "add_stake",
     "add_stake refused",
     "advance",
@@ -62,6 +62,7 @@ const EVERYWHERE: [&str; 91] = [
     "paid as asked",
     "paid for a vote",
     "paid for an audit",
+    "paid in private",
     "paid with bonds",
     "pause",
     "pause refused",
@@ -84,6 +85,7 @@ const EVERYWHERE: [&str; 91] = [
     "settle_lease",
     "settle_lease refused",
     "silenced",
+    "silent in private",
     "slash_seat",
     "slash_seat refused",
     "slashed",
@@ -101,6 +103,7 @@ const EVERYWHERE: [&str; 91] = [
     "withdraw_stake refused",
     "withdraw_treasury",
     "withheld a chunk",
+    "withheld in private",
 ];
 
 fn setting(name: &str) -> Option<u64> {

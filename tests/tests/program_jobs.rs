@@ -46,7 +46,8 @@ fn post_job_escrows_work_and_fee() {
     );
     assert_eq!((account.challenge_seconds, account.owed_seats), (0, 0));
     assert_eq!((account.demand_bond, account.stake_cap), (10, 5_000));
-    assert_eq!(account.reserved, [0; 8]);
+    assert_eq!((account.private, account.padding, account.reserved), (0, [0; 5], [0; 8]));
+    assert!(!event.private);
     assert_eq!(world.settled(job), Vec::<u32>::new());
     let escrow = world.token_account(job.escrow).unwrap();
     assert_eq!((escrow.mint, escrow.owner), (world.mint, job.address));

@@ -206,7 +206,8 @@ fn a_job_and_its_bitmap() {
     assert_eq!((c.u16(), c.u16()), (1, 0));
     // Lead, limit of seats, and how many names of either list follow the bitmap.
     assert_eq!([c.u8(), c.u8(), c.u8(), c.u8()], [2, 12, 2, 1]);
-    c.reserved::<6>();
+    assert_eq!(c.u8(), 0, "not private");
+    c.reserved::<5>();
     assert_eq!(Some(c.take::<32>()), world.hashes.of(START_SLOT + 8));
     assert_eq!((c.u64(), c.i64()), (START_SLOT + 8, START + 4));
     // The seat that was drawn is paid for by the reserve: its chance is the one that this is made for.
@@ -268,8 +269,7 @@ fn a_lease_and_its_seats() {
     assert_eq!([c.u8(), c.u8(), c.u8()], [0, 0, 1]);
     assert_eq!((c.at as u64, c.u8()), (state::LEASE_CONTESTED_OFFSET, 1));
     assert_eq!([c.u8(), c.u8()], [0, 3], "not exhausted; the audit seat was the fourth claim");
-    assert_eq!(c.u8(), 1, "of one audit seat");
-    c.reserved::<1>();
+    assert_eq!([c.u8(), c.u8()], [1, 0], "of one audit seat, and not private");
     assert_eq!(c.u32(), 4_000);
     assert_eq!(c.u64(), agreed);
     assert_eq!((c.i64(), c.i64(), c.i64()), (audit.opened_at, 0, agreed_at + 60));

@@ -267,6 +267,10 @@ pub enum TesseraError {
         "A place that is shown is no hit, or they do not ascend: the device computes wrong, or it is another proof's"
     )]
     WrongProof,
+    #[msg("A private job has one replica: nobody could decide between two")]
+    PrivateReplicas,
+    #[msg("A private job must name the providers that may take it")]
+    PrivateForAll,
 }
 
 impl From<Bound> for TesseraError {

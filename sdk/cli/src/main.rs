@@ -1,6 +1,7 @@
 //! `tessera`: post work to a Tessera market, follow it, collect the results; run a network of one's own to try it.
 #![forbid(unsafe_code)]
 
+mod begun;
 mod children;
 mod commands;
 mod folder;
@@ -15,6 +16,7 @@ mod outputs;
 mod posted;
 mod posting;
 mod progress;
+mod session;
 mod views;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -24,8 +26,8 @@ use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 use commands::{
-    demo, denoise, estimate, job, localnet, market, module, provider, reclaim, render, run, shell, simulate, store,
-    verify, wallet,
+    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shard,
+    shell, simulate, store, train, verify, wallet,
 };
 use options::Options;
 
@@ -50,6 +52,14 @@ enum Command {
     Render(render::Args),
     /// Remove the noise that is left in rendered pictures
     Denoise(denoise::Args),
+    /// Turn texts into vectors, by an encoder such as BERT
+    Embed(embed::Args),
+    /// Answer prompts, by a decoder such as Llama
+    Generate(generate::Args),
+    /// Train a model in rounds, each by many providers with a part of the data
+    Train(train::Args),
+    /// Make the blob of a private shard, for the worker of whoever takes part in a training with it
+    Shard(shard::Args),
     /// Look at GPU programs
     #[command(subcommand)]
     Module(module::Command),
@@ -113,6 +123,10 @@ fn main() -> ExitCode {
             Command::Market(command) => market::run(options, command).await,
             Command::Render(args) => render::run(options, args).await,
             Command::Denoise(args) => denoise::run(options, args).await,
+            Command::Embed(args) => embed::run(options, args).await,
+            Command::Generate(args) => generate::run(options, args).await,
+            Command::Train(args) => train::run(options, args).await,
+            Command::Shard(args) => shard::run(options, &args),
             Command::Module(command) => module::run(options, command),
             Command::Run(args) => run::run(options, args).await,
             Command::Estimate(args) => estimate::run(options, args).await,
@@ -205,7 +219,7 @@ mod tests {
     fn shells_complete_every_command_and_each_has_a_man_page() {
         let dir = tempfile::TempDir::new().unwrap();
         shell::man(Cli::command(), dir.path()).unwrap();
-        for command in ["", "-wallet", "-reclaim", "-job-watch", "-render"] {
+        for command in ["", "-wallet", "-reclaim", "-job-watch", "-render", "-generate"] {
             let page = std::fs::read_to_string(dir.path().join(format!("tessera{command}.1"))).unwrap();
             assert!(page.contains("SYNOPSIS"), "{command}: {page}");
         }
@@ -280,5 +294,38 @@ mod tests {
         ] {
             refused(line, word);
         }
+    }
+
+    #[test]
+    fn models_read_texts_with_one_command() {
+        for line in [
+            "tessera embed a.jsonl --model dir --out v.npy --price 0.01",
+            "tessera embed - --model dir --out v.npy --int8 --batch 64 --texts-per-job 1000 --max-price 5 --try 0 --restart",
+            "tessera generate a.jsonl --model dir --max-tokens 64 --out a.jsonl --yes --keep-open",
+            "tessera generate a.jsonl --model dir --max-tokens 64 --out b.jsonl --temperature 0.7 --top-k 40 --top-p 0.9 --seed 7",
+        ] {
+            accepted(line);
+        }
+        for (line, word) in [
+            ("tessera embed a.jsonl --out v.npy", "--model"),
+            ("tessera embed a.jsonl --model dir", "--out"),
+            ("tessera embed a.jsonl --model dir --out v.npy --batch 1025", "1025"),
+            ("tessera generate a.jsonl --model dir --out b.jsonl", "--max-tokens"),
+            ("tessera generate a.jsonl --model dir --out b.jsonl --max-tokens 0", "0"),
+            ("tessera generate a.jsonl --model dir --out b.jsonl --max-tokens 9 --top-k 4", "--temperature"),
+        ] {
+            refused(line, word);
+        }
+    }
+
+    #[test]
+    fn models_are_trained_with_one_command() {
+        accepted("tessera train plan.toml --out dir --price 0.01 --max-price 5 --try 0 --yes");
+        accepted("tessera train plan.toml --out dir --round-seconds 600 --least 6 --restart");
+        accepted("tessera train plan.toml --out dir --participants who.toml --price 0.01 --yes");
+        accepted("tessera shard plan.toml a.npy b.npy --labels c.npy,d.npy --out own.shard");
+        refused("tessera shard plan.toml --out own.shard", "FILE");
+        refused("tessera train plan.toml", "--out");
+        refused("tessera train plan.toml --out dir --least 0", "0");
     }
 }

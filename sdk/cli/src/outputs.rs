@@ -35,6 +35,11 @@ impl Outputs {
         format!("unit-{unit:05}.bin")
     }
 
+    /// Whether a unit's output is there.
+    pub fn has(&self, unit: u64) -> bool {
+        self.0.path().join(Self::name(unit)).is_file()
+    }
+
     /// A unit's output.
     pub fn read(&self, unit: u64) -> Result<Vec<u8>> {
         let path = self.0.path().join(Self::name(unit));
@@ -67,6 +72,7 @@ mod tests {
         names.sort();
         assert_eq!(names, ["unit-00000.bin", "unit-00001.bin"]);
         assert_eq!(outputs.read(1).unwrap(), [3; 10]);
+        assert!(outputs.has(1) && !outputs.has(2));
         assert_eq!(outputs.hashes(0..2), Some(vec![Cid::of(&[1; 10]), Cid::of(&[3; 10])]));
         assert_eq!(outputs.hashes(0..3), None);
         assert!(outputs.read(2).unwrap_err().to_string().contains("unit-00002.bin"));

@@ -87,6 +87,9 @@ pub struct Terms {
     /// Provider accounts that may not take the job, separated by commas
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     deny: Vec<Pubkey>,
+    /// The job's inputs are on the machines of those in --allow, whose results nobody audits: one replica, paid on trust
+    #[arg(long, requires = "allow", conflicts_with = "replicas")]
+    private: bool,
 }
 
 /// A market, and what one replica of one unit is to be paid there.
@@ -126,7 +129,7 @@ impl Terms {
         }
         Ok(JobTerms {
             price_per_unit,
-            replicas: self.replicas,
+            replicas: if self.private { 1 } else { self.replicas },
             units_per_lease: self.units_per_lease.unwrap_or_else(|| units_per_lease(units)),
             lease_seconds: self.lease_seconds.unwrap_or(600),
             deadline_seconds: self.deadline_seconds,
@@ -136,6 +139,7 @@ impl Terms {
             min_score_bps: (self.min_score * 10_000.0).round() as u16,
             allowed: self.allow.clone(),
             denied: self.deny.clone(),
+            private: self.private,
             store_url: store_url.to_owned(),
         })
     }
@@ -159,8 +163,20 @@ impl Offer {
 
     /// The offer for a job of `units`.
     pub fn at(&self, quote: &Quote, units: u64) -> Result<Deal> {
-        let Quote { market, decimals, price, limits } = quote;
+        let Quote { decimals, price, .. } = quote;
         let terms = self.terms.of(units, *price, *decimals, self.store()?)?;
+        self.of_terms(quote, terms, units)
+    }
+
+    /// The offer for a private job of one unit, which `provider` alone may take.
+    pub fn private(&self, quote: &Quote, provider: Pubkey) -> Result<Deal> {
+        let mut terms = self.terms.of(1, quote.price, quote.decimals, self.store()?)?;
+        (terms.private, terms.replicas, terms.allowed, terms.denied) = (true, 1, vec![provider], vec![]);
+        self.of_terms(quote, terms, 1)
+    }
+
+    fn of_terms(&self, quote: &Quote, terms: JobTerms, units: u64) -> Result<Deal> {
+        let Quote { market, decimals, limits, .. } = quote;
         let escrow = terms.escrow(units, market).and_then(|escrow| Some((escrow, escrow.total()?)));
         let (escrow, deposit) = escrow.context(TOO_MUCH)?;
         let most = self.max_spend.as_deref().map(|text| base_units(text, *decimals)).transpose()?;

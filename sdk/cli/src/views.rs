@@ -150,6 +150,8 @@ pub struct JobView {
     pub min_score: f64,
     pub allowed: Vec<String>,
     pub denied: Vec<String>,
+    /// Whether only those allowed have its inputs, and nobody audits it.
+    pub private: bool,
     pub store: String,
 }
 
@@ -186,6 +188,7 @@ impl JobView {
             min_score: Chance::from_units(job.min_score).units() as f64 / Chance::ONE.units() as f64,
             allowed: job.allowed.iter().map(ToString::to_string).collect(),
             denied: job.denied.iter().map(ToString::to_string).collect(),
+            private: job.is_private(),
             store: job.store_url(),
         }
     }

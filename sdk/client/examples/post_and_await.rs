@@ -13,7 +13,6 @@ use solana_keypair::{Keypair, read_keypair_file};
 use solana_pubkey::Pubkey;
 use tessera_protocol::{
     cid::Cid,
-    routing::Requirements,
     spec::{Arg, Buffer, BufferInit, FrontEnd, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
 };
 use tessera_sdk::{Config, JobTerms, Ledger, StoreClient, Tessera};
@@ -62,17 +61,10 @@ pub fn spec(units: u64) -> JobSpec {
 pub fn terms(price: u64, store: &str) -> JobTerms {
     JobTerms {
         price_per_unit: price,
-        replicas: 1,
         units_per_lease: 2,
         lease_seconds: 60,
-        deadline_seconds: 86_400,
-        requirements: Requirements { memory_mib: 0, class: 0, regions: 0 },
-        challenge_seconds: 0,
-        min_stake: 0,
-        min_score_bps: 0,
-        allowed: vec![],
-        denied: vec![],
         store_url: store.into(),
+        ..JobTerms::default()
     }
 }
 

@@ -263,6 +263,12 @@ impl Job {
         self.seeded_at != 0
     }
 
+    /// Whether only those that its client allows have its inputs: nobody audits it or decides about its results.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.private != 0
+    }
+
     /// Whether its lists let a provider take base seats.
     #[must_use]
     pub fn lists(&self, provider: &Pubkey) -> bool {

@@ -79,6 +79,11 @@ impl End<'_> {
     fn over(self) -> bool {
         self.job.is_none_or(|job| self.now.time > job.over_at().saturating_add(SLACK))
     }
+
+    /// Whether that is still to come, also for a transaction that meets a later clock.
+    fn is_ahead(self) -> bool {
+        self.job.is_some_and(|job| self.now.time.saturating_add(SLACK) <= job.over_at())
+    }
 }
 
 /// Whether a window that ends at `by` has passed.
@@ -183,7 +188,8 @@ impl Lease {
             SeatState::Leased if passed(seat.commit_by, now, seat.slot, self.lease_seconds) => expire(),
             SeatState::Revealed if self.open_passed(now) => expire(),
             SeatState::Leased | SeatState::Committed | SeatState::Revealed if ended => expire(),
-            SeatState::Committed if self.gathers() && seat.awaits_draw() => {
+            // Of a job that is over nothing is drawn any more, unless it was before.
+            SeatState::Committed if self.gathers() && seat.awaits_draw() && (self.is_contested() || end.is_ahead()) => {
                 let known = now.slot > audit::draw_slot(seat.slot).saturating_add(PATIENCE);
                 known.then(|| self.step(Action::Draw, vec![ix::draw_audit(job, index, &seat.provider)]))
             }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use solana_pubkey::Pubkey;
 use tessera_protocol::{
+    audit::AuditParams,
     cid::Cid,
     payout::{self, Escrow},
     routing::Requirements,
@@ -50,8 +51,33 @@ pub struct JobTerms {
     pub allowed: Vec<Pubkey>,
     /// Providers that may not take it.
     pub denied: Vec<Pubkey>,
+    /// Whether inputs are among those that only the allowed providers have: then these are not looked for in the store, nobody
+    /// audits results or decides about them, and the client trusts whom it allows. One replica, and somebody must be allowed.
+    pub private: bool,
     /// URL of the store that holds inputs and takes outputs; workers must reach it under the same address.
     pub store_url: String,
+}
+
+/// One replica of each unit, a lease for each, ten minutes for one and a day for all, nothing asked of providers. Price and store
+/// have to be said.
+impl Default for JobTerms {
+    fn default() -> Self {
+        Self {
+            price_per_unit: 0,
+            replicas: 1,
+            units_per_lease: 1,
+            lease_seconds: 600,
+            deadline_seconds: 86_400,
+            requirements: Requirements::default(),
+            challenge_seconds: 0,
+            min_stake: 0,
+            min_score_bps: 0,
+            allowed: vec![],
+            denied: vec![],
+            private: false,
+            store_url: String::new(),
+        }
+    }
 }
 
 /// A job that was posted.
@@ -77,6 +103,7 @@ impl JobTerms {
     pub fn escrow(&self, units: u64, market: &accounts::Market) -> Option<Escrow> {
         let Self { price_per_unit, units_per_lease, replicas, .. } = *self;
         let (params, fee_bps) = (market.audit_params(), market.params.fee_bps);
+        let params = if self.private { AuditParams::unaudited(params.expiry_bond_bps) } else { params };
         payout::escrow(price_per_unit, units, units_per_lease, replicas, &params, fee_bps)
     }
 }
@@ -106,12 +133,8 @@ impl Tessera {
     ///     lease_seconds: 60,
     ///     deadline_seconds: 3_600,
     ///     requirements: Requirements { memory_mib: 4_096, class: 0, regions: 0 },
-    ///     challenge_seconds: 0,
-    ///     min_stake: 0,
-    ///     min_score_bps: 0,
-    ///     allowed: vec![],
-    ///     denied: vec![],
     ///     store_url: store_url.into(),
+    ///     ..JobTerms::default()
     /// };
     /// let account = token::ata(&wallet.pubkey(), mint);
     /// let before = tessera.token_balance(&account).await?;
@@ -140,7 +163,9 @@ impl Tessera {
         let encoded = Bytes::from(spec.encode()?);
         let spec_cid = Cid::of(&encoded);
         let given: HashSet<Cid> = blobs.iter().map(|blob| Cid::of(blob)).collect();
-        let needed = std::iter::once(&spec.module).chain(spec.inputs.iter().map(|input| &input.cid));
+        // Where inputs of a private job are is not the client's to know.
+        let inputs = spec.inputs.iter().filter(|_| !terms.private).map(|input| &input.cid);
+        let needed = std::iter::once(&spec.module).chain(inputs);
         let store = StoreClient::new(&terms.store_url)?;
         for cid in needed.filter(|cid| !given.contains(cid)) {
             if !store.exists(cid).await? {
@@ -278,6 +303,7 @@ impl Tessera {
                 min_score_bps: terms.min_score_bps,
                 allowed: terms.allowed.clone(),
                 denied: terms.denied.clone(),
+                private: terms.private,
                 store_url: terms.store_url.clone(),
             };
             match self.send(&[ix::post_job(&key, &market.address, &market.mint, number, &post)], wallet, &[]).await {

@@ -91,6 +91,24 @@ pub enum Bound {
 }
 
 impl AuditParams {
+    /// Those of a *private* job, whose inputs only the providers have that its client allows: nobody else could compute it, so
+    /// nobody audits it or is called to judge it, nothing is reserved for that, and a seat locks its expiry bond alone. No market
+    /// can have them.
+    #[must_use]
+    pub const fn unaudited(expiry_bond_bps: u16) -> Self {
+        Self {
+            p_min_bps: 0,
+            saving_bps: 0,
+            collusion_bps: 0,
+            lock_multiple: 0,
+            lead: 0,
+            seat_limit: 0,
+            reserve_bps: 0,
+            expiry_bond_bps,
+            probation: 0,
+        }
+    }
+
     /// Checks every parameter against its bounds.
     pub fn check(&self) -> Result<(), Bound> {
         let ensure = |holds: bool, bound: Bound| if holds { Ok(()) } else { Err(bound) };
@@ -211,9 +229,12 @@ pub fn funding(params: &AuditParams, chance: Chance, missed: bool, reserve: u64,
 ///
 /// With k replicas a lease is drawn with k times the chance, and a drawn seat is drawn again: q / (1 − q) for k·q. Four
 /// deviations of the Poisson law bound those of the binomial one; the reserve is too small once in 10⁴ jobs at most, and
-/// then [`funding`] falls back to the seats.
+/// then [`funding`] falls back to the seats. A reserve that pays no audits at all ([`AuditParams::unaudited`]) is empty.
 #[must_use]
 pub fn reserved_audits(params: &AuditParams, leases: u32, replicas: u8) -> Option<u64> {
+    if params.reserve_bps == 0 {
+        return Some(0);
+    }
     let bps = u64::from(params.reserve_bps);
     let draws = u64::from(leases).checked_mul(u64::from(replicas))?;
     let rest = BPS.checked_sub(bps).filter(|rest| *rest > 0)?;

@@ -2,10 +2,11 @@
 
 use crate::{payout::share, verdict::Kind};
 
-/// Stake that a seat locks until it is paid or leaves: `multiple` times its pay. `None` on overflow.
+/// Stake that a seat locks until it is paid or leaves: `multiple` times its pay, and never less than its [`expiry_bond`], which
+/// is all that it locks in a private job. `None` on overflow.
 #[must_use]
-pub fn lock(multiple: u16, pay: u64) -> Option<u64> {
-    pay.checked_mul(u64::from(multiple))
+pub fn lock(multiple: u16, bond_bps: u16, pay: u64) -> Option<u64> {
+    Some(pay.checked_mul(u64::from(multiple))?.max(expiry_bond(bond_bps, pay)))
 }
 
 /// The bond that a seat burns when it expires. It is burned and not paid out, so nobody earns by making others late.
@@ -61,8 +62,9 @@ mod tests {
 
     #[test]
     fn amounts() {
-        assert_eq!(lock(117, 1_000), Some(117_000));
-        assert_eq!(lock(117, u64::MAX / 2), None);
+        assert_eq!(lock(117, 1_000, 1_000), Some(117_000));
+        assert_eq!(lock(117, 1_000, u64::MAX / 2), None);
+        assert_eq!(lock(0, 1_000, 1_009), Some(100));
         assert_eq!(expiry_bond(1_000, 1_009), 100);
         assert_eq!(expiry_bond(1_000, u64::MAX), u64::MAX / 10);
     }

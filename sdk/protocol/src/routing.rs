@@ -208,6 +208,23 @@ pub fn admits(rank: u64, weight: u64, opening: u64) -> bool {
     weight.checked_mul(opening).is_none_or(|bar| rank < bar)
 }
 
+/// Whether a provider has what a job asks of those who take its replicas. In a private job that is all that counts: its client
+/// names those who may take it, and nobody waits for a turn.
+pub fn qualified(
+    has: &Capabilities,
+    standing: &Standing,
+    required: &Requirements,
+    threshold: &Threshold,
+) -> Result<(), Refusal> {
+    if !required.met_by(has) {
+        return Err(Refusal::Capabilities);
+    }
+    if standing.stake < threshold.stake || standing.score < threshold.score {
+        return Err(Refusal::Threshold);
+    }
+    Ok(())
+}
+
 /// Whether `provider` may take a seat at `now` (Unix seconds).
 ///
 /// For audit and dispute seats nothing that the client chose counts, except the memory without which the work cannot be
@@ -252,15 +269,10 @@ fn place(
     threshold: &Threshold,
 ) -> Result<(u64, u64), Refusal> {
     let kind = call.opening.kind;
-    let capable = match kind {
-        Kind::Base => required.met_by(has),
-        Kind::Audit | Kind::Dispute => has.memory_mib >= required.memory_mib,
-    };
-    if !capable {
-        return Err(Refusal::Capabilities);
-    }
-    if kind == Kind::Base && (standing.stake < threshold.stake || standing.score < threshold.score) {
-        return Err(Refusal::Threshold);
+    match kind {
+        Kind::Base => qualified(has, standing, required, threshold)?,
+        Kind::Audit | Kind::Dispute if has.memory_mib < required.memory_mib => return Err(Refusal::Capabilities),
+        Kind::Audit | Kind::Dispute => {}
     }
     let fresh = standing.staked_slot >= call.seed_slot;
     if fresh && kind.votes() {

@@ -204,6 +204,15 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_has_a_name() {
+        let plan = spec().plan;
+        let mut other = plan.clone();
+        other.output = 0;
+        assert_eq!(plan.cid(), spec().plan.cid());
+        assert_ne!(plan.cid(), other.cid());
+    }
+
+    #[test]
     fn each_rule_refuses() {
         let refused = |change: &dyn Fn(&mut JobSpec)| {
             let mut spec = spec();

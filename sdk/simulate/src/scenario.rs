@@ -133,6 +133,6 @@ impl Scenario {
     /// What one seat locks.
     #[must_use]
     pub fn lock(&self) -> u64 {
-        bonds::lock(self.audit.lock_multiple, PAY).expect("the simulated pay is small")
+        bonds::lock(self.audit.lock_multiple, self.audit.expiry_bond_bps, PAY).expect("the simulated pay is small")
     }
 }

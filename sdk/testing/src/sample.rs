@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use tessera_protocol::{
     cid::Cid,
-    routing::Requirements,
     spec::{Arg, Buffer, BufferInit, FrontEnd, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
 };
 use tessera_sdk::JobTerms;
@@ -53,16 +52,10 @@ pub fn job(units: u64) -> (JobSpec, Vec<Bytes>) {
 pub fn terms(store_url: &str) -> JobTerms {
     JobTerms {
         price_per_unit: TOKEN / 100,
-        replicas: 1,
         units_per_lease: 2,
         lease_seconds: 60,
         deadline_seconds: 3_600,
-        requirements: Requirements::default(),
-        challenge_seconds: 0,
-        min_stake: 0,
-        min_score_bps: 0,
-        allowed: vec![],
-        denied: vec![],
         store_url: store_url.to_owned(),
+        ..JobTerms::default()
     }
 }

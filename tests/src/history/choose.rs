@@ -65,11 +65,15 @@ fn job_terms(rng: &mut Rng, model: &Model) -> JobTerms {
         let keys = model.providers.iter().map(|provider| provider.key.into());
         keys.filter(|_| rng.one_in(n)).collect()
     };
-    let listed = rng.one_in(8);
+    let private = rng.one_in(6);
+    // Mostly such as a market takes.
+    let sound = private && !rng.one_in(8);
+    let listed = sound || rng.one_in(8);
     JobTerms {
+        private,
         units: rng.between(1, 9),
         units_per_lease: rng.between(3, 6) as u32,
-        replicas: *rng.pick(&[1, 1, 2, 2, 3]),
+        replicas: if sound { 1 } else { *rng.pick(&[1, 1, 2, 2, 3]) },
         price_per_unit: if rng.one_in(20) { amount(rng, 20) } else { rng.between(1, 20) },
         lease_seconds: *rng.pick(&[10, 20, 40]),
         seconds: *rng.pick(&[29, 60, 200, 400, 1_000, 1_000, 2_000]),

@@ -10,7 +10,7 @@ use crate::{
     call::Snapshot,
     compare::compare,
     invariants::invariants,
-    model::{Draw, Kind, Lease, Model, Seat},
+    model::{Draw, Kind, Lease, Model, Seat, SeatState},
     rng::Rng,
     world::{Job, World},
 };
@@ -240,6 +240,20 @@ impl History {
             let bonds = then.seats.iter().filter(left).any(|seat| seat.bonds > 0);
             if bonds && after.jobs[job].paid > before.jobs[job].paid {
                 self.count("paid with bonds");
+            }
+        }
+        for (then, now) in before.jobs.iter().zip(&after.jobs).filter(|(then, _)| then.terms.private) {
+            if now.paid > then.paid {
+                self.count("paid in private");
+            }
+            let seats = |leases: &BTreeMap<u32, Lease>, state| {
+                leases.values().flat_map(|lease| &lease.seats).filter(|seat| seat.state == state).count()
+            };
+            for (state, what) in [(SeatState::Convicted, "withheld in private"), (SeatState::Late, "silent in private")]
+            {
+                if seats(&now.leases, state) > seats(&then.leases, state) {
+                    self.count(what);
+                }
             }
         }
         for (job, index, now) in leases(after) {

@@ -20,6 +20,10 @@ const LONGEST_CHALLENGE: u32 = 604_800;
 /// What `units` cost at a price, and what is set aside for their audits.
 fn work_and_reserve(price: u64, units: u64, terms: &JobTerms, market: &MarketTerms) -> Option<(u64, u64)> {
     let work = u128::from(price).checked_mul(u128::from(units))?.checked_mul(u128::from(terms.replicas))?;
+    if terms.private {
+        // Nobody will audit it.
+        return Some((u64::try_from(work).ok()?, 0));
+    }
     let per_lease = u64::from(terms.units_per_lease);
     let audits = reserved_audits(market, units.div_ceil(per_lease), terms.replicas);
     let reserve = u128::from(price).checked_mul(u128::from(units.min(per_lease)))?.checked_mul(audits)?;
@@ -38,6 +42,9 @@ impl Model {
         if terms.requirements.memory_mib > self.market.max_memory_mib || terms.challenge_seconds > LONGEST_CHALLENGE {
             return Err("too much memory, or too long a challenge");
         }
+        if terms.private && (terms.replicas != 1 || terms.allowed.is_empty()) {
+            return Err("private, but for several replicas or for everybody");
+        }
         let cost = work_and_reserve(terms.price_per_unit, terms.units, &terms, &self.market);
         let (work, reserve) = cost.ok_or("overflow")?;
         let both = u128::from(work) + u128::from(reserve);
@@ -53,8 +60,9 @@ impl Model {
             cancelled: false,
             gone: false,
             posted_at: self.now,
-            seed: None,
-            seed_slot: self.slot() + AHEAD,
+            // Nobody is ranked, so a private job waits for no hash.
+            seed: terms.private.then_some(([0; 32], self.now)),
+            seed_slot: if terms.private { self.slot() } else { self.slot() + AHEAD },
             deadline: self.now + terms.seconds,
             price: terms.price_per_unit,
             deposited,

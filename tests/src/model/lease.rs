@@ -126,8 +126,8 @@ impl Model {
             self.may_take_base(j, &lease, provider)?;
         }
         let pay = if base { j.price * lease.units } else { lease.pay };
-        let lock = pay * u64::from(j.market.lock_multiple);
-        let bond = (pay * u64::from(j.market.expiry_bond_bps) / 10_000).min(lock);
+        let bond = pay * u64::from(j.market.expiry_bond_bps) / 10_000;
+        let lock = if j.terms.private { bond } else { pay * u64::from(j.market.lock_multiple) };
         // A quarter of the stake, rounded up, stays free of base seats.
         let most = if base { p.stake - p.stake.div_ceil(4) } else { p.stake };
         if p.locked + lock > most {
@@ -203,6 +203,7 @@ impl Model {
     /// `expire_lease`.
     pub fn expire_lease(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
         let at = self.at();
+        let private = self.jobs[job].terms.private;
         let (seat, late) = self.jobs[job].with_seat(index, provider, |job, lease, i| {
             let late = job.leaves(lease, &lease.seats[i], at)?;
             let seat = lease.leave(i);
@@ -215,7 +216,9 @@ impl Model {
         p.open_leases -= 1;
         p.locked -= seat.lock;
         if late {
-            p.reputation.expiry(at.now);
+            if !private {
+                p.reputation.expiry(at.now);
+            }
             self.lose(provider, seat.bond);
         }
         Ok(())

@@ -36,6 +36,10 @@ impl Model {
         if base && (p.stake < job.terms.min_stake || score < bps(job.terms.min_score_bps)) {
             return Err("below what the job asks for");
         }
+        if job.terms.private {
+            // All who may take it are named, and nobody has a turn.
+            return Ok(());
+        }
         let fresh = p.staked_slot >= lease.seed_slot;
         if fresh && !base {
             return Err("fresh stake");

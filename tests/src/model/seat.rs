@@ -25,6 +25,10 @@ impl Model {
                 return Err("not leased or too late");
             }
             (seat.state, seat.slot, seat.result) = (SeatState::Committed, at.slot, result);
+            if job.terms.private {
+                // Nobody else could compute it, so nobody draws it.
+                seat.draw = Draw::Passed;
+            }
             job.complete(lease, at);
             Ok(())
         })
@@ -107,7 +111,7 @@ impl Model {
             job.escrow -= all;
             Ok((seat, all, lease.units))
         })?;
-        let market = j.market;
+        let (market, private) = (j.market, j.terms.private);
         if j.leases[&index].seats.is_empty() {
             j.leases.remove(&index);
         }
@@ -115,8 +119,10 @@ impl Model {
         p.vault += pay;
         p.earned += pay;
         p.total_earned += pay;
-        p.leases_settled += 1;
-        p.units_settled += units;
+        if !private {
+            p.leases_settled += 1;
+            p.units_settled += units;
+        }
         p.open_leases -= 1;
         p.locked -= seat.lock;
         if seat.confirmed {
@@ -130,6 +136,7 @@ impl Model {
     /// `slash_seat`.
     pub fn slash_seat(&mut self, job: usize, index: u32, provider: usize) -> Result<(), Refused> {
         let at = self.at();
+        let private = self.jobs[job].terms.private;
         let (seat, awarded) = self.jobs[job].with_seat(index, provider, |job, lease, i| {
             if lease.seats[i].state != SeatState::Convicted {
                 return Err("not convicted");
@@ -150,7 +157,9 @@ impl Model {
         p.locked -= seat.lock;
         p.slashed += seat.lock;
         p.open_leases -= 1;
-        p.reputation.fault(at.now, at.slot);
+        if !private {
+            p.reputation.fault(at.now, at.slot);
+        }
         Ok(())
     }
 
@@ -169,7 +178,7 @@ impl Model {
             let at_fault = reputation.fault_slot != 0 && reputation.fault_slot >= seat.slot;
             // Who was found at fault since is looked at after all, where nobody would: while nothing was drawn or shown.
             let unseen = !lease.drawn && lease.group != Kind::Dispute && !lease.has(SeatState::Revealed);
-            let again = seat.draw == Draw::Passed && at_fault && unseen;
+            let again = seat.draw == Draw::Passed && at_fault && unseen && !job.terms.private;
             if seat.draw != Draw::Waiting && !again {
                 return Err("already drawn");
             }

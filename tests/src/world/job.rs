@@ -86,6 +86,7 @@ impl World {
             min_score_bps: terms.min_score_bps,
             allowed: terms.allowed.clone(),
             denied: terms.denied.clone(),
+            private: terms.private,
         }
     }
 

@@ -12,11 +12,14 @@ pub const SEEDED: i64 = 20;
 pub(crate) const LATE: i64 = 33;
 
 impl World {
-    /// Posts a job, seeds it, and waits until its seats are open to all.
+    /// Posts a job, seeds it, and waits until its seats are open to all, as those of a private job are at once.
     #[track_caller]
     pub fn job(&mut self, client: Client, terms: &JobTerms) -> Job {
         let job = self.next_job(client, terms);
         self.post_job(client, terms).ok();
+        if terms.private {
+            return job;
+        }
         self.advance(4);
         self.seed_job(job).ok();
         self.advance(SEEDED - 4);

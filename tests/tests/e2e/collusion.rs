@@ -54,7 +54,7 @@ async fn a_lie_that_providers_of_one_owner_agree_on_is_found_by_an_audit() {
     let drawn = |event: &Event| matches!(event, Event::ResultDrawn(e) if e.draw > 1);
     assert!(count(&history, drawn) >= LEASES);
     // Both lose what their seats locked, and none of it is for anybody.
-    let lock = bonds::lock(job.lock_multiple, PAY).unwrap() * LEASES as u64;
+    let lock = bonds::lock(job.lock_multiple, job.expiry_bond_bps, PAY).unwrap() * LEASES as u64;
     assert_eq!((ledger.awarded_sum(), ledger.slashed), (0, 2 * lock));
     let mut operators = vec![];
     for friend in friends {

@@ -130,7 +130,7 @@ impl Copies {
         let (address, stem) = rendering.wait();
         assert_eq!(address, job.address);
         let history = attacker.tessera.job_history(&address).await.unwrap();
-        let lock = bonds::lock(job.lock_multiple, PAY).unwrap();
+        let lock = bonds::lock(job.lock_multiple, job.expiry_bond_bps, PAY).unwrap();
         let slashed = |event: &Event| {
             let Event::SeatSlashed(e) = event else { return false };
             e.provider == attacker.provider && (e.awarded, e.burned) == (PAY, lock - PAY)

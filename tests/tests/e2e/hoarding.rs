@@ -34,7 +34,7 @@ impl Hoard {
         let mut rendering = network.render_with("hoarded", &pictures::scene(), 1, &by, &options);
         let job = rendering.posted(network, &attacker.tessera, |job| job.price_per_unit == PRICE * TOKEN).await;
         let pay = PRICE * TOKEN * UNITS;
-        let lock = bonds::lock(job.lock_multiple, pay).unwrap();
+        let lock = bonds::lock(job.lock_multiple, job.expiry_bond_bps, pay).unwrap();
         let bond = bonds::expiry_bond(job.expiry_bond_bps, pay);
         let before = attacker.account().await;
 

@@ -36,6 +36,7 @@ pub fn post(deadline: i64) -> ix::PostJob {
         min_score_bps: 0,
         allowed: vec![],
         denied: vec![],
+        private: false,
         store_url: "http://127.0.0.1:1".into(),
     }
 }

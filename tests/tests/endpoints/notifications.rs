@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tessera_sdk::{JobUpdate, MarketUpdate, Tessera, ix, pda};
 use tessera_tests::proxy::Fault;
@@ -10,23 +11,36 @@ use tokio::time::timeout;
 
 use crate::{
     jobs::{TOKENS, post},
-    network::Network,
+    network::{Market, Network},
 };
 
 /// A connection that is silent for 12 seconds is taken for dead, and another one made.
 const SOON: Duration = Duration::from_secs(60);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_lost_leave_no_gap() {
-    let network = Network::start(8).await;
+/// A client of a market with tokens in its wallet, and somebody who follows and hardly ever polls.
+struct Stage {
+    network: Network,
+    market: Market,
+    wallet: Keypair,
+    client: Tessera,
+}
+
+async fn stage(seed: u64) -> Stage {
+    let network = Network::start(seed).await;
     let market = network.market().await;
     let wallet = network.wallet().await;
-    let key = wallet.pubkey();
-    market.fund(&network, &key, TOKENS).await;
+    market.fund(&network, &wallet.pubkey(), TOKENS).await;
     network.direct.register_client(&wallet, &market.address).await.unwrap();
     let mut config = network.config();
     config.poll = Duration::from_secs(3_600);
     let client = Tessera::new(config).unwrap();
+    Stage { network, market, wallet, client }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_lost_leave_no_gap() {
+    let Stage { network, market, wallet, client } = stage(8).await;
+    let key = wallet.pubkey();
     let job = pda::job(&pda::client(&market.address, &key), 0);
     let mut updates = client.watch_job(&job);
     let mut wait_for = async |name: &str| {
@@ -69,15 +83,9 @@ async fn connections_that_are_lost_leave_no_gap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_jobs_are_heard_of_at_once() {
-    let network = Network::start(9).await;
-    let market = network.market().await;
-    let wallet = network.wallet().await;
+    let Stage { network, market, wallet, client } = stage(9).await;
     let key = wallet.pubkey();
-    market.fund(&network, &key, TOKENS).await;
-    network.direct.register_client(&wallet, &market.address).await.unwrap();
-    let mut config = network.config();
-    config.poll = Duration::from_secs(3_600);
-    let mut updates = Tessera::new(config).unwrap().watch_market(&market.address);
+    let mut updates = client.watch_market(&market.address);
     let account = pda::client(&market.address, &key);
     for number in 0..3 {
         let job = pda::job(&account, number);

@@ -4,6 +4,7 @@ mod offer;
 
 use solana_pubkey::Pubkey;
 use tessera_protocol::{
+    audit::AuditParams,
     bonds,
     constants::MAX_SEATS,
     routing::{self, Call, Capabilities, Opening, Standing},
@@ -36,8 +37,8 @@ pub struct Claimant {
 impl Claimant {
     /// Whether it can lock what a seat of this kind and pay locks, after `others` of the same.
     #[must_use]
-    pub fn can_lock(&self, lock_multiple: u16, pay: u64, kind: Kind, others: usize) -> bool {
-        let Some(lock) = bonds::lock(lock_multiple, pay) else { return false };
+    pub fn can_lock(&self, audit: &AuditParams, pay: u64, kind: Kind, others: usize) -> bool {
+        let Some(lock) = bonds::lock(audit.lock_multiple, audit.expiry_bond_bps, pay) else { return false };
         let before = u64::try_from(others).ok().and_then(|others| lock.checked_mul(others));
         let locked = before.and_then(|before| self.standing.locked.checked_add(before));
         locked.is_some_and(|locked| bonds::may_lock(self.standing.stake, locked, lock, kind))
@@ -53,6 +54,11 @@ impl Claimant {
     /// The Unix time from which it may take a seat of the open group of a lease, if it ever may as it stands.
     #[must_use]
     pub fn turn(&self, job: &JobView, index: u32, lease: &LeaseView) -> Option<i64> {
+        if job.private {
+            // Its client has named all who may take it, and they have no turns.
+            let qualified = routing::qualified(&self.has, &self.standing, &job.asks, &job.threshold);
+            return qualified.is_ok().then_some(lease.opened_at);
+        }
         let opening = Opening {
             kind: lease.group,
             wanted: lease.wanted,

@@ -2,8 +2,10 @@
 
 pub mod hours;
 mod live;
+mod private;
 mod settings;
 mod template;
+mod training;
 
 use std::{path::Path, time::Duration};
 
@@ -14,11 +16,13 @@ use tessera_protocol::capability;
 use tessera_sdk::PriorityFee;
 
 pub use live::{Change, Live};
+pub use private::{Allowance, Origin, PrivateInput, PrivateSettings};
 pub use settings::{
     Backend, Cluster, Config, Data, ExecutorSettings, GpuSettings, Monitor, PauseFor, Provider, Sandbox, WorkSettings,
     default_path, operator_keypair,
 };
 pub use template::template;
+pub use training::TrainingSettings;
 
 const MIB: u64 = 1 << 20;
 /// Most that is offered for what must not be late, in micro-lamports per compute unit, unless more is paid for everything.
@@ -58,6 +62,7 @@ impl Config {
         ] {
             ensure!(value > 0, "{name} is 0, expected at least 1");
         }
+        config.private.check()?;
         Ok(config)
     }
 
@@ -149,12 +154,21 @@ fn read_file(path: &Path) -> Result<(Config, toml::Table)> {
     let table = toml::from_str(&text).with_context(within)?;
     // Relative names are relative to the file, so that a worker can be started from anywhere.
     let base = path.parent().unwrap_or(Path::new(""));
-    for file in [&mut config.provider.operator_keypair, &mut config.data.directory] {
+    let files = [&mut config.provider.operator_keypair, &mut config.data.directory];
+    let plans = config.private.training.iter_mut().map(|training| &mut training.plan);
+    for file in files.into_iter().chain(&mut config.private.folder).chain(plans) {
         *file = match file.strip_prefix("~") {
             Ok(rest) => directories::BaseDirs::new().context("this user has no home directory")?.home_dir().join(rest),
             Err(_) => base.join(&*file),
         };
     }
+    let (private, data) = (&config.private.folder, &config.data.directory);
+    // Execution processes of all jobs may read some of what is there.
+    ensure!(
+        !private.as_ref().is_some_and(|folder| folder.starts_with(data) || data.starts_with(folder)),
+        "{}: private.folder and data.directory, expected neither to lie in the other",
+        path.display()
+    );
     Ok((config, table))
 }
 

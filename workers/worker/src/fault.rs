@@ -3,7 +3,11 @@
 //! Nothing here acts unless a program calls [`install`] first. The worker itself never does; `faulty-worker` in the
 //! tests is the same program with that one call in front.
 
+mod plan;
+
 use std::{path::Path, str::FromStr, sync::OnceLock};
+
+use tessera_protocol::spec::JobSpec;
 
 static INSTALLED: OnceLock<Fault> = OnceLock::new();
 
@@ -14,6 +18,12 @@ pub enum Fault {
     FlipBit,
     /// `random-output`: other random bytes every time, instead of what was computed.
     RandomOutput,
+    /// `skip-steps`: what a unit repeats is done half as often.
+    SkipSteps,
+    /// `stale-weights`: the last of the changes that a job's weights have gone through is left out.
+    StaleWeights,
+    /// `copied-update`: all units deliver the output of unit 0.
+    CopiedUpdate,
     /// `no-reveal`: what was committed is never revealed.
     NoReveal,
     /// `late-reveal`: it is revealed only once the window for that has passed.
@@ -27,9 +37,12 @@ pub enum Fault {
 }
 
 /// The faults that are one word.
-const NAMES: [(&str, Fault); 6] = [
+const NAMES: [(&str, Fault); 9] = [
     ("flip-bit", Fault::FlipBit),
     ("random-output", Fault::RandomOutput),
+    ("skip-steps", Fault::SkipSteps),
+    ("stale-weights", Fault::StaleWeights),
+    ("copied-update", Fault::CopiedUpdate),
     ("no-reveal", Fault::NoReveal),
     ("late-reveal", Fault::LateReveal),
     ("withhold-output", Fault::WithholdOutput),
@@ -76,6 +89,15 @@ pub(crate) fn spoil(output: &mut [u8]) {
     {
         tracing::error!(error = %e, "no random numbers, so the injected fault does not happen");
     }
+}
+
+/// The specification by which a job is computed: another one, still encoded, if that is the fault.
+pub(crate) fn instead_of(encoded: Vec<u8>, spec: &JobSpec) -> Vec<u8> {
+    let Some(cheat) = INSTALLED.get().and_then(|fault| plan::cheat(fault, spec)) else { return encoded };
+    cheat.encode().unwrap_or_else(|e| {
+        tracing::error!(error = %e, "no such specification, so the injected fault does not happen");
+        encoded
+    })
 }
 
 /// Whether a reveal that is asked for at `now` does not take place; `by`: end of the window.

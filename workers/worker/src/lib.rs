@@ -19,6 +19,7 @@ pub mod health;
 pub mod journal;
 pub mod lifecycle;
 pub mod machine;
+pub mod private;
 pub mod proof;
 pub mod run;
 pub mod self_test;

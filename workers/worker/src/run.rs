@@ -19,6 +19,7 @@ mod seeding;
 mod sender;
 mod steps;
 mod supervisor;
+mod trainings;
 
 use std::{path::Path, sync::Arc};
 
@@ -61,9 +62,11 @@ pub async fn run(path: &Path, adopt_orphans: bool) -> Result<()> {
     }
     let signals = Signals::new()?;
     let following = tokio::spawn(jobs.clone().follow());
+    let trainings = context.trainings.start(&context.operator);
     let signals = tokio::spawn(signals.listen(Arc::clone(&stop), Arc::clone(&context), jobs));
     supervisor::ready();
     let counts = engine.run(wake, stop).await;
+    drop(trainings);
     following.abort();
     signals.abort();
     let counts = counts?;

@@ -29,6 +29,8 @@ pub struct JobPosted {
     pub audit_reserve: u64,
     /// Unix time by which all windows end.
     pub deadline: i64,
+    /// Whether nobody audits it.
+    pub private: bool,
 }
 
 /// A job got more time or a higher price.

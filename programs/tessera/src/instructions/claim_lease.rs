@@ -58,6 +58,7 @@ impl<'info> ClaimLease<'info> {
             reveal_seconds: job.reveal_seconds,
             lease_seconds: job.lease_seconds,
             challenge_seconds: job.challenge_seconds,
+            private: job.private,
             wanted: job.replicas,
             missing: job.replicas,
             opened_at: job.seeded_at,
@@ -74,7 +75,7 @@ impl<'info> ClaimLease<'info> {
             Kind::Base => payout::lease_pay(job.price_per_unit, lease.units).ok_or(TesseraError::Overflow)?,
             Kind::Audit | Kind::Dispute => lease.pay,
         };
-        let lock = bonds::lock(job.lock_multiple, pay).ok_or(TesseraError::Overflow)?;
+        let lock = bonds::lock(job.lock_multiple, job.expiry_bond_bps, pay).ok_or(TesseraError::Overflow)?;
         Ok(Seat {
             provider: self.provider.key(),
             payer: self.operator.key(),
@@ -82,7 +83,7 @@ impl<'info> ClaimLease<'info> {
             commit_by: now.time.saturating_add(i64::from(job.lease_seconds)),
             slot: now.slot,
             lock,
-            bond: bonds::expiry_bond(job.expiry_bond_bps, pay).min(lock),
+            bond: bonds::expiry_bond(job.expiry_bond_bps, pay),
             ..Seat::default()
         })
     }
@@ -129,9 +130,16 @@ impl<'info> ClaimLease<'info> {
         Ok(())
     }
 
-    /// Checks that it is the provider's turn.
+    /// Checks that it is the provider's turn. Those who may take a private job have no turns.
     fn admit(&self, market: &MarketView, job: &Job, lease: &Lease, provider: &Provider, now: i64) -> Result<()> {
         let kind = lease.group();
+        let score = if kind == Kind::Base { provider.reputation().score(now) } else { Chance::ZERO };
+        let (key, has, asks) = (self.provider.key(), provider.qualities(market.proof_seconds, now), job.requirements());
+        let (standing, threshold) = (provider.standing(score), job.threshold());
+        if job.is_private() {
+            let qualified = routing::qualified(&has, &standing, &asks, &threshold);
+            return qualified.map_err(|refusal| error!(TesseraError::from(refusal)));
+        }
         let opening = Opening {
             kind,
             wanted: lease.wanted,
@@ -147,10 +155,7 @@ impl<'info> ClaimLease<'info> {
             opening,
             weight_cap: job.stake_cap,
         };
-        let score = if kind == Kind::Base { provider.reputation().score(now) } else { Chance::ZERO };
-        let (key, has, asks) = (self.provider.key(), provider.qualities(market.proof_seconds, now), job.requirements());
-        let standing = provider.standing(score);
-        let admitted = routing::admit(&call, key.as_array(), &has, &standing, &asks, &job.threshold(), now);
+        let admitted = routing::admit(&call, key.as_array(), &has, &standing, &asks, &threshold, now);
         admitted.map_err(|refusal| error!(TesseraError::from(refusal)))
     }
 

@@ -48,17 +48,17 @@ impl<'info> ExpireLease<'info> {
         let end = Job::end(loader.as_ref(), now.time)?;
         let mut job = loader.as_ref().map(AccountLoader::load_mut).transpose()?;
         let grace = job.as_ref().map_or(0, |job| job.grace_seconds);
-        let (departure, lock, lost, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+        let (departure, seat, private, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
             let (position, departure) = accounts.validate(&lease, now, end, grace)?;
             let seat = lease.remove(position);
-            let lost = if departure.is_late() { seat.bond } else { 0 };
+            let lost = Self::lost(departure, &seat);
             emit!(LeaseExpired { job: lease.job, index: lease.index, provider: seat.provider, departure, lost });
             if let Some(job) = job.as_mut() {
                 Self::leave(job, &mut lease, &seat, now)?;
             }
-            Ok((departure, seat.lock, lost, lease.seats.len()))
+            Ok((departure, seat, lease.is_private(), lease.seats.len()))
         })?;
-        accounts.count(departure, lock, lost, now.time)?;
+        accounts.count(departure, &seat, private, now.time)?;
         vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 
@@ -78,12 +78,21 @@ impl<'info> ExpireLease<'info> {
         progress::go_on(job, lease, next, now).map(drop)
     }
 
-    /// Takes into account that the seat is gone.
-    fn count(&self, departure: Departure, lock: u64, lost: u64, now: i64) -> Result<()> {
-        let provider = &mut *self.provider.load_mut()?;
-        provider.seat_left(lock)?;
-        provider.lose(lost)?;
+    /// What the seat loses with its departure.
+    fn lost(departure: Departure, seat: &Seat) -> u64 {
         if departure.is_late() {
+            seat.bond
+        } else {
+            0
+        }
+    }
+
+    /// Takes into account that the seat is gone. Of a private job nothing is remembered.
+    fn count(&self, departure: Departure, seat: &Seat, private: bool, now: i64) -> Result<()> {
+        let provider = &mut *self.provider.load_mut()?;
+        provider.seat_left(seat.lock)?;
+        provider.lose(Self::lost(departure, seat))?;
+        if departure.is_late() && !private {
             provider.set_reputation(provider.reputation().expiry(now));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
 use tessera_protocol::{
-    audit,
+    audit::{self, AuditParams},
     chance::Chance,
     constants::{self, ACCOUNT_VERSION},
     lease,
@@ -53,6 +53,8 @@ pub struct PostJobArgs {
     pub allowed: Vec<Pubkey>,
     /// Providers that may not.
     pub denied: Vec<Pubkey>,
+    /// Only those allowed have its inputs: nobody audits or judges it, and the client trusts whom it allows.
+    pub private: bool,
 }
 
 impl PostJobArgs {
@@ -96,6 +98,16 @@ pub struct PostJob<'info> {
 }
 
 impl PostJob<'_> {
+    /// How results of the job are audited.
+    fn audits(&self, args: &PostJobArgs) -> AuditParams {
+        let params = AuditParams::from(self.market.params.audit);
+        if args.private {
+            AuditParams::unaudited(params.expiry_bond_bps)
+        } else {
+            params
+        }
+    }
+
     /// Checks the job against the bounds of the protocol and returns the number of leases and what is escrowed.
     pub fn validate(&self, args: &PostJobArgs, now: i64) -> Result<(u32, Escrow)> {
         let within = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value);
@@ -120,12 +132,15 @@ impl PostJob<'_> {
         require!(args.challenge_seconds <= constants::MAX_CHALLENGE_SECONDS, TesseraError::ChallengeSecondsOutOfBounds);
         require!(args.listed() <= constants::MAX_LISTED, TesseraError::TooManyListed);
         require!(u64::from(args.min_score_bps) <= constants::BPS, TesseraError::ScoreOutOfBounds);
+        // Nobody decides between two who may both be wrong, and nobody may be surprised by a job that it cannot compute.
+        require!(!args.private || args.replicas == 1, TesseraError::PrivateReplicas);
+        require!(!args.private || !args.allowed.is_empty(), TesseraError::PrivateForAll);
         let escrow = payout::escrow(
             args.price_per_unit,
             args.units,
             args.units_per_lease,
             args.replicas,
-            &params.audit.into(),
+            &self.audits(args),
             params.fee_bps,
         )
         .ok_or(TesseraError::Overflow)?;
@@ -157,7 +172,7 @@ impl PostJob<'_> {
         accounts.client.next_job = number.checked_add(1).ok_or(TesseraError::Overflow)?;
         let keys = [accounts.market.key(), accounts.client.key(), accounts.wallet.key()];
         let params = accounts.market.params;
-        let terms = params.audit;
+        let terms = accounts.audits(&args);
         let escrow = accounts.escrow.key();
         let mut loaded = accounts.job.load_init()?;
         let job = &mut *loaded;
@@ -181,8 +196,7 @@ impl PostJob<'_> {
         job.probation = terms.probation;
         job.lead = terms.lead;
         job.seat_limit = terms.seat_limit;
-        let deterring = audit::AuditParams::from(terms).deterring().ok_or(TesseraError::LockDoesNotDeter)?;
-        job.deterring = deterring.units();
+        job.deterring = terms.deterring().ok_or(TesseraError::LockDoesNotDeter)?.units();
         job.audit_reserve = escrowed.reserve;
         job.reserve = escrowed.reserve;
         job.credit_fee = params.credit_fee;
@@ -190,7 +204,12 @@ impl PostJob<'_> {
         job.challenge_seconds = args.challenge_seconds;
         job.demand_bond = params.demand_bond;
         job.stake_cap = params.stake_cap;
-        job.seed_slot = audit::draw_slot(clock.slot);
+        job.private = u8::from(args.private);
+        // Nobody is ranked where the client has named all: leases are open at once, and no hash is waited for.
+        (job.seed_slot, job.seeded_at) = match args.private {
+            true => (clock.slot, clock.unix_timestamp),
+            false => (audit::draw_slot(clock.slot), 0),
+        };
         job.min_stake = args.min_stake;
         job.min_score = Chance::from_bps(args.min_score_bps).units();
         job.allowed = u8::try_from(args.allowed.len()).map_err(|_| TesseraError::TooManyListed)?;
@@ -219,6 +238,7 @@ impl PostJob<'_> {
             deposited,
             audit_reserve: escrowed.reserve,
             deadline: args.deadline,
+            private: args.private,
         });
         let posted = *job;
         drop(loaded);

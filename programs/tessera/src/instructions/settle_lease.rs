@@ -136,8 +136,11 @@ impl SettleLease<'_> {
             provider.earned = provider.earned.checked_add(*amount).ok_or(TesseraError::Overflow)?;
             // History alone: the same tokens can go round often enough to reach its end, and that must block nobody's pay.
             provider.total_earned = provider.total_earned.saturating_add(*amount);
-            provider.leases_settled = provider.leases_settled.saturating_add(1);
-            provider.units_settled = provider.units_settled.saturating_add(u64::from(lease.units));
+            // What nobody looks at shows nothing of who was paid for it.
+            if !lease.is_private() {
+                provider.leases_settled = provider.leases_settled.saturating_add(1);
+                provider.units_settled = provider.units_settled.saturating_add(u64::from(lease.units));
+            }
             if let Some((burned, full)) = *credit {
                 provider.set_reputation(provider.reputation().confirmed(now, burned, full));
             }

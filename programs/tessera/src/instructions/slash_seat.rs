@@ -62,7 +62,7 @@ impl<'info> SlashSeat<'info> {
             }
             None => false,
         };
-        let (seat, awarded, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
+        let (seat, awarded, private, left) = Lease::with(accounts.lease.as_ref(), |mut lease| {
             let position = accounts.validate(&lease)?;
             let seat = lease.remove(position);
             // Who is still to be paid keeps its job from being closed, so nobody is left whom it could be awarded to.
@@ -70,18 +70,23 @@ impl<'info> SlashSeat<'info> {
             lease.awards = lease.awards.checked_add(awarded).ok_or(TesseraError::Overflow)?;
             let burned = seat.lock.checked_sub(awarded).ok_or(TesseraError::Overflow)?;
             emit!(SeatSlashed { job: lease.job, index: lease.index, provider: seat.provider, awarded, burned });
-            Ok((seat, awarded, lease.seats.len()))
+            Ok((seat, awarded, lease.is_private(), lease.seats.len()))
         })?;
-        accounts.count(&seat, awarded, now)?;
+        accounts.count(&seat, awarded, private, now)?;
         accounts.award(awarded)?;
         accounts.market.stake_left(awarded)?;
         vault::remove_seat(accounts.lease.as_ref(), accounts.seat_payer.as_ref(), left)
     }
 
-    fn count(&self, seat: &Seat, awarded: u64, now: Moment) -> Result<()> {
+    /// Takes the loss into account. Of a private job no fault is remembered: its client alone says what it is worth.
+    fn count(&self, seat: &Seat, awarded: u64, private: bool, now: Moment) -> Result<()> {
         let provider = &mut *self.provider.load_mut()?;
         provider.seat_left(seat.lock)?;
-        provider.slash(seat.lock, awarded, now.time, now.slot)
+        provider.slash(seat.lock, awarded)?;
+        if !private {
+            provider.set_reputation(provider.reputation().fault(now.time, now.slot));
+        }
+        Ok(())
     }
 
     fn award(&self, amount: u64) -> Result<()> {

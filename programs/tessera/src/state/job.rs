@@ -121,8 +121,10 @@ pub struct Job {
     pub allowed: u8,
     /// How many providers behind those may not.
     pub denied: u8,
+    /// 1: only those allowed have its inputs, so nobody audits it; else 0.
+    pub private: u8,
     /// Zero.
-    pub padding: [u8; 6],
+    pub padding: [u8; 5],
     /// Hash of the slot that ranks the providers; zero before `seed_job`.
     pub seed: [u8; 32],
     /// That slot; before, the slot whose hash, or the first after it, will be the seed.
@@ -195,6 +197,12 @@ impl Job {
             probation: self.probation,
             ..audit::AuditParams::default()
         }
+    }
+
+    /// Whether only those that its client allows have its inputs: nobody audits it, judges it or waits for a turn.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.private != 0
     }
 
     /// Whether it has a seed, and its leases are open to claims.

@@ -134,8 +134,8 @@ pub struct Lease {
     pub call: u8,
     /// Seats that the group opened with.
     pub wanted: u8,
-    /// Zero.
-    pub padding: u8,
+    /// As in the job.
+    pub private: u8,
     /// Time in which the client may demand chunks of opened outputs, as in the job.
     pub challenge_seconds: u32,
     /// Slot in which the present window began: for filling a group, for revealing, or for opening.

@@ -215,12 +215,11 @@ impl Provider {
     }
 
     /// A lock is lost: `awarded` leaves the vault for those who were called to decide, the rest will be burned.
-    pub fn slash(&mut self, lock: u64, awarded: u64, now: i64, slot: u64) -> Result<()> {
+    pub fn slash(&mut self, lock: u64, awarded: u64) -> Result<()> {
         let burned = lock.checked_sub(awarded).ok_or(TesseraError::Overflow)?;
         self.stake = self.stake.checked_sub(lock).ok_or(TesseraError::Overflow)?;
         self.to_burn = self.to_burn.checked_add(burned).ok_or(TesseraError::Overflow)?;
         self.slashed = self.slashed.saturating_add(lock);
-        self.set_reputation(self.reputation().fault(now, slot));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! `tessera job`.
 
-mod cancel;
+pub mod cancel;
 mod demand;
 mod raise;
 mod watch;
@@ -144,14 +144,7 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
                     .add("demanded", demanded(&shown.leases, now))
                     .add("pay", pay(view, decimals))
                     .add("price", format!("{} tokens for a unit and replica", amount(view.price_per_unit, decimals)))
-                    .add(
-                        "reserve",
-                        format!(
-                            "{} tokens for audits, of which {} are paid; what is left is returned",
-                            amount(view.audit_reserve, decimals),
-                            amount(view.audits_paid, decimals)
-                        ),
-                    )
+                    .add("audits", audits(view, decimals))
                     .add("asks for", asks(view, decimals))
                     .add("posted", relative(view.posted_at, now))
                     .add("deadline", relative(view.deadline, now))
@@ -160,6 +153,18 @@ async fn show(options: &Options, tessera: &Tessera, address: &Pubkey) -> Result<
         }
         fields.text() + &ledger_text(&shown.ledger, decimals)
     })
+}
+
+/// Whether results are audited, and what that has cost.
+fn audits(view: &JobView, decimals: Option<u8>) -> String {
+    if view.private {
+        return "none: the job is private, only those allowed have its inputs".into();
+    }
+    format!(
+        "{} tokens in reserve, of which {} are paid; what is left is returned",
+        amount(view.audit_reserve, decimals),
+        amount(view.audits_paid, decimals)
+    )
 }
 
 /// How far audits and disputes are.

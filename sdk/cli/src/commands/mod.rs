@@ -2,7 +2,9 @@
 
 pub mod demo;
 pub mod denoise;
+pub mod embed;
 pub mod estimate;
+pub mod generate;
 pub mod job;
 pub mod localnet;
 pub mod market;
@@ -11,9 +13,12 @@ pub mod provider;
 pub mod reclaim;
 pub mod render;
 pub mod run;
+pub mod shard;
 pub mod shell;
 pub mod simulate;
 pub mod store;
+pub mod texts;
+pub mod train;
 pub mod verify;
 pub mod wallet;
 

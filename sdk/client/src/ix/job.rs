@@ -42,6 +42,8 @@ pub struct PostJob {
     pub allowed: Vec<Pubkey>,
     /// Providers that may take no base seats.
     pub denied: Vec<Pubkey>,
+    /// Whether only those allowed have its inputs, and nobody audits it.
+    pub private: bool,
     /// URL of the store that holds inputs and takes outputs.
     pub store_url: String,
 }
@@ -91,6 +93,7 @@ pub fn post_job(wallet: &Pubkey, market: &Pubkey, mint: &Pubkey, number: u64, po
         min_score_bps: post.min_score_bps,
         allowed: post.allowed.clone(),
         denied: post.denied.clone(),
+        private: post.private,
     };
     build(&accounts, &args::PostJob { args })
 }

@@ -64,6 +64,15 @@ pub(super) fn check_terms(market: &accounts::Market, spec: &JobSpec, terms: &Job
     if listed > constants::MAX_LISTED {
         return refuse(format!("{listed} providers allowed or denied, at most {}", constants::MAX_LISTED));
     }
+    if terms.private && terms.replicas != 1 {
+        return refuse(format!(
+            "{} replicas of a private job, expected 1: nobody could decide between two",
+            terms.replicas
+        ));
+    }
+    if terms.private && terms.allowed.is_empty() {
+        return refuse("a private job for anybody, expected at least one provider in its list of those allowed".into());
+    }
     if terms.price_per_unit == 0 {
         return refuse("a price of 0, expected at least 1 base unit".into());
     }

@@ -99,6 +99,16 @@ fn reserve_table() {
     assert!(reserve(&params, 1, u32::MAX, u8::MAX).is_some());
 }
 
+#[test]
+fn nobody_is_audited_in_private() {
+    let params = AuditParams::unaudited(1_000);
+    assert_eq!(params.deterring(), Some(Chance::ZERO));
+    assert_eq!(chance(&params, 1_000, 100, 0), Some(Chance::ZERO));
+    assert_eq!(reserve(&params, u64::MAX, 65_536, 8), Some(0));
+    assert_eq!(params.expiry_bond_bps, 1_000);
+    assert!(params.check().is_err(), "a market cannot have these");
+}
+
 proptest! {
     #[test]
     fn cheating_once_loses_at_least_what_it_saves(params in params(), pay in 1u64..1 << 44, consecutive: u32) {

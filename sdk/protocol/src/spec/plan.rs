@@ -4,6 +4,8 @@ use alloc::{format, string::String, vec::Vec};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::cid::Cid;
+
 use super::{Input, MAX_BLOCK_THREADS, MAX_BUFFERS, MAX_LAUNCHES, MAX_PARAM_LEN, MAX_SHARED_LEN, MAX_STEPS, SpecError};
 
 /// The launches that compute one unit, in order, each seeing the writes of those before it.
@@ -120,6 +122,13 @@ impl Arg {
 }
 
 impl LaunchPlan {
+    /// Content id of its encoding, by which the owner of private data says what may be done with it.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        // Writing into memory does not fail.
+        Cid::of(&borsh::to_vec(self).unwrap_or_default())
+    }
+
     /// Checks every index, size and bound against the inputs of the job.
     ///
     /// # Errors

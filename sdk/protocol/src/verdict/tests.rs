@@ -192,7 +192,7 @@ proptest! {
         lead in 1u8..=32, base in 1usize..4, drawn: bool, votes in prop::collection::vec(0u8..10, 96), honest in 5u8..10,
     ) {
         let params = AuditParams { lead, lock_multiple: 117, ..AuditParams::default() };
-        let lock = bonds::lock(params.lock_multiple, PAY).unwrap();
+        let lock = bonds::lock(params.lock_multiple, params.expiry_bond_bps, PAY).unwrap();
         let mut start: Vec<Seat> = (0..base).map(|i| seat(Kind::Base, if i == 0 { LIE } else { TRUE })).collect();
         if drawn {
             start.push(seat(Kind::Audit, TRUE));

@@ -1,6 +1,7 @@
-//! Runs a model on this machine's processor: `nn embed|logits|generate FOLDER TEXTS.jsonl OUT [--int8] [--batch N]
-//! [--max-tokens N]`. A line of the input is a JSON string. Prints the gas of all units and the seconds
-//! that this thread worked on them once compiled, the least of three runs: of all work with RAYON_NUM_THREADS=1.
+//! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8] [--batch N]
+//! [--max-tokens N] [--no-tensor-cores] [--runs N] [--only KERNEL,...]`. A line of the input is a JSON string. Prints the gas of all units and the
+//! seconds that this thread worked on them once compiled, the least of some runs: of all work with RAYON_NUM_THREADS=1. With `--only`
+//! all kernels but these, and those that say which rows are at work, have one thread: what these take, and no right answer.
 
 use std::{
     error::Error,
@@ -11,29 +12,42 @@ use std::{
 };
 
 use tessera_executor::{Backend, Program, open};
-use tessera_nn::{Answers, Embedding, Generation, Logits, MODULE, Model, Precision, PreparedJob, Sampling, Vectors};
+use tessera_nn::{
+    Answers, Embedding, Generation, Logits, MODULE, Model, Precision, PreparedJob, Sampling, Scores, Scoring, Vectors,
+};
 
-/// How often all units run.
-const RUNS: usize = 3;
+/// Kernels without which units would have no rows, or none after the first token.
+const ROWS: [&str; 5] = ["begin", "last_rows", "next_rows", "choose", "rows_to_score"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut given: Vec<String> = std::env::args().skip(1).collect();
     let int8 = flag(&mut given, "--int8", 0).is_some();
+    let no_tensor_cores = flag(&mut given, "--no-tensor-cores", 0).is_some();
     let batch = number(&mut given, "--batch", 16)?;
     let most = number(&mut given, "--max-tokens", 32)?;
+    let runs = number(&mut given, "--runs", 3)?;
+    let only = flag(&mut given, "--only", 1);
     let [what, folder, texts, out] = given.as_slice() else {
-        return Err("expected embed, logits or generate, a folder, a file of texts and a file to write".into());
+        return Err("expected embed, logits, score or generate, a folder, a file of texts and a file to write".into());
     };
     let precision = if int8 { Precision::Int8 } else { Precision::F32 };
     let model = Model::load(Path::new(folder), precision)?;
+    let model = if no_tensor_cores { model.without_tensor_cores() } else { model };
     let texts: Vec<String> = fs::read_to_string(texts)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let job = match what.as_str() {
+    let mut job = match what.as_str() {
         "embed" => Embedding::job(&model, &texts, batch)?,
         "logits" => Logits::job(&model, &texts, batch)?,
+        "score" => Scoring::job(&model, &texts, batch)?,
         "generate" => Generation::job(&model, &texts, batch, most as u32, &Sampling::default())?,
-        other => return Err(format!("expected embed, logits or generate, found {other}").into()),
+        other => return Err(format!("expected embed, logits, score or generate, found {other}").into()),
     };
-    let outputs = outputs(&job)?;
+    if let Some(only) = only {
+        let kept: Vec<&str> = only.iter().flat_map(|names| names.split(',')).chain(ROWS).collect();
+        for launch in job.spec.plan.launches.iter_mut().filter(|launch| !kept.contains(&launch.kernel.as_str())) {
+            (launch.grid, launch.block) = ([1; 3], [1; 3]);
+        }
+    }
+    let outputs = outputs(&job, runs)?;
     if what == "generate" {
         let mut answers = Answers::new(&job.spec)?;
         for (unit, output) in outputs.iter().enumerate() {
@@ -46,6 +60,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         return Ok(());
     }
+    if what == "score" {
+        let mut scores = Scores::new(&job.spec)?;
+        for (unit, output) in outputs.iter().enumerate() {
+            scores.add(unit as u64, output)?;
+        }
+        let mut file = BufWriter::new(File::create(out)?);
+        for text in scores.texts()? {
+            let likelihoods: Vec<f32> = text.iter().map(|token| token.log_likelihood).collect();
+            writeln!(file, "{}", serde_json::to_string(&likelihoods)?)?;
+        }
+        return Ok(());
+    }
     let mut vectors = if what == "embed" { Vectors::new(&job.spec)? } else { Logits::merge(&job.spec)? };
     for (unit, output) in outputs.iter().enumerate() {
         vectors.add(unit as u64, output)?;
@@ -53,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(vectors.write_npy(Path::new(out))?)
 }
 
-fn outputs(job: &PreparedJob) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+fn outputs(job: &PreparedJob, runs: usize) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let executor = open(Backend::Cpu)?;
     let inputs = job.inputs();
     let plan = &job.spec.plan;
@@ -62,7 +88,7 @@ fn outputs(job: &PreparedJob) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     // The first unit compiles the kernels.
     session.run(0..1, &mut |_, _| Ok(()))?;
     let (mut outputs, mut gas, mut seconds) = (vec![], 0u64, f64::MAX);
-    for _ in 0..RUNS {
+    for _ in 0..runs.max(1) {
         outputs.clear();
         gas = 0;
         let start = on_processor()?;

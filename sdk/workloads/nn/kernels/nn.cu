@@ -1,8 +1,9 @@
-// Kernels of encoders and decoders, in the reproducible profile. The host (src/network.rs) puts them in order.
+// Kernels of encoders and decoders, in the reproducible profile. The host (src/plan.rs) puts them in order.
 #include "attention.cuh"
 #include "bytes.cuh"
 #include "choose.cuh"
 #include "norm.cuh"
+#include "score.cuh"
 
 // Takes a unit's texts and rows out of the input. A unit has `stride` words there: the number of its rows, three words, the
 // texts, filled up to 16 bytes, and the rows. Blocks of ROW_THREADS for whichever is more, texts or rows.

@@ -29,19 +29,16 @@ impl Embedding {
     /// If the model is no encoder, there is no text, one is longer than the model can read, or the job is too large.
     pub fn job<T: AsRef<str>>(model: &Model, texts: &[T], batch: usize) -> Result<PreparedJob> {
         let encoder = model.encoder()?;
-        let tokens: Result<Vec<Vec<u32>>> =
-            texts.iter().enumerate().map(|(number, text)| model.tokens.encode(text.as_ref(), number)).collect();
-        let most = encoder.config.positions.min(MAX_KEYS);
-        let packed = Texts::pack(&tokens?, batch, &[], most)?;
+        let packed = model.pack(texts, batch, &[], encoder.config.positions.min(MAX_KEYS))?;
         let mut planner = Planner::new(model.weights.len(), &packed);
-        let output = encode(encoder, &packed, model.precision(), &mut planner)?;
+        let output = encode(model, encoder, &packed, &mut planner)?;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: encoder.config.width as u32 };
         PreparedJob::new(model, &packed, vec![], planner.finish(output), EMBED_FRONT_END, &notes)
     }
 }
 
 /// The launches of an encoder; the buffer that holds the vectors.
-fn encode(encoder: &Encoder, texts: &Texts, precision: Precision, planner: &mut Planner) -> Result<u16> {
+fn encode(model: &Model, encoder: &Encoder, texts: &Texts, planner: &mut Planner) -> Result<u16> {
     let config = &encoder.config;
     let (width, inner, epsilon) = (config.width, config.inner, config.epsilon);
     let shape = Attention {
@@ -55,8 +52,8 @@ fn encode(encoder: &Encoder, texts: &Texts, precision: Precision, planner: &mut 
     let parts = planner.row_buffer(3 * width);
     let between = planner.row_buffer(inner);
     let caches = [(); 2].map(|()| planner.buffer(shape.cache_len(texts.batch)));
-    if precision == Precision::Int8 {
-        planner.bytes_buffers(width.max(inner));
+    if model.precision() == Precision::Int8 {
+        planner.bytes_buffers(width.max(inner), model.tensor_cores);
     }
     let norm = |norm: &crate::encoder::Norm| [norm.scale, norm.bias];
     let tables = [encoder.words, encoder.positions, encoder.segment];
@@ -113,13 +110,18 @@ impl Vectors {
         self.gathered.words()
     }
 
+    /// The rows of a unit, if it is there: for whoever does not wait for all.
+    #[must_use]
+    pub fn unit(&self, unit: u64) -> Option<Vec<Vec<f32>>> {
+        Some(self.gathered.unit(unit)?.map(floats).collect())
+    }
+
     /// The rows, in the order of the texts.
     ///
     /// # Errors
     /// If units are missing.
     pub fn rows(&self) -> Result<Vec<Vec<f32>>> {
-        let rows = self.gathered.texts()?;
-        Ok(rows.map(|row| row.iter().map(|bits| f32::from_bits(*bits)).collect()).collect())
+        Ok(self.gathered.texts()?.map(floats).collect())
     }
 
     /// Writes the rows as an array of NumPy.
@@ -136,4 +138,8 @@ impl Vectors {
         writer.extend(rows.into_iter().flatten()).map_err(failed)?;
         writer.finish().map_err(failed)
     }
+}
+
+fn floats(row: &[u32]) -> Vec<f32> {
+    row.iter().map(|bits| f32::from_bits(*bits)).collect()
 }

@@ -141,6 +141,15 @@ impl Gathered {
         Ok(self.units.iter().flatten().flat_map(move |unit| unit.chunks_exact(words)).take(texts))
     }
 
+    /// The words of each text of a unit, if it is there.
+    pub fn unit(&self, unit: u64) -> Option<impl Iterator<Item = &[u32]> + '_> {
+        let words = self.units.get(usize::try_from(unit).ok()?)?.as_deref()?;
+        let batch = u64::from(self.notes.batch);
+        // The last unit may have fewer texts than there is room for.
+        let texts = self.notes.texts.saturating_sub(unit.saturating_mul(batch)).min(batch);
+        Some(words.chunks_exact(self.words()).take(texts as usize))
+    }
+
     pub fn words(&self) -> usize {
         self.notes.words as usize
     }

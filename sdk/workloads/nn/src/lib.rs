@@ -1,8 +1,8 @@
 //! Exact inference as a Tessera workload: a model's answer has one right value, which any auditor can compute again.
 //!
 //! A [`Model`] is read from a folder in the published form. [`Embedding`] makes a job that turns texts into vectors,
-//! [`Generation`] one that answers prompts, [`Logits`] one that says what may follow. Units are batches of texts; [`Vectors`]
-//! and [`Answers`] put their outputs together.
+//! [`Generation`] one that answers prompts, [`Logits`] one that says what may follow, [`Scoring`] one that says how likely each
+//! token of a text is. Units are batches of texts; [`Vectors`], [`Answers`] and [`Scores`] put their outputs together.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -34,7 +34,9 @@ mod generation;
 mod job;
 mod model;
 mod pack;
+mod passes;
 mod plan;
+mod scores;
 mod tensors;
 mod texts;
 mod tokens;
@@ -46,4 +48,5 @@ pub use crate::{
     job::{MODULE, PreparedJob},
     model::Model,
     pack::Precision,
+    scores::{Likelihood, SCORE_FRONT_END, Scores, Scoring, TokenScore},
 };

@@ -11,7 +11,9 @@ use crate::{
     encoder::Encoder,
     error::{NnError, Result},
     pack::{Blob, Precision},
+    plan::MAX_KEYS,
     tensors::WeightFiles,
+    texts::Texts,
     tokens::Tokens,
 };
 
@@ -22,6 +24,7 @@ pub struct Model {
     pub(crate) weights: Bytes,
     pub(crate) cid: Cid,
     precision: Precision,
+    pub(crate) tensor_cores: bool,
 }
 
 /// What the weights in the blob make.
@@ -56,7 +59,15 @@ impl Model {
         let tokens = Tokens::read(folder, vocabulary)?;
         let weights = Bytes::from(blob.bytes);
         let cid = Cid::of(&weights);
-        Ok(Self { network, tokens, weights, cid, precision })
+        Ok(Self { network, tokens, weights, cid, precision, tensor_cores: true })
+    }
+
+    /// Jobs that are made from now on multiply bytes without tensor cores: the same bits from the same weights, several times as fast
+    /// on a processor, slower on a GPU. Changes nothing in [`Precision::F32`].
+    #[must_use]
+    pub fn without_tensor_cores(mut self) -> Self {
+        self.tensor_cores = false;
+        self
     }
 
     /// How its matrices are kept.
@@ -71,12 +82,43 @@ impl Model {
         self.cid
     }
 
+    /// Whether it is a decoder, which generates text, and no encoder, which makes embeddings.
+    #[must_use]
+    pub fn generates(&self) -> bool {
+        matches!(self.network, Network::Decoder(_))
+    }
+
+    /// Most tokens of a text; for a decoder, together with those of its answer.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        let positions = match &self.network {
+            Network::Encoder(encoder) => encoder.config.positions,
+            Network::Decoder(decoder) => decoder.config.positions,
+        };
+        positions.min(MAX_KEYS)
+    }
+
+    /// The tokens of a text, with those that the model wants around it.
+    ///
+    /// # Errors
+    /// If the text is too large for a tokenizer, or has a token that is none of the model's.
+    pub fn tokens(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokens.of(text).map_err(NnError::Setting)
+    }
+
     /// The text of some tokens.
     ///
     /// # Errors
     /// If they are none of the model's.
     pub fn text(&self, tokens: &[u32]) -> Result<String> {
         self.tokens.decode(tokens)
+    }
+
+    /// The tokens of texts, in units of `batch` texts; `ends` are those that end an answer, `most` is how many a text may have.
+    pub(crate) fn pack<T: AsRef<str>>(&self, texts: &[T], batch: usize, ends: &[u32], most: usize) -> Result<Texts> {
+        let tokens: Result<Vec<Vec<u32>>> =
+            texts.iter().enumerate().map(|(number, text)| self.tokens.encode(text.as_ref(), number)).collect();
+        Texts::pack(&tokens?, batch, ends, most)
     }
 
     pub(crate) fn encoder(&self) -> Result<&Encoder> {

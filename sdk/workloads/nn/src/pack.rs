@@ -84,13 +84,21 @@ impl Blob {
         Ok(Matrix { at, scales: None, n, k })
     }
 
-    /// Rows of bytes, and a scale for each: the largest value of a row becomes 127.
+    /// Panels of [`PANEL`] outputs, in each of them four inputs by four, each in a byte; the last one is filled up with zeros. And a
+    /// scale for each output: the largest of its values becomes 127.
     fn bytes(&mut self, rows: &[&[f32]], k: usize) -> Result<Matrix> {
         let n = rows.len();
         let scales: Vec<f32> = rows.iter().map(|row| scale(row)).collect();
-        let at = self.begin(n * k)?;
-        for (row, scale) in rows.iter().zip(&scales) {
-            self.bytes.extend(row.iter().map(|value| quantised(*value, *scale).cast_unsigned()));
+        let at = self.begin(n.next_multiple_of(PANEL) * k)?;
+        for (panel, scales) in rows.chunks(PANEL).zip(scales.chunks(PANEL)) {
+            for i in (0..k).step_by(4) {
+                for j in 0..PANEL {
+                    let four = panel.get(j).zip(scales.get(j)).map_or([0; 4], |(row, scale)| {
+                        std::array::from_fn(|byte| quantised(row[i + byte], *scale).cast_unsigned())
+                    });
+                    self.bytes.extend(four);
+                }
+            }
         }
         Ok(Matrix { at, scales: Some(self.floats(&scales)?), n, k })
     }
@@ -132,11 +140,12 @@ mod tests {
     #[test]
     fn bytes_round_to_the_nearest_even_step() {
         let mut blob = Blob::default();
-        let rows = vec![127.0, 0.5, 1.5, -2.5, 0.0, 0.0, 0.0, 0.0];
+        let rows = vec![127.0, 0.5, 1.5, -2.5, 0.0, 0.0, 0.0, 0.0, 254.0, 2.0, 0.0, 0.0];
         let matrix = blob.matrix(&[rows], 4, Precision::Int8).unwrap();
-        let stored: Vec<i8> = blob.bytes[..8].iter().map(|byte| byte.cast_signed()).collect();
-        assert_eq!(stored, [127, 0, 2, -2, 0, 0, 0, 0]);
+        let stored: Vec<i8> = blob.bytes[..16 * 4].iter().map(|byte| byte.cast_signed()).collect();
+        assert_eq!(stored[..12], [127, 0, 2, -2, 0, 0, 0, 0, 127, 1, 0, 0]);
+        assert!(stored[12..].iter().all(|byte| *byte == 0));
         let at = matrix.scales.unwrap() as usize;
-        assert_eq!(blob.bytes[at..at + 8], [1.0f32.to_le_bytes(), 1.0f32.to_le_bytes()].concat());
+        assert_eq!(blob.bytes[at..at + 12], [1.0f32, 1.0, 2.0].map(f32::to_le_bytes).concat());
     }
 }

@@ -4,27 +4,32 @@ use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat
 
 use crate::{
     error::{NnError, Result},
-    pack::{Linear, Matrix, Place},
+    pack::{Linear, Place},
     texts::Texts,
 };
 
 /// Threads of a block that share a row, as in `kernels/rows.cuh`.
 const ROW_THREADS: u32 = 64;
 /// Rows and columns of a thread of a product, as in `kernels/gemm.cuh`.
-const TILE_ROWS: u32 = 8;
-const TILE: u32 = 4;
+const TILE: [u32; 2] = [8, 4];
 /// Threads of a block of a product, along the columns.
 const ACROSS: u32 = 16;
 /// Most of them along the rows.
 const DOWN: u32 = 4;
-/// Threads of a block of `attend`, and of `choose`, as in the kernels.
+/// Threads of a block of `attend`, and of `choose` and `score`, as in the kernels.
 const ATTEND_THREADS: u32 = 32;
 const CHOOSE_THREADS: u32 = 128;
 /// Rows and columns of a block of a product of bytes, and its threads, as in `kernels/bytes.cuh`.
 const BYTES_TILE: u32 = 64;
 const BYTES_THREADS: u32 = 128;
+/// Rows and columns of a thread of a product of few rows of bytes, as in `kernels/bytes.cuh`, and how many rows are few.
+const FEW_TILE: [u32; 2] = [4, 4];
+const FEW: u32 = 16;
 /// Most keys that a row attends to: there is a float for each in shared memory.
 pub(crate) const MAX_KEYS: usize = 12_000;
+/// Most rows that are scored together, and most logits of them: 64 MiB.
+const SCORED_ROWS: usize = 512;
+const SCORED_LOGITS: usize = 1 << 24;
 /// Flags of a product, as in `kernels/gemm.cuh`.
 const ADD_BIAS: u32 = 1;
 const ADD_RESIDUAL: u32 = 2;
@@ -38,16 +43,24 @@ pub(crate) const TEXTS: Memory = 1;
 const ROWS: Memory = 2;
 const SEQUENCES: Memory = 3;
 
-/// A plan being written. Launches work on the rows in buffer `ROWS`, of which there are at most `rows`.
+/// A plan being written. Launches work on the rows in the buffer `at_work`, of which there are at most `rows`.
 pub(crate) struct Planner {
     buffers: Vec<Buffer>,
     launches: Vec<Launch>,
     repeats: Vec<Repeat>,
     batch: u32,
-    /// Most rows that launches from here on find.
+    /// Where launches from here on find their rows, and how many at most.
+    at_work: Memory,
     pub rows: u32,
-    /// Rows of activations in bytes, and their scales: only where matrices are of bytes.
-    bytes: Option<(Memory, Memory)>,
+    /// Only where matrices are of bytes.
+    bytes: Option<InBytes>,
+}
+
+/// Where the rows of activations in bytes are, and their scales, and whether many of them are multiplied by tensor cores.
+struct InBytes {
+    rows: Memory,
+    scales: Memory,
+    tensor_cores: bool,
 }
 
 /// What attention works on.
@@ -107,6 +120,7 @@ impl Planner {
             launches: vec![],
             repeats: vec![],
             batch: texts.batch,
+            at_work: ROWS,
             rows: texts.rows,
             bytes: None,
         };
@@ -136,10 +150,10 @@ impl Planner {
     }
 
     /// Memory for activations in bytes, at most `width` for each row.
-    pub fn bytes_buffers(&mut self, width: usize) {
-        let bytes = self.buffer(u64::from(self.rows) * width as u64);
+    pub fn bytes_buffers(&mut self, width: usize, tensor_cores: bool) {
+        let rows = self.buffer(u64::from(self.rows) * width as u64);
         let scales = self.row_buffer(1);
-        self.bytes = Some((bytes, scales));
+        self.bytes = Some(InBytes { rows, scales, tensor_cores });
     }
 
     /// Number of launches so far.
@@ -163,7 +177,7 @@ impl Planner {
 
     /// A launch with a block for each row; the rows are its first parameter.
     fn by_row(&mut self, kernel: &str, args: Vec<Arg>) {
-        let args = [at(ROWS)].into_iter().chain(args).collect();
+        let args = [at(self.at_work)].into_iter().chain(args).collect();
         self.launch(kernel, [self.rows, 1, 1], [ROW_THREADS, 1, 1], args);
     }
 
@@ -194,34 +208,42 @@ impl Planner {
         let bias = weight(bias.unwrap_or(0));
         let residual = at(residual.unwrap_or(y));
         let tail = [bias, residual, at(y), number(matrix.k as u32), number(matrix.n as u32), number(flags)];
-        match (matrix.scales, self.bytes) {
-            (None, _) => self.multiply(matrix, x, tail),
-            (Some(scales), Some((bytes, of_rows))) => {
+        match (matrix.scales, &self.bytes) {
+            (None, _) => {
+                let args = [at(self.at_work), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
+                self.tiles("multiply", TILE, matrix.n, args);
+            }
+            (Some(scales), &Some(InBytes { rows: bytes, scales: of_rows, tensor_cores })) => {
                 self.by_row("to_bytes", vec![at(x), at(bytes), at(of_rows), number(matrix.k as u32)]);
-                let args = [at(ROWS), at(bytes), at(of_rows), weight(matrix.at), weight(scales)];
-                let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];
-                self.launch("multiply_bytes", grid, [BYTES_THREADS, 1, 1], args.into_iter().chain(tail).collect());
+                let args = [at(self.at_work), at(bytes), at(of_rows), weight(matrix.at), weight(scales)];
+                let args = args.into_iter().chain(tail).collect();
+                if self.rows <= FEW || !tensor_cores {
+                    self.tiles("multiply_few_bytes", FEW_TILE, matrix.n, args);
+                } else {
+                    let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];
+                    self.launch("multiply_bytes", grid, [BYTES_THREADS, 1, 1], args);
+                }
             }
             (Some(_), None) => return Err(NnError::Setting("a matrix of bytes, and no room for activations".into())),
         }
         Ok(())
     }
 
-    fn multiply(&mut self, matrix: &Matrix, x: Memory, tail: [Arg; 6]) {
-        let down = self.rows.div_ceil(TILE_ROWS).min(DOWN);
-        let grid = [self.rows.div_ceil(TILE_ROWS * down), (matrix.n as u32).div_ceil(TILE * ACROSS), 1];
-        let args = [at(ROWS), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
-        self.launch("multiply", grid, [ACROSS, down, 1], args);
+    /// A launch with a thread for each tile of some rows and columns of a product.
+    fn tiles(&mut self, kernel: &str, [rows, columns]: [u32; 2], n: usize, args: Vec<Arg>) {
+        let down = self.rows.div_ceil(rows).min(DOWN);
+        let grid = [self.rows.div_ceil(rows * down), (n as u32).div_ceil(columns * ACROSS), 1];
+        self.launch(kernel, grid, [ACROSS, down, 1], args);
     }
 
     pub fn gelu(&mut self, x: Memory, inner: usize) {
         let grid = [self.rows, (inner as u32).div_ceil(ROW_THREADS), 1];
-        self.launch("gelu", grid, [ROW_THREADS, 1, 1], vec![at(ROWS), at(x), number(inner as u32)]);
+        self.launch("gelu", grid, [ROW_THREADS, 1, 1], vec![at(self.at_work), at(x), number(inner as u32)]);
     }
 
     pub fn gate(&mut self, x: Memory, y: Memory, inner: usize) {
         let grid = [self.rows, (inner as u32).div_ceil(ROW_THREADS), 1];
-        self.launch("gate", grid, [ROW_THREADS, 1, 1], vec![at(ROWS), at(x), at(y), number(inner as u32)]);
+        self.launch("gate", grid, [ROW_THREADS, 1, 1], vec![at(self.at_work), at(x), at(y), number(inner as u32)]);
     }
 
     /// Keys and values go into the cache, and every row attends. With `turns`, queries and keys are turned before. `caches` are
@@ -242,7 +264,7 @@ impl Planner {
         }
         let group = queries / keys;
         let scale = (1.0 / libm::sqrt(f64::from(head))) as f32;
-        let buffers = [at(ROWS), at(SEQUENCES), at(parts), cache_k, cache_v, at(y)];
+        let buffers = [at(self.at_work), at(SEQUENCES), at(parts), cache_k, cache_v, at(y)];
         let numbers = [queries, keys, head, group, context, u32::from(causal)].map(number);
         let args = buffers.into_iter().chain(numbers).chain([float(scale)]).collect();
         self.launch("attend", [self.rows, queries / head, 1], [ATTEND_THREADS, 1, 1], args);
@@ -258,23 +280,40 @@ impl Planner {
 
     /// The rows at work become the last ones of the texts.
     pub fn last_rows(&mut self) {
-        self.launch("last_rows", [1; 3], [1; 3], vec![at(ROWS), at(SEQUENCES), number(self.batch)]);
+        self.launch("last_rows", [1; 3], [1; 3], vec![at(self.at_work), at(SEQUENCES), number(self.batch)]);
         self.rows = self.batch;
     }
 
     /// The rows at work become the last tokens of the answers that go on.
     pub fn next_rows(&mut self, answers: Memory, most: u32) {
-        let args = vec![at(ROWS), at(SEQUENCES), at(answers), number(self.batch), number(most)];
+        let args = vec![at(self.at_work), at(SEQUENCES), at(answers), number(self.batch), number(most)];
         self.launch("next_rows", [1; 3], [1; 3], args);
         self.rows = self.batch;
     }
 
     pub fn choose(&mut self, logits: Memory, weights: Memory, answers: Memory, choice: &Choice) {
-        let buffers = [at(ROWS), at(TEXTS), at(logits), at(weights), at(answers)];
+        let buffers = [at(self.at_work), at(TEXTS), at(logits), at(weights), at(answers)];
         let numbers = [choice.vocabulary, self.batch, choice.most].map(number);
         let how = [float(choice.inverse), number(choice.top), Arg::Bits64(choice.part)];
         let seed = [number(choice.seed as u32), number((choice.seed >> 32) as u32)];
         let args = buffers.into_iter().chain(numbers).chain(how).chain(seed).collect();
         self.launch("choose", [self.rows, 1, 1], [CHOOSE_THREADS, 1, 1], args);
+    }
+    /// The rows at work become those to score, with the tokens that follow them: in each round of what comes from here on another run
+    /// of rows, so that their logits need little room. How many rounds there are.
+    pub fn rows_to_score(&mut self, vocabulary: usize) -> u32 {
+        let (all, count) = (self.at_work, self.rows);
+        self.rows = (SCORED_LOGITS / vocabulary).clamp(1, SCORED_ROWS.min(count as usize)) as u32;
+        self.at_work = self.buffer(16 + 16 * u64::from(self.rows));
+        let args = vec![at(all), at(self.at_work), number(self.rows), Arg::Round32];
+        self.launch("rows_to_score", [self.rows.div_ceil(ROW_THREADS), 1, 1], [ROW_THREADS, 1, 1], args);
+        count.div_ceil(self.rows)
+    }
+
+    /// How likely the tokens of the rows at work are goes to `scores`, which has `words` for each text.
+    pub fn score(&mut self, logits: Memory, scores: Memory, vocabulary: usize, words: u32) {
+        let buffers = [self.at_work, SEQUENCES, logits, scores].map(at);
+        let args = buffers.into_iter().chain([number(vocabulary as u32), number(words)]).collect();
+        self.launch("score", [self.rows, 1, 1], [CHOOSE_THREADS, 1, 1], args);
     }
 }

@@ -37,16 +37,20 @@ impl Tokens {
         Ok(Self { tokenizer, vocabulary })
     }
 
-    /// The tokens of a text, with those that the model wants around it.
+    /// The tokens of text `number` of a job.
     pub fn encode(&self, text: &str, number: usize) -> Result<Vec<u32>> {
-        let refused = |reason: String| NnError::Setting(format!("text {number}: {reason}"));
+        self.of(text).map_err(|reason| NnError::Setting(format!("text {number}: {reason}")))
+    }
+
+    /// The tokens of a text, with those that the model wants around it; else why it has none.
+    pub fn of(&self, text: &str) -> std::result::Result<Vec<u32>, String> {
         if text.len() > MAX_TEXT {
-            return Err(refused(format!("expected at most {MAX_TEXT} bytes, found {}", text.len())));
+            return Err(format!("expected at most {MAX_TEXT} bytes, found {}", text.len()));
         }
-        let encoded = self.tokenizer.encode_fast(text, true).map_err(|error| refused(error.to_string()))?;
+        let encoded = self.tokenizer.encode_fast(text, true).map_err(|error| error.to_string())?;
         let tokens = encoded.get_ids().to_vec();
         if let Some(token) = tokens.iter().find(|token| **token as usize >= self.vocabulary) {
-            return Err(refused(format!("its token {token} is none of the model's {}", self.vocabulary)));
+            return Err(format!("its token {token} is none of the model's {}", self.vocabulary));
         }
         Ok(tokens)
     }

@@ -5,33 +5,23 @@ mod support;
 
 use safetensors::Dtype;
 use support::{
-    Folder, decoder, encoder,
+    Folder, TEXTS, bits, decoder, encoder,
     reference::{self, error},
-    run, tokens,
+    run, the_same, tokens,
 };
 use tessera_executor::Checks;
 use tessera_nn::{Answer, Answers, Embedding, Generation, Logits, Model, Precision, PreparedJob, Sampling, Vectors};
 
-const TEXTS: [&str; 7] = [
-    "the cat sees the dog",
-    "sun",
-    "a red car runs fast on the slow river with no house and no tree for it",
-    "the moon is in the blue river",
-    "it has a green house",
-    "Blue and red and green and unknown",
-    "the dog runs to the tree",
-];
-
 fn vectors(mut merge: Vectors, outputs: &[Vec<u8>]) -> Vec<Vec<f32>> {
     for (unit, output) in outputs.iter().enumerate().rev() {
+        assert_eq!(merge.unit(unit as u64), None);
         assert!(merge.add(unit as u64, output).unwrap());
         assert!(!merge.add(unit as u64, output).unwrap());
     }
-    merge.rows().unwrap()
-}
-
-fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
-    rows.iter().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect()
+    let rows = merge.rows().unwrap();
+    let units: Vec<Vec<f32>> = (0..outputs.len() as u64).flat_map(|unit| merge.unit(unit).unwrap()).collect();
+    assert_eq!(bits(&units), bits(&rows), "unit by unit");
+    rows
 }
 
 fn embed(model: &Model, texts: &[&str], batch: usize, checks: Checks) -> Vec<Vec<f32>> {
@@ -46,30 +36,19 @@ fn logits(model: &Model, texts: &[&str], batch: usize, checks: Checks) -> Vec<Ve
 
 fn merged(job: &PreparedJob, checks: Checks) -> Vec<Answer> {
     let mut answers = Answers::new(&job.spec).unwrap();
+    let mut units = vec![];
     for (unit, output) in run(job, checks).iter().enumerate() {
+        assert_eq!(answers.unit(unit as u64).unwrap(), None);
         answers.add(unit as u64, output).unwrap();
+        units.extend(answers.unit(unit as u64).unwrap().unwrap());
     }
-    answers.answers().unwrap()
+    let all = answers.answers().unwrap();
+    assert_eq!(units, all, "unit by unit");
+    all
 }
 
 fn generate(model: &Model, prompts: &[&str], batch: usize, most: u32, sampling: &Sampling) -> Vec<Answer> {
     merged(&Generation::job(model, prompts, batch, most, sampling).unwrap(), Checks::NONE)
-}
-
-/// The same rows for every batch, every order of the texts and both engines; returns them.
-fn the_same(make: impl Fn(&[&str], usize, Checks) -> Vec<Vec<f32>>) -> Vec<Vec<f32>> {
-    let one = make(&TEXTS, 1, Checks::NONE);
-    assert_eq!(one.len(), TEXTS.len());
-    for batch in [2, 3, 7, 100] {
-        assert_eq!(bits(&make(&TEXTS, batch, Checks::NONE)), bits(&one), "batch {batch}");
-    }
-    assert_eq!(bits(&make(&TEXTS, 4, Checks::ALL)), bits(&one), "interpreter");
-    let mut reversed = TEXTS;
-    reversed.reverse();
-    let mut rows = make(&reversed, 3, Checks::NONE);
-    rows.reverse();
-    assert_eq!(bits(&rows), bits(&one), "other order");
-    one
 }
 
 #[test]
@@ -257,6 +236,10 @@ fn bytes_are_exact_and_near() {
         let cosine = cosine(row, exact);
         assert!(cosine > 0.999 && row != exact, "{cosine}");
     }
+    let plain = folder.load(Precision::Int8).without_tensor_cores();
+    let job = Embedding::job(&plain, &TEXTS, 7).unwrap();
+    assert!(!job.spec.plan.launches.iter().any(|launch| launch.kernel == "multiply_bytes"));
+    assert_eq!(bits(&embed(&plain, &TEXTS, 7, Checks::NONE)), bits(&rows), "without tensor cores");
     let folder = decoder();
     let exact = logits(&folder.load(Precision::F32), &TEXTS, 3, Checks::NONE);
     let model = folder.load(Precision::Int8);
@@ -269,6 +252,18 @@ fn bytes_are_exact_and_near() {
     assert_eq!(generate(&model, &TEXTS, 7, 8, &Sampling::default()), answers);
     let job = Generation::job(&model, &TEXTS, 4, 3, &Sampling::default()).unwrap();
     assert_eq!(run(&job, Checks::ALL), run(&job, Checks::NONE));
+}
+
+#[test]
+fn models_say_what_they_take() {
+    let encoder = encoder().load(Precision::F32);
+    assert!(!encoder.generates() && encoder.context() == 20);
+    assert_eq!(encoder.tokens("The cat").unwrap(), tokens("the cat", &[1], &[2]));
+    let decoder = decoder().load(Precision::F32);
+    assert!(decoder.generates() && decoder.context() == 64);
+    assert_eq!(decoder.tokens("the cat").unwrap(), tokens("the cat", &[1], &[]));
+    let error = decoder.tokens(&"cat ".repeat((1 << 18) + 1)).unwrap_err().to_string();
+    assert!(error.starts_with("expected at most 1048576 bytes"), "{error}");
 }
 
 /// What 16 bits hold becomes the same floats, and the same blob; jobs of a model name the same weights.

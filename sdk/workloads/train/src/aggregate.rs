@@ -72,6 +72,29 @@ impl Round<'_> {
         self.outer(planner, inputs, mean, output)
     }
 
+    /// The plan for the sums of several groups: the rule is applied to the mean of each, weighted by updates where it weighs at all.
+    pub fn of_sums(&self, inputs: &mut Inputs, sums: Vec<(Blob, usize)>, steps: f32) -> LaunchPlan {
+        let mut planner = Planner::new(self.shape);
+        let output = planner.output(self.output_words());
+        let (count, lines) = (self.count(), sums.len());
+        let total: usize = sums.iter().map(|(_, updates)| updates).sum();
+        let by_updates = matches!(self.aggregation.rule, Rule::Mean | Rule::NormBound);
+        let share = |updates: usize| if by_updates { updates as f64 / total as f64 } else { 1.0 / lines as f64 };
+        let shares = Blob::words(sums.iter().map(|(_, updates)| (share(*updates) as f32).to_bits()));
+        let vectors = planner.words(lines * count);
+        for (i, (sum, updates)) in sums.into_iter().enumerate() {
+            let (n, len) = inputs.add(format!("sum.{i}"), sum);
+            let sum = planner.input(n, len);
+            let scale = (1.0 / (f64::from(steps) * updates as f64)) as f32;
+            let place = vectors.plus(i * count);
+            planner.each("mean_of_sum", count, vec![at(sum), at(place), number(count as u32), float(scale)]);
+        }
+        let (n, len) = inputs.add("shares", shares);
+        let shares = planner.input(n, len);
+        let mean = self.robust(&mut planner, vectors, shares, lines);
+        self.outer(planner, inputs, mean, output)
+    }
+
     /// What the rule makes of vectors that lie one behind the other.
     fn robust(&self, planner: &mut Planner, vectors: Place, shares: Place, lines: usize) -> Place {
         let count = self.count();

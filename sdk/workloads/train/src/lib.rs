@@ -50,5 +50,5 @@ pub use crate::{
         Activation, Aggregation, Compression, Data, Division, Evaluation, MAX_SHARDS, Model, Optimiser, Plan, Pool,
         Private, Rule, Shards, Steps,
     },
-    training::{Progress, Traffic, Training, Trial},
+    training::{Agreement, Own, Progress, Traffic, Training, Trial, private_inputs, private_task, training_id},
 };

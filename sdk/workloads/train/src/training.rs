@@ -1,6 +1,7 @@
 //! A training, round by round.
 
 mod masked;
+mod private;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::{
     steps::{Data, Setting, UPDATE_HEAD, Weights},
     store::{self, Saved},
 };
+pub use private::{Agreement, Own, private_inputs, private_task, training_id};
 
 /// A training: a plan, its data, and how far it is.
 ///

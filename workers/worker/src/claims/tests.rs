@@ -36,6 +36,7 @@ fn job() -> JobView {
         asks: Requirements::default(),
         threshold: Threshold::default(),
         listed: true,
+        private: false,
     }
 }
 
@@ -92,6 +93,22 @@ fn a_fresh_lease_is_free_while_its_windows_fit() {
     let threshold = Threshold { stake: 1_001, ..Threshold::default() };
     assert_eq!(verdict(&JobView { threshold, ..job() }, None), Verdict::Taken);
     assert_eq!(assess(&job(), 0, None, &Claimant { takes_base: false, ..me() }, NOW), Verdict::Taken);
+}
+
+#[test]
+fn a_private_job_has_no_turns() {
+    let private = JobView { private: true, seeded_at: NOW.time, seed: ([0; 32], NOW.slot), ..job() };
+    let public = JobView { private: false, ..private.clone() };
+    // A small stake among large ones waits for its turn elsewhere, and one that has just come even longer.
+    let standing = Standing { stake: 1, staked_slot: NOW.slot, ..me().standing };
+    let small = Claimant { standing, ..me() };
+    let assess = |job: &JobView| assess(job, 0, None, &small, NOW);
+    assert_eq!(assess(&private), free(&[], 0));
+    assert!(matches!(assess(&public), Verdict::Later(_)));
+    assert_eq!(assess(&JobView { listed: false, ..private.clone() }), Verdict::Taken);
+    let threshold = Threshold { stake: 2, ..Threshold::default() };
+    assert_eq!(assess(&JobView { threshold, ..private.clone() }), Verdict::Taken);
+    assert_eq!(order(&private, 0..1, &small, NOW.time), (vec![0], None));
 }
 
 #[test]
@@ -171,10 +188,15 @@ fn auditors_and_jurors_come_whatever_became_of_the_job() {
 
 #[test]
 fn a_quarter_of_the_stake_is_kept_for_audits() {
-    let can = |kind, others| me().can_lock(100, 3, kind, others);
+    let audit = AuditParams { lock_multiple: 100, ..AuditParams::default() };
+    let can = |kind, others| me().can_lock(&audit, 3, kind, others);
     assert!(can(Kind::Base, 1) && !can(Kind::Base, 2));
     assert!(can(Kind::Audit, 2) && !can(Kind::Dispute, 3));
-    assert!(!me().can_lock(u16::MAX, u64::MAX, Kind::Audit, 0));
+    let most = AuditParams { lock_multiple: u16::MAX, ..audit };
+    assert!(!me().can_lock(&most, u64::MAX, Kind::Audit, 0));
+    // Of a private job a seat locks its bond, a tenth of its pay.
+    let private = AuditParams::unaudited(1_000);
+    assert!(me().can_lock(&private, 7_500, Kind::Base, 0) && !me().can_lock(&private, 7_510, Kind::Base, 0));
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::{
     run::report::{self, ReputationReport},
 };
 
+mod private;
+
 /// The clock of the chain follows its validators; a difference up to this is nothing to worry about.
 const SKEW: (u64, u64) = (15, 120);
 /// An operator with less than this will soon be unable to pay rents: about fifty seats.
@@ -131,6 +133,7 @@ pub(super) fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
             checks.missing("data", found, "make it writable for this user, or change data.directory");
         }
     }
+    private::private_checks(checks, config);
     match health::read_from(directory) {
         Ok(quarantine) => quarantine.values().for_each(|device| {
             let found = format!("{} is in quarantine: {}", device.name, device.reason);

@@ -39,6 +39,8 @@ struct Status {
     to_burn: u64,
     running: bool,
     quarantine: Quarantine,
+    /// Which private jobs are taken.
+    private: Vec<String>,
     worker: Option<Report>,
 }
 
@@ -76,6 +78,7 @@ pub async fn run(config: &Config, json: bool) -> Result<()> {
         to_burn: provider.to_burn,
         running: worker.as_ref().is_some_and(Report::is_fresh),
         quarantine: health::read_from(&config.data.directory).unwrap_or_default(),
+        private: config.private.describe(),
         worker,
     };
     if json {
@@ -107,6 +110,7 @@ fn show(status: &Status) {
         let state = if device.on_trial { "about to be tested" } else { "in quarantine" };
         println!("device      {} {id} is {state}: {}", device.name, device.reason);
     }
+    status.private.iter().for_each(|allowed| println!("private     {allowed}"));
     match &status.worker {
         Some(worker) if status.running => {
             println!(
@@ -132,6 +136,13 @@ fn show(status: &Status) {
             );
             if counts.flawed > 0 {
                 println!("            {} times others in the same leases withheld outputs, see the log", counts.flawed);
+            }
+            for training in &worker.trainings {
+                let error = training.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+                println!(
+                    "training    {}: {}; rounds: {} summed, {} without this machine, {} void{error}",
+                    training.name, training.state, training.summed, training.dropped, training.void
+                );
             }
             for endpoint in worker.endpoints.iter().filter(|endpoint| !endpoint.is_ready()) {
                 println!("endpoint    {endpoint}");

@@ -12,8 +12,8 @@ use arc_swap::ArcSwap;
 use super::{Config, read_file};
 
 /// Sections that may change, but for those of their settings that need a restart.
-const LIVE: [&str; 2] = ["work.", "gpu."];
-const NEED_RESTART: [&str; 1] = ["work.unit_seconds"];
+const LIVE: [&str; 3] = ["work.", "gpu.", "private."];
+const NEED_RESTART: [&str; 3] = ["work.unit_seconds", "private.folder", "private.training"];
 
 /// The settings as they are now.
 pub struct Live {
@@ -66,7 +66,7 @@ impl Live {
         let changes = compare(&shown, &new_shown);
         let mut config = Config::clone(&self.current.load());
         let unit_seconds = config.work.unit_seconds;
-        (config.work, config.gpu) = (new.work, new.gpu);
+        (config.work, config.gpu, config.private.allow) = (new.work, new.gpu, new.private.allow);
         config.work.unit_seconds = unit_seconds;
         self.current.store(Arc::new(config));
         *shown = new_shown;
@@ -117,19 +117,25 @@ prefetch = 2
 
         let new =
             FILE.replace("prefetch = 2", "min_price_per_unit = 7\nunit_seconds = 9").replace("http://a", "http://b");
-        std::fs::write(&path, new + "[gpu]\nmax_celsius = 80\n").unwrap();
+        let key = "11111111111111111111111111111111";
+        let entry = format!("{{ client = \"{key}\", module = \"{}\" }}", "0".repeat(64));
+        let private = format!("[private]\nfolder = \"own\"\nallow = [{entry}]\n");
+        std::fs::write(&path, new + "[gpu]\nmax_celsius = 80\n" + &private).unwrap();
         let changes = live.reload().unwrap();
         let names: Vec<_> = changes.iter().map(|change| (change.name.as_str(), change.needs_restart)).collect();
         let expected = [
             ("cluster.rpc", true),
             ("gpu.max_celsius", false),
+            ("private.allow", false),
+            ("private.folder", true),
             ("work.min_price_per_unit", false),
             ("work.prefetch", false),
             ("work.unit_seconds", true),
         ];
         assert_eq!(names, expected);
-        assert_eq!((changes[3].from.as_deref(), changes[3].to.as_deref()), (Some("2"), None));
+        assert_eq!((changes[5].from.as_deref(), changes[5].to.as_deref()), (Some("2"), None));
         let config = live.get();
+        assert_eq!((config.private.allow.len(), &config.private.folder), (1, &None));
         assert_eq!((config.work.min_price_per_unit, config.work.prefetch, config.gpu.max_celsius), (7, 1, 80));
         assert_eq!((config.cluster.rpc[0].as_str(), config.work.unit_seconds), ("http://a", 600));
     }

@@ -6,7 +6,10 @@ use directories::ProjectDirs;
 use serde::Deserialize;
 use solana_pubkey::Pubkey;
 
-use super::hours::{Window, Zone};
+use super::{
+    hours::{Window, Zone},
+    private::PrivateSettings,
+};
 
 /// All settings. Every one but the market and the authority has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +28,9 @@ pub struct Config {
     /// When GPUs are left alone.
     #[serde(default)]
     pub gpu: GpuSettings,
+    /// Which jobs may read files that only this machine has.
+    #[serde(default)]
+    pub private: PrivateSettings,
     /// What is kept on disk.
     #[serde(default)]
     pub data: Data,
@@ -264,9 +270,17 @@ impl Default for Data {
     }
 }
 
-fn parsed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Pubkey, D::Error> {
-    let text = String::deserialize(from)?;
-    text.parse().map_err(|_| serde::de::Error::custom(format!("expected a public key in base 58, found {text:?}")))
+pub(super) fn parsed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Pubkey, D::Error> {
+    key(&String::deserialize(from)?)
+}
+
+/// A list of public keys.
+pub(super) fn parsed_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Pubkey>, D::Error> {
+    Vec::<String>::deserialize(from)?.iter().map(|text| key(text)).collect()
+}
+
+fn key<E: serde::de::Error>(text: &str) -> Result<Pubkey, E> {
+    text.parse().map_err(|_| E::custom(format!("expected a public key in base 58, found {text:?}")))
 }
 
 /// A text, or a list of texts.

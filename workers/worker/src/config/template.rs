@@ -29,8 +29,8 @@ pub fn template(rpc: &[String], market: &Pubkey, authority: &Pubkey, operator: &
     let rpc = toml::Value::from(rpc.to_vec());
     let (operator, data) = (quoted(operator), quoted(data));
     format!(
-        r#"# Configuration of tessera-worker. Lines that begin with # show the defaults. A running worker that gets SIGHUP reads work and gpu
-# again; everything else, and unit_seconds, needs a restart.
+        r#"# Configuration of tessera-worker. Lines that begin with # show the defaults. A running worker that gets SIGHUP reads work, gpu
+# and private again; everything else, unit_seconds, private.folder and private.training need a restart.
 
 [cluster]
 # JSON-RPC endpoints, best first: the first one that is well is asked, the next one when it fails, hangs, lags or wants fewer
@@ -109,6 +109,14 @@ operator_keypair = {operator}
 # max_watts = 0
 # Nothing is claimed while other processes use a GPU: "nobody", "compute" (those which compute), "anybody" (a desktop, too).
 # pause_for = "nobody"
+
+[private]
+# Private jobs read files that only this machine has, whose results nobody checks. All are left to others but those that are
+# allowed here: docs/operations.md says how. The folder must not lie in data.directory.
+# folder = "private"
+# allow = []
+# Trainings in which one of the files takes part: docs/private-training.md.
+# training = []
 
 [data]
 # Journal, cache, outputs that are not paid yet, and status. The journal holds the keys of results under way: losing it loses

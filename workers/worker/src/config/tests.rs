@@ -69,7 +69,14 @@ fn relative_names_are_relative_to_the_file() {
     std::fs::write(&path, text()).unwrap();
     let config = Config::read(&path).unwrap();
     assert_eq!(config.provider.operator_keypair, dir.path().join("keys/operator.json"));
-    assert_eq!(config.data.directory, Path::new("/var/data"));
+    assert_eq!((config.data.directory.as_path(), config.private.folder), (Path::new("/var/data"), None));
+    for (folder, lies_apart) in [("own", true), ("/var/data/own", false), ("/var", false), ("/var/data2", true)] {
+        let private = format!("[private]\nfolder = \"{folder}\"");
+        std::fs::write(&path, text().replace("[private]", &private)).unwrap();
+        let read = Config::read(&path);
+        assert_eq!(read.is_ok(), lies_apart, "{folder}");
+        assert!(read.map_or(true, |config| config.private.folder == Some(dir.path().join(folder))));
+    }
 }
 
 #[test]
@@ -83,6 +90,7 @@ fn mistakes_are_named() {
     assert!(refused("[work]", "[work]\nhours = [\"noon\"]").contains("mon-fri"));
     assert!(refused("[work]", "[work]\nregions = [64]").contains("work.regions"));
     assert!(refused("market = \"", "market = \"0").contains("base 58"));
+    assert!(refused("[private]", "[private]\nallow = [{ client = \"1\" }]").contains("base 58"));
     assert!(refused("[provider]", "poll_seconds = 0.0\n[provider]").contains("poll_seconds"));
     let e = Config::read(Path::new("/nowhere/worker.toml")).unwrap_err();
     assert!(format!("{e:#}").contains("tessera-worker setup"));

@@ -69,6 +69,8 @@ pub struct JobView {
     pub threshold: Threshold,
     /// Whether its lists let us take base seats.
     pub listed: bool,
+    /// Whether only those on its list have its inputs.
+    pub private: bool,
 }
 
 impl JobView {

@@ -24,6 +24,7 @@ pub fn job_view(job: &Job, provider: &Pubkey) -> JobView {
         asks: job.requirements(),
         threshold: job.threshold(),
         listed: job.lists(provider),
+        private: job.is_private(),
     }
 }
 

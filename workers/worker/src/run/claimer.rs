@@ -135,7 +135,7 @@ impl Claimer {
             let own = if *more == 0 { 0.0 } else { estimate.unwrap_or(f64::MAX) * *more as f64 };
             let in_time = |estimate: f64| in_hand.ahead + estimate * *more as f64;
             (*more < of(in_hand.room) || estimate.is_some_and(|estimate| in_time(estimate) < AHEAD))
-                && me.can_lock(job.lock_multiple, pay, kind, *more)
+                && me.can_lock(&job.audit_params(), pay, kind, *more)
                 && claims::has_time(estimate, in_hand.ahead + own, job.lease_seconds)
         };
         (0..of(in_hand.places)).take_while(possible).count()

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     execution::{By, ExecutionError, Runner, Work},
     journal::{LeaseId, Sealed},
+    private::Inputs,
     self_test::Depth,
 };
 
@@ -66,7 +67,7 @@ impl Computer {
     /// A computer whose child process starts with the first lease.
     #[must_use]
     pub fn new(context: Arc<Context>, jobs: Jobs) -> Self {
-        let runner = Mutex::new(context.new_runner(By::Backend));
+        let runner = Mutex::new(context.new_runner(By::Backend, &Inputs::default()));
         Self { context, jobs, runner, gaps: std::sync::Mutex::default() }
     }
 
@@ -95,26 +96,31 @@ impl Computer {
         if !closely {
             self.ready(&mut runner, false).await?;
         }
+        let own = &prepared.own;
+        self.context.private.use_up(&own.once, &job).map_err(PrepareError::from)?;
+        // Private files are read by a process that computes nothing else and ends with the lease.
+        let mut alone = own.all().next().map(|_| self.context.new_runner(By::Backend, own));
+        let by_backend = alone.as_mut().unwrap_or(&mut *runner);
         let start = Instant::now();
         let mut done = if closely {
-            let done = self.run(&mut self.context.new_runner(By::Checks), &units).await;
+            let done = self.run(&mut self.context.new_runner(By::Checks, own), &units).await;
             // Where time has run out it is known how long it takes at least; a fault ends it before that shows.
             if !matches!(&done, Err(ComputeError::Execution(ExecutionError::Void(_) | ExecutionError::Job(_)))) {
                 self.jobs.measured(&job, By::Checks, count, start.elapsed());
             }
             done
         } else {
-            self.run(&mut runner, &units).await
+            self.run(by_backend, &units).await
         };
         if closely && let Err(ComputeError::Execution(ExecutionError::Job(reason))) = &done {
             // Such a launch cannot be looked at, but perhaps computed.
             tracing::warn!(lease = %id, reason, "the interpreter cannot look for what makes the lease void");
-            done = self.run(&mut runner, &units).await;
+            done = self.run(by_backend, &units).await;
         }
         let done = match done {
             Err(ComputeError::Execution(ExecutionError::Suspected { reason, units: suspects })) => {
                 tracing::warn!(lease = %id, reason, "asking the processor about what the GPU reports");
-                let mut processor = self.context.new_runner(By::Processor);
+                let mut processor = self.context.new_runner(By::Processor, own);
                 let confirmed = processor.confirm(units.work, &suspects, units.until, &reason).await;
                 if matches!(confirmed, ExecutionError::Device(_)) {
                     self.context.health.doubt();
@@ -123,6 +129,7 @@ impl Computer {
             }
             done => done,
         };
+        drop(alone);
         drop(runner);
         let took = start.elapsed();
         match done {

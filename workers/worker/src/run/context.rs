@@ -19,7 +19,7 @@ use tessera_protocol::{
 };
 use tessera_sdk::Tessera;
 
-use super::{engine::unix_now, pace::Pace, sender::Sender};
+use super::{engine::unix_now, pace::Pace, sender::Sender, trainings::Trainings};
 use crate::{
     cache::Cache,
     claims::{Claimant, Terms},
@@ -29,6 +29,7 @@ use crate::{
     health::Health,
     journal::Journal,
     lifecycle::{Me, Record},
+    private::{Inputs, Private},
     proof::Proof,
 };
 
@@ -60,6 +61,10 @@ pub struct Context {
     pub journal: Journal,
     /// Modules and inputs.
     pub cache: Cache,
+    /// Files that only this machine has.
+    pub private: Arc<Private>,
+    /// Trainings in which they take part.
+    pub trainings: Trainings,
     /// Sealed outputs, until their seat is paid or gone: the client may demand them.
     pub outbox: PathBuf,
     /// What the execution process may use.
@@ -156,6 +161,13 @@ impl Context {
         // First, so that a second worker does nothing at all.
         let journal = Journal::open(&config.data.directory)?;
         let cache = Cache::open(&config.data.directory.join(CACHE), config.cache_len())?;
+        let (settings, data) = (config.private.clone(), config.data.directory.clone());
+        // Files may be large, and are read once.
+        let private = tokio::task::spawn_blocking(move || Private::open(&settings, &data)).await??;
+        for allowed in config.private.describe() {
+            tracing::info!(files = private.count(), allowed, "private jobs are taken");
+        }
+        let trainings = Trainings::open(&config.private, &config.data.directory)?;
         let outbox = config.data.directory.join("outbox");
         std::fs::create_dir_all(&outbox).with_context(|| format!("cannot make {}", outbox.display()))?;
         if config.data.cubins_mib > 0 {
@@ -190,6 +202,8 @@ impl Context {
             urgent,
             journal,
             cache,
+            private: Arc::new(private),
+            trainings,
             outbox,
             limits,
             health,
@@ -265,10 +279,13 @@ impl Context {
         }
     }
 
-    /// A runner of execution processes.
+    /// A runner of execution processes, which may read these private files beside what all may read.
     #[must_use]
-    pub fn new_runner(&self, by: By) -> Runner {
-        Runner::new(self.child_command(by), self.limits)
+    pub fn new_runner(&self, by: By, own: &Inputs) -> Runner {
+        let mut command = self.child_command(by);
+        let files = own.all().map(|file| file.to_string_lossy().into_owned());
+        command.arguments.extend(files.flat_map(|file| ["--readable".into(), file]));
+        Runner::new(command, self.limits)
     }
 
     /// How an execution process is started.

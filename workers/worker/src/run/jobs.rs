@@ -25,8 +25,12 @@ use crate::{
     cache::{CacheError, Pinned},
     claims::Offer,
     execution::{By, ExecutionError, Work},
+    fault,
     journal::LeaseId,
+    private::Inputs,
 };
+
+mod own;
 
 /// Jobs prepared at the same time.
 const AT_ONCE: usize = 2;
@@ -41,6 +45,8 @@ pub struct Prepared {
     pub work: Work,
     /// Where outputs go.
     pub store: StoreClient,
+    /// Those of its inputs that are private files.
+    pub own: Inputs,
     /// Keeps the files in the cache.
     _files: Vec<Pinned>,
 }
@@ -155,6 +161,7 @@ impl Jobs {
     pub fn prepare_new(&self, now: i64) {
         let terms = self.context.terms();
         let me = self.context.claimant(now);
+        let config = self.context.live.get();
         for known in self.known().values_mut() {
             let Standing::Unknown { since_failures, not_before } = known.standing else { continue };
             let (job, offer) = (&known.job, offer(&known.job));
@@ -164,9 +171,11 @@ impl Jobs {
             let unqualified =
                 || "is for other providers: by its lists, or by the stake or score that it asks for".to_owned();
             let refused = terms.check(&offer).err().or_else(|| (!qualified).then(unqualified));
+            let forbidden = || job.is_private().then(|| config.private.knows(&job.wallet).err()).flatten();
+            let refused = refused.or_else(forbidden);
             let wanted = job.is_open() && takes_claims && !job.is_complete();
             let base = wanted && refused.is_none();
-            let called = job.contested > 0 && terms.check_call(&offer).is_ok();
+            let called = job.contested > 0 && !job.is_private() && terms.check_call(&offer).is_ok();
             if let Some(reason) = refused.filter(|_| wanted && !known.told) {
                 known.told = true;
                 tracing::info!(job = %job.address, reason, "job is left to others");
@@ -213,7 +222,7 @@ impl Jobs {
         self.check_wishes(job).await?;
         let prepared = self.fetch(job).await?;
         let by = Instant::now() + self.context.limits.start;
-        match self.context.new_runner(By::Backend).check(&prepared.work, by).await {
+        match self.context.new_runner(By::Backend, &prepared.own).check(&prepared.work, by).await {
             Ok(()) => Ok(prepared),
             Err(ExecutionError::Job(reason)) => Err(PrepareError::Refused(reason)),
             Err(e) => Err(PrepareError::Later(e.to_string())),
@@ -276,28 +285,42 @@ impl Jobs {
         let output_len = usize::try_from(spec.output_len())
             .map_err(|_| PrepareError::Refused(format!("outputs of {} bytes", spec.output_len())))?;
 
+        let own = self.own(job, &spec).await?;
         let module = context.cache.fetch(&store, &spec.module, MAX_MODULE_LEN).await?;
+        let bytes = fault::instead_of(bytes, &spec);
         let mut work =
             Work { spec_cid: Cid(job.spec), spec: bytes, module: module.path(), inputs: Vec::new(), output_len };
         let mut files = vec![file, module];
-        for input in &spec.inputs {
+        for (number, input) in spec.inputs.iter().enumerate() {
+            if let Some(file) = own.file(number) {
+                work.inputs.push(file.to_owned());
+                continue;
+            }
             let file = context.cache.fetch(&store, &input.cid, input.len).await?;
             work.inputs.push(file.path());
             files.push(file);
         }
-        Ok(Arc::new(Prepared { work, store, _files: files }))
+        Ok(Arc::new(Prepared { work, store, own, _files: files }))
     }
 
-    /// A job's files: as prepared before, or fetched now (a restarted worker goes on with what it had leased).
+    /// A job's files: as prepared before, or fetched now (a restarted worker goes on with what it had leased). Private files are
+    /// their owner's to change, and are looked for anew.
     ///
     /// # Errors
     /// If they are not to be had.
     pub async fn prepared(&self, address: &Pubkey) -> Result<Arc<Prepared>, PrepareError> {
-        if let Some(Known { standing: Standing::Ready(prepared), .. }) = self.known().get(address) {
+        if let Some(Known { job, standing: Standing::Ready(prepared), .. }) = self.known().get(address)
+            && !job.is_private()
+        {
             return Ok(Arc::clone(prepared));
         }
         let job = self.account(address).await?;
-        self.fetch(&job).await
+        let fetched = self.fetch(&job).await;
+        if fetched.is_err() && job.is_private() {
+            // Nothing more is claimed of it until its files are there again.
+            self.doubt(address);
+        }
+        fetched
     }
 
     /// The jobs that can be claimed from, those that pay most first.
@@ -325,6 +348,13 @@ impl Jobs {
     pub fn refuse(&self, address: &Pubkey) {
         if let Some(known) = self.known().get_mut(address) {
             known.standing = Standing::Refused;
+        }
+    }
+
+    /// Looks at a job anew after a while.
+    fn doubt(&self, address: &Pubkey) {
+        if let Some(known) = self.known().get_mut(address) {
+            known.standing = Standing::Unknown { since_failures: 1, not_before: Instant::now() + backoff::after(1) };
         }
     }
 

@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 use serde_json::json;
 
-use super::report::{GpuReport, Report, unix_now};
+use super::report::{GpuReport, Report, TrainingReport, unix_now};
 use crate::{gpu::Pause, journal::Phase};
 
 /// A worker whose report is older than this stands still.
@@ -142,6 +142,33 @@ fn text(report: &Report) -> Result<String, std::fmt::Error> {
     let pay = Counter::<f64, AtomicU64>::default();
     pay.inc_by(tokens(counts.pay));
     registry.register("pay_tokens", "What leases have paid since the start", pay);
+
+    type OfTraining = fn(&TrainingReport) -> u64;
+    let rounds: [(&str, OfTraining); 3] = [
+        ("summed", |training| training.summed),
+        ("dropped", |training| training.dropped),
+        ("void", |training| training.void),
+    ];
+    let family = Family::<Vec<(String, String)>, Counter<u64>>::default();
+    let failing = Numbers::default();
+    for training in &report.trainings {
+        let of = |pair: (&str, &str)| labels([("training", &training.name), ("client", &training.client), pair]);
+        for (end, count) in rounds {
+            family.get_or_create(&of(("end", end))).inc_by(count(training));
+        }
+        let is = f64::from(u8::from(training.error.is_some()));
+        failing.get_or_create(&labels([("training", &training.name), ("client", &training.client)])).set(is);
+    }
+    registry.register(
+        "training_rounds",
+        "Rounds of trainings with private shards since the start, by their end",
+        family,
+    );
+    registry.register(
+        "training_failing",
+        "1 while a training cannot be taken part in, or its last round was left",
+        failing,
+    );
 
     let gpus: [(&str, &str, OfGpu); 6] = [
         ("gpu_celsius", "Temperature", |gpu| gpu.celsius.map(f64::from)),

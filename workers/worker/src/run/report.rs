@@ -170,6 +170,29 @@ pub struct DeviceReport {
     pub unlocked: Vec<String>,
 }
 
+/// A training in which a private shard takes part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingReport {
+    /// Its name.
+    pub name: String,
+    /// The wallet that trains.
+    pub client: String,
+    /// Where its coordinator is.
+    pub coordinator: String,
+    /// What the worker is about.
+    pub state: String,
+    /// Number of the last round that was taken part in.
+    pub last_round: u64,
+    /// Rounds since the start that came to a sum with this machine's update.
+    pub summed: u64,
+    /// Those that went on without it.
+    pub dropped: u64,
+    /// Those that came to nothing.
+    pub void: u64,
+    /// Why it does not go on, or why the last round was left.
+    pub error: Option<String>,
+}
+
 /// A running worker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -209,6 +232,9 @@ pub struct Report {
     /// What it computes on.
     #[serde(default)]
     pub devices: DeviceReport,
+    /// Trainings in which private shards take part.
+    #[serde(default)]
+    pub trainings: Vec<TrainingReport>,
 }
 
 /// Writes reports, and tells the newest one to whoever asks over HTTP.

@@ -140,8 +140,7 @@ impl Steps {
     }
 
     async fn store(&self, id: &LeaseId) -> Result<StoreClient, StepError> {
-        let prepared = self.jobs.prepared(&id.job()).await.map_err(ComputeError::from)?;
-        Ok(prepared.store.clone())
+        Ok(self.jobs.outputs(&id.job()).await.map_err(ComputeError::from)?.1)
     }
 
     /// Reads whether a seat is audited; ours perhaps with the reveal in the same transaction, for the case that it is not.

@@ -92,6 +92,7 @@ impl LeaseMut<'_> {
         let seat = &self.seats[i];
         require!(self.is(LeaseState::Open) && seat.is(SeatState::Committed), TesseraError::SeatNotCommitted);
         let again = self.drawn == 0
+            && !self.is_private()
             && seat.draw == Draw::Passed as u8
             && seat.kind() != Kind::Dispute
             && audit::reopened(seat.slot, fault_slot)

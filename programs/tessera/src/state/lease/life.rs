@@ -131,6 +131,12 @@ impl Lease {
         Kind::try_from(self.group).unwrap_or_default()
     }
 
+    /// Whether its job is private: nobody draws, audits or judges its seats, and none of them counts for a reputation.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.private != 0
+    }
+
     /// Whether neither deadline nor grace of the job ends it.
     #[must_use]
     pub fn is_contested(&self) -> bool {
@@ -219,8 +225,13 @@ impl LeaseMut<'_> {
     pub fn commit(&mut self, i: usize, commitment: [u8; 32], sealed: [u8; 32], at: Moment) -> Result<()> {
         require!(self.seats[i].is(SeatState::Leased), TesseraError::SeatNotLeased);
         require!(!self.commit_passed(i, at), TesseraError::CommitTooLate);
+        let private = self.is_private();
         let seat = &mut self.seats[i];
         seat.set(SeatState::Committed);
+        if private {
+            // An auditor could not compute it, and whoever is right would be slashed.
+            seat.draw = Draw::Passed as u8;
+        }
         seat.commitment = commitment;
         seat.sealed = sealed;
         seat.slot = at.slot;

@@ -106,6 +106,29 @@ async fn cancel(options: &Options, tessera: &Tessera, args: &Args) -> Result<()>
     })
 }
 
+/// How long somebody waits for those who have leased something of a cancelled job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all.
+    None,
+    /// Until their time is over.
+    UntilItEnds,
+}
+
+/// Cancels a job, and closes it if nobody works on it, or when nobody does any more. `None` if it is not closed by this.
+pub async fn end(
+    tessera: &Tessera,
+    wallet: &AnySigner,
+    market: &Account<accounts::Market>,
+    job: Pubkey,
+    patience: Patience,
+) -> Result<Option<Receipt>> {
+    match try_both(tessera, wallet, market, job).await? {
+        None if patience == Patience::UntilItEnds => wait(tessera, wallet, market, job).await,
+        closed => Ok(closed),
+    }
+}
+
 async fn held(tessera: &Tessera, job: &Pubkey) -> Result<Option<JobHolding>> {
     Ok(match tessera.job(job).await? {
         Some(job) => Some(tessera.job_holding(job).await?),

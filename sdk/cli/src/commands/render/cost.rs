@@ -1,20 +1,16 @@
-//! What a rendering takes: time, gas and tokens, found out before anything is paid.
+//! What a rendering takes: time and gas, found out before anything is paid.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bytes::Bytes;
-use tessera_migrate::amount::tokens;
 use tessera_render::{Exposure, MODULE, Merge, PreparedJob, Rounds, Settings, Shot, Work};
 
 use super::{
     super::estimate::{spread, try_units},
     reel::Reel,
 };
-use crate::{
-    here::{Here, On},
-    posting::{Offer, Quote},
-};
+use crate::here::{Here, On};
 
 /// Samples of the tiles that are tried here: enough to know what one takes.
 const TRIAL_SAMPLES: u32 = 4;
@@ -98,27 +94,6 @@ pub fn most_units(known: u32, rounds: &Rounds, settings: &Settings) -> u64 {
     ranges * u64::from(settings.film().tile_count())
 }
 
-/// What jobs of so many units would put into their escrows, in base units.
-pub fn deposits(offer: &Offer, quote: &Quote, jobs: &[u64]) -> Result<u64> {
-    let mut sum = 0u64;
-    for units in jobs.iter().filter(|units| **units > 0) {
-        sum = sum.saturating_add(offer.at(quote, *units)?.deposit);
-    }
-    Ok(sum)
-}
-
-/// Refuses what costs more than the user wants to pay.
-pub fn check(most: Option<u64>, spent: u64, next: u64, decimals: u8) -> Result<()> {
-    let Some(most) = most.filter(|most| spent.saturating_add(next) > *most) else { return Ok(()) };
-    let shown = |amount| tokens(amount, decimals);
-    let before = if spent > 0 { format!("{} were spent and ", shown(spent)) } else { String::new() };
-    bail!(
-        "--max-price is {} tokens, but {before}{} more would be needed; nothing more was posted: lower --price, --size or --samples, or allow more",
-        shown(most),
-        shown(next)
-    )
-}
-
 /// The brightness to use: as it was measured, if it was.
 pub const fn exposure(settings: &Settings, measured: Option<f32>) -> Exposure {
     match measured {
@@ -140,13 +115,5 @@ mod tests {
         assert_eq!(most_units(256, &rounds, &settings), 2 * 4);
         assert_eq!(most_units(512, &rounds, &settings), 0);
         assert_eq!(units(&Work::whole([0, 1], 100), &settings), 2 * 2 * 2);
-    }
-
-    #[test]
-    fn nobody_pays_more_than_they_allow() {
-        check(None, 5, u64::MAX, 0).unwrap();
-        check(Some(10), 4, 6, 0).unwrap();
-        let error = check(Some(10), 4, 7, 0).unwrap_err().to_string();
-        assert!(error.contains("4 were spent") && error.contains("7 more"), "{error}");
     }
 }

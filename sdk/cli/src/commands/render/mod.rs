@@ -16,7 +16,6 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tessera_migrate::amount::tokens;
 use tessera_render::{Rounds, Settings, Shot};
 
 pub use self::{
@@ -25,8 +24,13 @@ pub use self::{
     roll::Roll,
     target::Target,
 };
-use self::{state::Kept, work::Session};
-use crate::{commands::unless_stopped, options::Options, output::print, posting::Offer};
+use self::{state::Kept, work::Rendering};
+use crate::{
+    commands::unless_stopped,
+    options::Options,
+    output::print,
+    session::{Jobs, Session, Work as _},
+};
 
 /// What `tessera render` makes by default.
 const SIZE: Size = Size { width: 640, height: 360, samples: 32 };
@@ -41,18 +45,14 @@ pub struct Args {
     #[command(flatten)]
     picture: Picture,
     #[command(flatten)]
-    offer: Offer,
+    jobs: Jobs,
     /// Noise at which a tile is done, as a share of its brightness, such as 0.01: samples are spread over rounds, a job each,
-    /// and go where there is noise
+    /// and go where there is noise. The first round of all frames must fit --max-price; later rounds that do not are left out
     #[arg(long, value_name = "SHARE")]
     noise: Option<f32>,
     /// Most rounds of a frame
     #[arg(long, value_name = "N", default_value_t = 6, requires = "noise", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Most tokens that all of it may cost: nothing is posted that could cost more. With --noise the first round of all
-    /// frames must fit; later rounds that do not are left out
-    #[arg(long, value_name = "TOKENS")]
-    max_price: Option<String>,
     /// Most frames of one job [default: as many as fit into memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     frames_per_job: Option<u32>,
@@ -62,15 +62,6 @@ pub struct Args {
     /// Also make a movie of the frames, when they are there
     #[arg(long, value_name = "FILE")]
     mp4: Option<PathBuf>,
-    /// Forget what an earlier command began at the same --out
-    #[arg(long)]
-    restart: bool,
-    /// Post without asking
-    #[arg(short, long)]
-    yes: bool,
-    /// Leave jobs open instead of closing them when their outputs are there
-    #[arg(long)]
-    keep_open: bool,
 }
 
 /// What was made.
@@ -98,7 +89,7 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     let Some(first) = reel.frames().first().copied() else { bail!("no frames") };
     let shot = tokio::task::block_in_place(|| reel.pack(&BTreeSet::from([first])))?;
     target.create()?;
-    let mut kept = Kept::open(&target.state(), begun_with(&args, &reel, &shot, first)?, args.restart)?;
+    let mut kept = Kept::open(&target.state(), begun_with(&args, &reel, &shot, first)?, args.jobs.restart)?;
     let mapped = target.is_mapped() || args.mp4.is_some();
     if reel.frames().len() > 1
         && mapped
@@ -119,17 +110,18 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
 
     let mut spent = None;
     if !reel.frames().is_subset(roll.done()) {
-        let mut session = Session::start(options, &args, &reel, rounds, kept, roll).await?;
+        let session = Session::start(options, &args.jobs).await?;
+        let mut rendering = Rendering { args: &args, reel: &reel, rounds, kept, roll };
         let ended = unless_stopped(
-            session.work(shot),
+            rendering.work(&session, shot),
             "stopped; a job that was posted goes on without this program, and the same command goes on with it",
         )
         .await;
-        let saved = session.save();
+        let saved = rendering.save();
         ended?;
         saved?;
-        spent = Some(tokens(session.spent(), session.decimals()));
-        (kept, roll) = session.end();
+        (kept, roll) = (rendering.kept, rendering.roll);
+        spent = Some(session.shown(kept.begun().spent()));
         roll.end().await;
     }
     let exposure = cost::exposure(reel.settings(), kept.state().exposure);
@@ -140,7 +132,7 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         made.await.context("making the movie failed")??;
     }
     let made = Made {
-        jobs: kept.state().jobs.clone(),
+        jobs: kept.begun().jobs().to_vec(),
         frames: reel.frames().len(),
         files: reel.frames().iter().flat_map(|frame| target.paths(*frame)).collect(),
         movie: args.mp4.clone(),

@@ -1,5 +1,5 @@
-//! What the command knows of a rendering when it is started again: how it was begun, which frames are written, what it has
-//! cost. Sums of frames that are not finished lie beside.
+//! What the command knows of a rendering when it is started again: how it was begun and what it has cost, which frames are
+//! written. Sums of frames that are not finished lie beside.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,74 +7,62 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::roll::Roll;
-use crate::{folder::Folder, posted};
+use crate::{begun::Begun, folder::Folder};
 
 /// The file.
 const FILE: &str = "render.json";
 /// How the names of files of sums begin.
 const SUMS: &str = "sums-";
 
-/// What is known.
+/// What is known besides how it was begun.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// What the pictures depend on.
-    pub options: BTreeMap<String, String>,
     /// Brightness in stops, where it was measured.
     pub exposure: Option<f32>,
     /// Frames that are written.
     pub done: BTreeSet<u32>,
     /// Rounds that were finished of the frames at work.
     pub round: u32,
-    /// What jobs that have ended have cost, in base units.
-    pub spent: u64,
-    /// Those jobs.
-    pub jobs: Vec<String>,
 }
 
 /// The state in its folder.
 pub struct Kept {
-    folder: Folder,
+    begun: Begun,
     state: State,
 }
 
 impl Kept {
     /// Opens the folder of a rendering. One that was begun with other options is refused, or, to `restart`, forgotten.
     pub fn open(path: &Path, options: BTreeMap<String, String>, restart: bool) -> Result<Self> {
-        let folder = Folder::create(path)?;
+        let begun = Begun::open(path, "these pictures were", options, restart)?;
+        let folder = begun.folder();
         if restart {
-            if let Some(job) = posted::note(&folder)?.and_then(|note| note.job) {
-                eprintln!("warning: job {job} goes on and is paid; `tessera job cancel {job}` ends it");
-            }
-            posted::forget(&folder)?;
-            for sums in sums(&folder)? {
+            for sums in sums(folder)? {
                 super::roll::remove(&sums)?;
             }
             folder.remove(FILE)?;
         }
-        let state = match folder.read::<State>(FILE, "what `tessera render` knows of a rendering")? {
-            None => State { options, ..State::default() },
-            Some(found) => {
-                let changed = changes(&found.options, &options);
-                if !changed.is_empty() {
-                    bail!(
-                        "these pictures were begun with {}; give what was given then, another --out, or --restart to begin anew",
-                        changed.join(", ")
-                    );
-                }
-                found
-            }
-        };
-        Ok(Self { folder, state })
+        let state = folder.read::<State>(FILE, "what `tessera render` knows of a rendering")?.unwrap_or_default();
+        Ok(Self { begun, state })
     }
 
-    /// The folder.
-    pub const fn folder(&self) -> &Folder {
-        &self.folder
+    /// How it was begun, and what it has cost.
+    pub const fn begun(&self) -> &Begun {
+        &self.begun
+    }
+
+    /// The same, to be changed.
+    pub const fn begun_mut(&mut self) -> &mut Begun {
+        &mut self.begun
+    }
+
+    const fn folder(&self) -> &Folder {
+        self.begun.folder()
     }
 
     /// What is known.
@@ -85,7 +73,8 @@ impl Kept {
     /// Changes what is known, on disk too.
     pub fn change(&mut self, change: impl FnOnce(&mut State)) -> Result<()> {
         change(&mut self.state);
-        self.folder.keep(FILE, &self.state)
+        self.begun.keep()?;
+        self.begun.folder().keep(FILE, &self.state)
     }
 
     /// A frame is written; its sums are of no use any more.
@@ -98,7 +87,7 @@ impl Kept {
 
     /// The file of a frame's sums.
     pub fn sums(&self, frame: u32) -> PathBuf {
-        self.folder.path().join(format!("{SUMS}{frame}"))
+        self.folder().path().join(format!("{SUMS}{frame}"))
     }
 
     /// Saves the sums of frames that are not finished.
@@ -108,7 +97,7 @@ impl Kept {
 
     /// Reads saved sums back.
     pub fn restore(&self, roll: &mut Roll) -> Result<()> {
-        for path in sums(&self.folder)? {
+        for path in sums(self.folder())? {
             if let Err(error) = roll.restore(&path) {
                 eprintln!("warning: what was rendered of a frame is lost: {error:#}");
                 super::roll::remove(&path)?;
@@ -128,48 +117,22 @@ fn sums(folder: &Folder) -> Result<Vec<PathBuf>> {
     Ok(found.map(|entry| entry.path()).collect())
 }
 
-/// What differs, in words.
-fn changes(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
-    let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
-    let differ: Vec<&String> = names.into_iter().filter(|name| then.get(*name) != now.get(*name)).collect();
-    // Whatever is changed changes what the first frame is, so that says something only where nothing else does.
-    let options: Vec<&String> = differ.iter().copied().filter(|name| name.starts_with("--")).collect();
-    let none = || "nothing".to_owned();
-    if options.is_empty() {
-        return differ.iter().take(1).map(|name| format!("another {name}")).collect();
-    }
-    let text = |name: &&String| {
-        let value = |of: &BTreeMap<String, String>| of.get(*name).cloned().unwrap_or_else(none);
-        format!("{name} {} (now {})", value(then), value(now))
-    };
-    options.iter().map(text).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
     #[test]
-    fn a_rendering_that_was_begun_otherwise_is_refused() {
+    fn what_is_finished_stays_until_it_is_begun_anew() {
         let dir = tempfile::TempDir::new().unwrap();
-        let begun = options(&[("--samples", "8"), ("scene", "a")]);
-        let open = |options, restart| Kept::open(dir.path(), options, restart);
-        let mut kept = open(begun.clone(), false).unwrap();
+        let open = |restart| Kept::open(dir.path(), BTreeMap::new(), restart);
+        let mut kept = open(false).unwrap();
         kept.finished(3).unwrap();
         fs::write(kept.sums(4), "damaged").unwrap();
         drop(kept);
-        assert_eq!(open(begun.clone(), false).unwrap().state().done, [3].into());
-
-        let error = open(options(&[("--samples", "9"), ("scene", "b")]), false).map(drop).unwrap_err().to_string();
-        assert!(error.contains("--samples 8 (now 9)") && error.contains("--restart"), "{error}");
-        let error = open(options(&[("--samples", "8"), ("scene", "b")]), false).map(drop).unwrap_err().to_string();
-        assert!(error.contains("another scene"), "{error}");
-
-        let fresh = open(options(&[("--samples", "9"), ("scene", "b")]), true).unwrap();
+        let kept = open(false).unwrap();
+        assert!(kept.state().done == [3].into() && !kept.begun().is_new());
+        drop(kept);
+        let fresh = open(true).unwrap();
         assert!(fresh.state().done.is_empty() && !fresh.sums(4).exists());
     }
 }

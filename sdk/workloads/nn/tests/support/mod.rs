@@ -17,6 +17,17 @@ pub const WORDS: [&str; 29] = [
     "no", "of", "on", "red", "river", "runs", "sees", "slow", "sun", "the", "to", "tree", "with",
 ];
 
+/// Texts of different lengths.
+pub const TEXTS: [&str; 7] = [
+    "the cat sees the dog",
+    "sun",
+    "a red car runs fast on the slow river with no house and no tree for it",
+    "the moon is in the blue river",
+    "it has a green house",
+    "Blue and red and green and unknown",
+    "the dog runs to the tree",
+];
+
 /// Tensors of a model by name, with their shapes.
 pub type Weights = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
@@ -213,4 +224,24 @@ pub fn run(job: &PreparedJob, checks: Checks) -> Vec<Vec<u8>> {
         unit_time: Duration::from_secs(600),
     };
     outputs(&*executor, 0, &program, 0..job.spec.units).unwrap()
+}
+
+pub fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    rows.iter().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+/// The same rows for every batch, every order of the texts and both engines; returns them.
+pub fn the_same(make: impl Fn(&[&str], usize, Checks) -> Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    let one = make(&TEXTS, 1, Checks::NONE);
+    assert_eq!(one.len(), TEXTS.len());
+    for batch in [2, 3, 7, 100] {
+        assert_eq!(bits(&make(&TEXTS, batch, Checks::NONE)), bits(&one), "batch {batch}");
+    }
+    assert_eq!(bits(&make(&TEXTS, 4, Checks::ALL)), bits(&one), "interpreter");
+    let mut reversed = TEXTS;
+    reversed.reverse();
+    let mut rows = make(&reversed, 3, Checks::NONE);
+    rows.reverse();
+    assert_eq!(bits(&rows), bits(&one), "other order");
+    one
 }

@@ -80,6 +80,7 @@ impl World {
             asks: Requirements::default(),
             threshold: Threshold::default(),
             listed: true,
+            private: false,
         };
         let ours = seat(ME.provider, SeatState::Leased);
         let lease = LeaseView { missing: 0, payer: ME.operator, seats: vec![ours], ..LeaseView::fresh(&job) };

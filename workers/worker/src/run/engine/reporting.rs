@@ -43,6 +43,7 @@ impl Engine {
             counts: self.counts,
             endpoints: self.context.tessera.endpoints(),
             devices,
+            trainings: self.context.trainings.reports(),
         };
         self.reporter.write(report, || self.context.journal.earnings());
     }

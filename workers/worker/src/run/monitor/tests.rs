@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     proof::Proof,
-    run::report::{Counts, DeviceReport, LeaseReport, ReputationReport},
+    run::report::{Counts, DeviceReport, LeaseReport, ReputationReport, TrainingReport},
 };
 
 /// A report in which nothing is missing.
@@ -40,6 +40,13 @@ fn report() -> Report {
         counts: Counts { paid: 4, pay: 2_500_000, ..Counts::default() },
         endpoints: vec![],
         devices,
+        trainings: vec![TrainingReport {
+            name: "digits".into(),
+            client: "C".into(),
+            summed: 5,
+            error: Some("away".into()),
+            ..TrainingReport::default()
+        }],
     }
 }
 
@@ -58,6 +65,8 @@ fn metrics_tell_what_the_report_does() {
         "tessera_worker_leases{phase=\"leased\"} 1.0",
         "tessera_worker_leases{phase=\"opened\"} 0.0",
         "tessera_worker_paused{reason=\"heat\"} 1.0",
+        "tessera_worker_training_rounds_total{training=\"digits\",client=\"C\",end=\"summed\"} 5",
+        "tessera_worker_training_failing{training=\"digits\",client=\"C\"} 1.0",
         "tessera_worker_paused{reason=\"hours\"} 0.0",
         "tessera_worker_leases_paid_total 4",
         "tessera_worker_pay_tokens_total 2.5",

@@ -44,6 +44,26 @@ fn a_draw_is_read_once_unless_its_provider_was_at_fault_since() {
 }
 
 #[test]
+fn nobody_looks_at_a_private_lease() {
+    let mut lease = Owned::new(1);
+    lease.lease.private = 1;
+    (lease.job.lead, lease.job.seat_limit) = (0, 0);
+    lease.claim(1).unwrap();
+    // The commit waits for no hash, and neither its provider's faults nor anything else have it drawn.
+    assert_eq!(lease.commit(1, 9).unwrap(), Next::Reveal);
+    for fault_slot in [0, SLOT, u64::MAX] {
+        refused(lease.view().check_draw(0, fault_slot), E::AlreadyDrawn);
+    }
+    assert_eq!(lease.judge().unwrap(), Decision::Reopened);
+    assert_eq!(lease.states(), [SeatState::Late], "who is silent loses its bond alone");
+    lease.claim(2).unwrap();
+    assert_eq!(lease.commit(2, 9).unwrap(), Next::Reveal);
+    assert_eq!(lease.reveal(2, 9).unwrap(), Decision::Agreed);
+    assert_eq!((lease.seats[1].flags, lease.seats[1].pay, lease.job.reserve), (0, PAY, 3 * PAY));
+    assert!(!lease.lease.is_contested());
+}
+
+#[test]
 fn the_reserve_or_the_drawn_seat_pays_the_auditor() {
     let mut lease = audited(Funding::Reserve, [9, 9]);
     lease.reveal(1, 9).unwrap();

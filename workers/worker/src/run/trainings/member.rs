@@ -1,0 +1,204 @@
+//! One training.
+
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use ed25519_dalek::SigningKey;
+use solana_pubkey::Pubkey;
+use tessera_federation::{Ended, Offer, Participant, ParticipantConfig, Turn};
+use tessera_protocol::{cid::Cid, spec::JobSpec};
+use tessera_train::{Agreement, Own, private_inputs};
+
+use super::turn::{Kept, Masks};
+use crate::{
+    cache::hash,
+    config::{Allowance, PrivateInput, TrainingSettings},
+    private,
+    run::report::TrainingReport,
+};
+
+/// How long an invitation is waited for before it is asked anew whether the coordinator is still there.
+const WAIT: Duration = Duration::from_secs(120);
+
+/// A training, and how far this machine is in it.
+pub(super) struct Member {
+    settings: TrainingSettings,
+    agreement: Agreement,
+    /// The shard as a path, and the folder in which jobs find it within the private one.
+    shard: PathBuf,
+    shard_folder: PathBuf,
+    masks: Masks,
+    /// File of [`Participant`] with the rounds that were taken part in.
+    rounds: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    turn: Option<Kept>,
+    report: TrainingReport,
+}
+
+impl Member {
+    /// Of a training, with the private files in `folder` and what must outlive the process in `data`.
+    pub fn open(settings: &TrainingSettings, folder: &Path, data: &Path) -> Result<Self> {
+        let name = &settings.name;
+        let agreement = Agreement::load(&settings.plan).with_context(|| format!("private.training {name}: plan"))?;
+        let id: String = settings.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        let masks = Masks::new(folder, &id, data);
+        let turn = masks.read().with_context(|| format!("private.training {name}"))?;
+        let report = TrainingReport {
+            name: name.clone(),
+            client: settings.client.to_string(),
+            coordinator: settings.coordinator.clone(),
+            state: "starting".into(),
+            ..TrainingReport::default()
+        };
+        Ok(Self {
+            agreement,
+            shard: folder.join(&settings.shard),
+            shard_folder: settings.shard.parent().unwrap_or(Path::new("")).to_owned(),
+            masks,
+            rounds: data.join(format!("{id}.rounds")),
+            state: Mutex::new(State { turn, report }),
+            settings: settings.clone(),
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn report(&self) -> TrainingReport {
+        self.state().report.clone()
+    }
+
+    /// Notes why nothing goes on.
+    pub fn failed(&self, error: String) {
+        let mut state = self.state();
+        state.report.state = "cannot take part now, trying again".into();
+        state.report.error = Some(error);
+    }
+
+    fn is(&self, now: String) {
+        let mut state = self.state();
+        state.report.state = now;
+        state.report.error = None;
+    }
+
+    /// See [`super::Trainings::allowance`].
+    pub fn allowance(&self, client: &Pubkey, spec: &JobSpec) -> Option<Result<Allowance, String>> {
+        if self.settings.client != *client {
+            return None;
+        }
+        let turn = self.state().turn.clone()?;
+        let [number_of_data, number_of_mask] = private_inputs(spec)?;
+        let (data, mask) = (turn.data(), turn.mask());
+        if spec.inputs.get(usize::from(number_of_mask))?.cid != mask.0 {
+            return None;
+        }
+        if let Err(error) = self.agreement.check(spec, &turn.task, data, mask) {
+            return Some(Err(format!("it is private, of training {}, and {error}", self.name())));
+        }
+        let inputs = vec![
+            PrivateInput { number: number_of_data, folder: self.shard_folder.clone(), once: false },
+            PrivateInput { number: number_of_mask, folder: self.masks.folder().to_owned(), once: true },
+        ];
+        let plan = Some(spec.plan.cid());
+        Some(Ok(Allowance { client: *client, module: spec.module, plan, max_units: 1, inputs }))
+    }
+
+    /// Takes part in round after round, until the coordinator is away or refuses. `failures` is set to 0 when it answers.
+    pub async fn rounds(&self, key: &SigningKey, failures: &mut u32) -> Result<Infallible> {
+        let (url, id, policy) = (self.settings.url()?, self.settings.id(), self.settings.policy());
+        let config = ParticipantConfig::new(url, key.clone(), id, policy, self.rounds.clone());
+        let mut participant = Participant::new(config)?;
+        loop {
+            let turn = participant.round(WAIT).await?;
+            *failures = 0;
+            match turn {
+                None => self.is("waiting to be invited".into()),
+                Some(turn) => self.take(turn).await,
+            }
+        }
+    }
+
+    /// One turn, whatever becomes of it.
+    async fn take(&self, turn: Turn<'_>) {
+        let (number, others) = (turn.round().round, turn.round().members.len().saturating_sub(1));
+        self.is(format!("in round {number} with {others} others"));
+        tracing::info!(training = self.name(), round = number, others, "takes part in a round");
+        let ended = self.go_through(turn).await;
+        let cleared = self.masks.clear();
+        let mut state = self.state();
+        state.turn = None;
+        let report = &mut state.report;
+        report.last_round = number;
+        report.state = "waiting to be invited".into();
+        match ended {
+            Ok(Ended::Summed(members)) => {
+                report.summed += 1;
+                report.error = None;
+                tracing::info!(training = self.name(), round = number, members = members.count(), "round has its sum");
+            }
+            Ok(Ended::Dropped) => {
+                report.dropped += 1;
+                tracing::warn!(training = self.name(), round = number, "round went on without this machine");
+            }
+            Ok(Ended::Void(reason)) => {
+                report.void += 1;
+                tracing::warn!(training = self.name(), round = number, reason, "round came to nothing");
+            }
+            Err(error) => {
+                report.dropped += 1;
+                report.error = Some(format!("round {number}: {error:#}"));
+                tracing::warn!(training = self.name(), round = number, error = format!("{error:#}"), "round is left");
+            }
+        }
+        if let Err(error) = cleared {
+            tracing::error!(training = self.name(), %error, "a mask cannot be removed: remove it by hand");
+        }
+    }
+
+    async fn go_through(&self, mut turn: Turn<'_>) -> Result<Ended> {
+        let data = self.data().await?;
+        let mask = turn.take_mask().context("the round has no mask")?;
+        let (masks, bytes, task) = (self.masks.clone(), mask.to_bytes(), turn.round().task);
+        drop(mask);
+        let kept = tokio::task::spawn_blocking(move || -> Result<Kept> {
+            masks.clear()?;
+            let len = bytes.len() as u64;
+            let cid = private::put(&masks.path(), &bytes).context("cannot keep the mask")?;
+            let kept = Kept::new(task, data, (cid, len));
+            masks.keep(&kept)?;
+            Ok(kept)
+        });
+        let kept = kept.await??;
+        let mask = kept.mask();
+        // The job may come as soon as its names are told.
+        self.state().turn = Some(kept);
+        let offer = |(cid, len): Own| Offer { cid: cid.0, len };
+        turn.offer(vec![offer(data), offer(mask)]).await?;
+        Ok(turn.finish().await?)
+    }
+
+    /// The shard as it is now.
+    async fn data(&self) -> Result<Own> {
+        let path = self.shard.clone();
+        let read = move || -> std::io::Result<(Cid, u64)> { Ok((hash(&path)?, std::fs::metadata(&path)?.len())) };
+        let found = tokio::task::spawn_blocking(read).await?;
+        found.with_context(|| format!("cannot read the shard {}", self.shard.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
