@@ -181,9 +181,8 @@ impl Code {
                     let step = tame(f32::from_bits(from[0] & 0xffff_0000));
                     let (each, place) = (32 / bits as usize, j % len);
                     let code = from[1 + place / each] >> (place % each * bits as usize) << (32 - bits);
-                    let steps =
-                        if bits == 1 { 1 - 2 * (code >> 31).cast_signed() } else { code.cast_signed() >> (32 - bits) };
-                    add(j, tame(steps as f32 * step));
+                    let steps = code.cast_signed() >> (32 - bits);
+                    add(j, tame((steps as f32 + 0.5) * step));
                 }
             }
             Form::Largest { blocks: Blocks { len, slot, bits }, most, rice } => {

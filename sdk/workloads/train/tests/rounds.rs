@@ -59,20 +59,22 @@ fn trials_do_not_depend_on_their_batch() {
     }
 }
 
-/// A dense copy of the weights now and then changes nothing.
+/// A dense copy of the weights now and then changes nothing: what the kernels decode is what the host decodes.
 #[test]
 fn bases_change_no_bit() {
     let folder = Folder::new();
-    let trained = |every: u32| {
-        let mut training =
-            folder.training(&plan(MLP, SGD, &format!("rotation = 3\nbase_every = {every}\n{SMALL_CODE}")));
-        let traffic: Vec<_> = (0..3).map(|_| round(&mut training, |_| (), Checks::NONE).traffic).collect();
-        (bits(training.weights()), traffic)
-    };
-    let ((weights, changes), (same, bases)) = (trained(100), trained(1));
-    assert_eq!(weights, same);
-    assert_eq!(bases[0].down * 2, bases[0].dense);
-    assert!(changes[0].down * 10 < bases[0].down && changes[2] == bases[2]);
+    for changes in ["bits = 2, block = 64", "density = 0.2, bits = 3, block = 128", "bits = 32"] {
+        let trained = |every: u32| {
+            let more = format!("rotation = 3\nbase_every = {every}\nchanges = {{ {changes} }}\n");
+            let mut training = folder.training(&plan(MLP, SGD, &more));
+            let traffic: Vec<_> = (0..3).map(|_| round(&mut training, |_| (), Checks::NONE).traffic).collect();
+            (bits(training.weights()), traffic)
+        };
+        let ((weights, sent), (same, bases)) = (trained(200), trained(1));
+        assert_eq!(weights, same, "{changes}");
+        assert_eq!(bases[0].down * 2, bases[0].dense);
+        assert!(sent[0].down < bases[0].down && sent[2] == bases[2]);
+    }
 }
 
 #[test]
