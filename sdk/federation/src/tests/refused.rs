@@ -22,7 +22,8 @@ async fn requests_that_are_not_as_they_should_be_are_refused() {
     let keys = keys(3);
     let coordinator = start(any(), &keys).await;
     let address = coordinator.address();
-    let http = reqwest::Client::new();
+    // A connection of its own for each request: a kept one may be closed, being silent, just when it is used again.
+    let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let ask = |method: Method, path: String, value: Option<String>, body: Vec<u8>| {
         let mut request = http.request(method, format!("http://{address}{path}")).body(body);
         if let Some(value) = value {
