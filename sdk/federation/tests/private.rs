@@ -1,14 +1,17 @@
 //! A round of a training whose data stays with eight participants, two of whom fall silent: masks over HTTP, units on the processor.
 
+#[path = "../../workloads/train/tests/support/mod.rs"]
+mod support;
+
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use tessera_executor::{Backend, Program, open, outputs};
+use tessera_executor::Checks;
 use tessera_federation::{Coordinator, CoordinatorConfig, Ended, Offer, Participant, ParticipantConfig, Times};
 use tessera_protocol::cid::Cid;
 use tessera_secure_sum::{Key, Policy, Round, words_from_bytes};
-use tessera_train::{MODULE, Plan, PreparedJob, Training};
+use tessera_train::{Plan, PreparedJob, Training};
 use tokio::{sync::mpsc, time::timeout};
 
 const TRAINING: [u8; 32] = [7; 32];
@@ -16,15 +19,8 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// What the only unit of a participant's job puts out.
 fn unit(job: &PreparedJob, data: &Bytes, mask: &Bytes) -> Vec<u32> {
-    let mut own = job.inputs().into_iter();
-    let inputs = job.spec.inputs.iter().map(|input| match input.name.as_str() {
-        "data" => data.clone(),
-        "mask" => mask.clone(),
-        _ => own.next().unwrap(),
-    });
-    let inputs: Vec<_> = inputs.collect();
-    let program = Program { module: MODULE, plan: &job.spec.plan, inputs: &inputs, unit_gas: 0, unit_time: LONG };
-    words_from_bytes(&outputs(&*open(Backend::Cpu).unwrap(), 0, &program, 0..1).unwrap()[0]).unwrap()
+    let output = support::run_with(job, &support::with_own(job, data, mask), Checks::NONE).remove(0);
+    words_from_bytes(&output).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,14 +102,9 @@ async fn the_sum_of_masked_updates_is_that_of_the_updates() {
         }
     }
     let job = training.private_aggregation(&gathered.sum.words, gathered.members.len()).unwrap();
-    let change = outputs(
-        &*open(Backend::Cpu).unwrap(),
-        0,
-        &Program { module: MODULE, plan: &job.spec.plan, inputs: &job.inputs(), unit_gas: 0, unit_time: LONG },
-        0..1,
-    );
+    let change = support::run(&job, Checks::NONE);
     let before = training.weights().to_vec();
-    training.advance(&change.unwrap()[0], gathered.members.len()).unwrap();
+    training.advance(&change[0], gathered.members.len()).unwrap();
     assert_ne!(training.weights(), before);
     coordinator.shutdown().await;
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use bytes::Bytes;
-use support::{ADAMW, Folder, MLP, SGD, SMALL_CODE, bits, plan, run, run_with};
+use support::{ADAMW, Folder, MLP, SGD, SMALL_CODE, bits, plan, run, run_with, with_own};
 use tessera_executor::Checks;
 use tessera_protocol::{
     cid::Cid,
@@ -29,16 +29,7 @@ fn update(training: &Training, shard: usize) -> Vec<u32> {
     let data = training.shard_data(shard, 7 + shard as u64).unwrap();
     let (words, bytes) = mask(training, shard as u32);
     let job = training.private_job(own(&data), Cid::of(&bytes)).unwrap();
-    let [at_data, at_mask] = private_inputs(&job.spec).unwrap().map(usize::from);
-    let mut others = job.inputs().into_iter();
-    let inputs: Vec<Bytes> = (0..job.spec.inputs.len())
-        .map(|n| match n {
-            n if n == at_data => data.clone(),
-            n if n == at_mask => bytes.clone(),
-            _ => others.next().unwrap(),
-        })
-        .collect();
-    let output = run_with(&job, &inputs, Checks::NONE).remove(0);
+    let output = run_with(&job, &with_own(&job, &data, &bytes), Checks::NONE).remove(0);
     support::words(&output).iter().zip(&words).map(|(masked, mask)| masked.wrapping_sub(*mask)).collect()
 }
 

@@ -192,16 +192,7 @@ fn masked_updates_add_up() {
         let mask_bytes: Bytes = mask.iter().flat_map(|word| word.to_le_bytes()).collect();
         let of = |bytes: &Bytes| tessera_protocol::cid::Cid::of(bytes);
         let job = training.private_steps((of(&data), data.len() as u64), of(&mask_bytes)).unwrap();
-        let names: Vec<&str> = job.spec.inputs.iter().map(|input| input.name.as_str()).collect();
-        let mut there = job.inputs().into_iter();
-        let inputs: Vec<Bytes> = names
-            .iter()
-            .map(|name| match *name {
-                "data" => data.clone(),
-                "mask" => mask_bytes.clone(),
-                _ => there.next().unwrap(),
-            })
-            .collect();
+        let inputs = support::with_own(&job, &data, &mask_bytes);
         assert_eq!(job.spec.units, 1);
         let output = support::run_with(&job, &inputs, Checks::NONE);
         assert_eq!(output, support::run_with(&job, &inputs, Checks::ALL));
