@@ -159,14 +159,9 @@ fn bytes_of(weights: &[f32]) -> Vec<u8> {
     weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
 }
 
-/// Outputs of a job, whose inputs of these names are not the job's own.
-fn computed(executor: &dyn Executor, job: &PreparedJob, private: &[(&str, &Bytes)]) -> Done<Vec<Bytes>> {
-    let mut own = job.inputs().into_iter();
-    let named = job.spec.inputs.iter().map(|input| match private.iter().find(|(name, _)| *name == input.name) {
-        Some((_, blob)) => Some(Bytes::clone(blob)),
-        None => own.next(),
-    });
-    let inputs: Vec<Bytes> = named.collect::<Option<_>>().ok_or("an input is missing")?;
+/// Outputs of a job, whose inputs of these names only a participant has.
+fn computed(executor: &dyn Executor, job: &PreparedJob, own: &[(&str, &Bytes)]) -> Done<Vec<Bytes>> {
+    let inputs = job.inputs_with(own)?;
     let program = Program { module: MODULE, plan: &job.spec.plan, inputs: &inputs, unit_gas: 0, unit_time: LONG };
     Ok(outputs(executor, 0, &program, 0..job.spec.units)?.into_iter().map(Bytes::from).collect())
 }

@@ -15,7 +15,7 @@ use solana_signer::Signer;
 use tessera_executor::{Backend, Program, open, outputs};
 use tessera_protocol::cid::Cid;
 use tessera_sdk::{JobFilter, StoreClient, Tessera};
-use tessera_train::{MODULE, Plan, PreparedJob, Training, private_inputs};
+use tessera_train::{MODULE, Plan, PreparedJob, Training};
 
 use crate::{
     faults::network,
@@ -137,15 +137,7 @@ fn computed(job: &PreparedJob, inputs: &[Bytes]) -> Vec<u8> {
 fn update(training: &Training, shard: &Bytes) -> Vec<u32> {
     let zeros = Bytes::from(vec![0; 4 * training.private_words()]);
     let job = training.private_job((Cid::of(shard), shard.len() as u64), Cid::of(&zeros)).unwrap();
-    let [data, mask] = private_inputs(&job.spec).unwrap().map(usize::from);
-    let mut others = job.inputs().into_iter();
-    let inputs: Vec<Bytes> = (0..job.spec.inputs.len())
-        .map(|n| match n {
-            n if n == data => shard.clone(),
-            n if n == mask => zeros.clone(),
-            _ => others.next().unwrap(),
-        })
-        .collect();
+    let inputs = job.inputs_with(&[("data", shard), ("mask", &zeros)]).unwrap();
     computed(&job, &inputs).chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
 }
 
@@ -158,7 +150,7 @@ fn weights_here(plan: &Path, rounds: &[&[Bytes]]) -> Vec<u32> {
             sum.iter_mut().zip(update(&training, shard)).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
         }
         let job = training.groups_aggregation(&[(sum, shards.len())]).unwrap();
-        training.advance(&computed(&job, &job.inputs()), shards.len()).unwrap();
+        training.advance(&computed(&job, &job.inputs().unwrap()), shards.len()).unwrap();
     }
     bits(&training)
 }

@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn outputs(job: &PreparedJob, runs: usize) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let executor = open(Backend::Cpu)?;
-    let inputs = job.inputs();
+    let inputs = job.inputs()?;
     let plan = &job.spec.plan;
     let program = Program { module: MODULE, plan, inputs: &inputs, unit_gas: 0, unit_time: Duration::from_secs(3600) };
     let mut session = executor.prepare(0, &program)?;

@@ -3,12 +3,13 @@
 use std::{fs::File, io::BufWriter, path::Path};
 
 use npyz::WriterBuilder;
+use tessera_front_end::PreparedJob;
 use tessera_protocol::spec::JobSpec;
 
 use crate::{
     encoder::{Encoder, PoolingMode},
     error::{NnError, Result},
-    job::{Gathered, Notes, PreparedJob},
+    job::{self, Gathered, Notes},
     model::Model,
     pack::Precision,
     plan::{Attention, MAX_KEYS, Planner, at},
@@ -33,7 +34,7 @@ impl Embedding {
         let mut planner = Planner::new(model.weights.len(), &packed);
         let output = encode(model, encoder, &packed, &mut planner)?;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: encoder.config.width as u32 };
-        PreparedJob::new(model, &packed, vec![], planner.finish(output), EMBED_FRONT_END, &notes)
+        job::job(model, &packed, vec![], planner.finish(output), EMBED_FRONT_END, &notes)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Text generation: an answer for each prompt.
 
+use tessera_front_end::PreparedJob;
 use tessera_protocol::spec::JobSpec;
 
 use crate::{
     embedding::Vectors,
     error::{NnError, Result},
-    job::{Gathered, Notes, PreparedJob},
+    job::{self, Gathered, Notes},
     model::Model,
     passes::Writer,
     plan::{Choice, MAX_KEYS},
@@ -82,7 +83,7 @@ impl Generation {
         }
         let notes = Notes { texts: prompts.len() as u64, batch: texts.batch, words: words as u32 };
         let turns = vec![("turns", writer.turns)];
-        PreparedJob::new(model, &texts, turns, writer.planner.finish(answers), GENERATE_FRONT_END, &notes)
+        job::job(model, &texts, turns, writer.planner.finish(answers), GENERATE_FRONT_END, &notes)
     }
 }
 
@@ -103,7 +104,7 @@ impl Logits {
         let words = decoder.config.vocabulary as u32;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words };
         let turns = vec![("turns", writer.turns)];
-        PreparedJob::new(model, &packed, turns, writer.planner.finish(logits), LOGITS_FRONT_END, &notes)
+        job::job(model, &packed, turns, writer.planner.finish(logits), LOGITS_FRONT_END, &notes)
     }
 
     /// Puts the outputs of a job's units together.

@@ -2,10 +2,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use tessera_protocol::{
-    cid::Cid,
-    spec::{FrontEnd, Input, JobSpec, LaunchPlan, SPEC_VERSION, Visibility},
-};
+use tessera_front_end::{Blob, Inputs, PreparedJob};
+use tessera_protocol::spec::{FrontEnd, JobSpec, LaunchPlan};
 
 use crate::{
     error::{NnError, Result},
@@ -16,54 +14,23 @@ use crate::{
 /// The kernels, in the reproducible profile. Built by `scripts/build-kernels`.
 pub const MODULE: &str = include_str!("../kernels/nn.ptx");
 
-/// A job that is ready to be posted, or to be run here.
-#[derive(Clone, Debug)]
-pub struct PreparedJob {
-    /// What workers run.
-    pub spec: JobSpec,
-    /// The blobs that the specification names: the module, then the inputs in their order. That of the weights is the same
-    /// for all jobs of a model.
-    pub blobs: Vec<(Cid, Bytes)>,
-}
-
-impl PreparedJob {
-    /// The inputs in the order of [`JobSpec::inputs`].
-    #[must_use]
-    pub fn inputs(&self) -> Vec<Bytes> {
-        self.blobs.iter().skip(1).map(|(_, bytes)| bytes.clone()).collect()
+/// The job that runs this plan over texts; `more` are inputs behind the weights and the texts. The weights are the same blob for
+/// all jobs of a model.
+pub(crate) fn job(
+    model: &Model,
+    texts: &Texts,
+    more: Vec<(&str, Bytes)>,
+    plan: LaunchPlan,
+    name: &str,
+    notes: &Notes,
+) -> Result<PreparedJob> {
+    let mut inputs = Inputs::default();
+    inputs.add("weights", Blob::There(model.cid, model.weights.clone()));
+    for (name, bytes) in [("texts", texts.words.clone())].into_iter().chain(more) {
+        inputs.add(name, Blob::of(&bytes));
     }
-
-    pub(crate) fn new(
-        model: &Model,
-        texts: &Texts,
-        more: Vec<(&str, Bytes)>,
-        plan: LaunchPlan,
-        name: &str,
-        notes: &Notes,
-    ) -> Result<Self> {
-        let module = Bytes::from_static(MODULE.as_bytes());
-        let mut blobs = vec![(Cid::of(&module), module), (model.cid, model.weights.clone())];
-        let mut inputs = vec![Input { name: "weights".into(), cid: model.cid, len: model.weights.len() as u64 }];
-        for (name, bytes) in [("texts", texts.words.clone())].into_iter().chain(more) {
-            let cid = Cid::of(&bytes);
-            inputs.push(Input { name: name.into(), cid, len: bytes.len() as u64 });
-            blobs.push((cid, bytes));
-        }
-        let data = borsh::to_vec(notes).map_err(|error| NnError::Setting(format!("cannot note a job: {error}")))?;
-        let spec = JobSpec {
-            version: SPEC_VERSION,
-            module: blobs[0].0,
-            inputs,
-            plan,
-            units: texts.units,
-            unit_gas: 0,
-            visibility: Visibility::Public,
-            front_end: FrontEnd { name: name.into(), data },
-        };
-        // Sizes too: what cannot be encoded cannot be posted.
-        spec.encode()?;
-        Ok(Self { spec, blobs })
-    }
+    let data = borsh::to_vec(notes).map_err(|error| NnError::Setting(format!("cannot note a job: {error}")))?;
+    Ok(inputs.job(MODULE, plan, texts.units, FrontEnd { name: name.into(), data })?)
 }
 
 /// What merging needs to know of a job.

@@ -45,8 +45,9 @@ pub use crate::{
     embedding::{EMBED_FRONT_END, Embedding, Vectors},
     error::{NnError, Result},
     generation::{Answer, Answers, GENERATE_FRONT_END, Generation, LOGITS_FRONT_END, Logits, Sampling},
-    job::{MODULE, PreparedJob},
+    job::MODULE,
     model::Model,
     pack::Precision,
     scores::{Likelihood, SCORE_FRONT_END, Scores, Scoring, TokenScore},
 };
+pub use tessera_front_end::PreparedJob;

@@ -4,6 +4,8 @@ use crate::error::{NnError, Result};
 
 /// Columns of a panel of weights, as in `kernels/gemm.cuh`.
 const PANEL: usize = 16;
+/// Most inputs of a matrix of bytes: sums of so many products of -127 to 127 are exact in 32 bits.
+const MAX_BYTES_K: usize = 131_072;
 /// Where parts of the blob begin: at multiples of this.
 const ALIGN: usize = 256;
 
@@ -87,6 +89,10 @@ impl Blob {
     /// Panels of [`PANEL`] outputs, in each of them four inputs by four, each in a byte; the last one is filled up with zeros. And a
     /// scale for each output: the largest of its values becomes 127.
     fn bytes(&mut self, rows: &[&[f32]], k: usize) -> Result<Matrix> {
+        if k > MAX_BYTES_K {
+            let reason = format!("a matrix of {k} inputs cannot be computed in 8 bits, at most {MAX_BYTES_K}");
+            return Err(NnError::Setting(format!("{reason}: take floats of 32 bits")));
+        }
         let n = rows.len();
         let scales: Vec<f32> = rows.iter().map(|row| scale(row)).collect();
         let at = self.begin(n.next_multiple_of(PANEL) * k)?;
@@ -147,5 +153,14 @@ mod tests {
         assert!(stored[12..].iter().all(|byte| *byte == 0));
         let at = matrix.scales.unwrap() as usize;
         assert_eq!(blob.bytes[at..at + 12], [1.0f32, 1.0, 2.0].map(f32::to_le_bytes).concat());
+    }
+
+    #[test]
+    fn sums_that_would_not_be_exact_are_refused() {
+        let mut blob = Blob::default();
+        let row = vec![1.0; MAX_BYTES_K + 4];
+        assert!(blob.matrix(&[row[4..].to_vec()], MAX_BYTES_K, Precision::Int8).is_ok());
+        let refused = blob.matrix(&[row], MAX_BYTES_K + 4, Precision::Int8).unwrap_err().to_string();
+        assert!(refused.contains("at most 131072"), "{refused}");
     }
 }

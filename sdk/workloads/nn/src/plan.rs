@@ -1,6 +1,7 @@
 //! Launch plans: which kernel runs over which rows, in which order.
 
-use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat};
+use tessera_front_end::{BufferIndex, PlanWriter, float, number};
+use tessera_protocol::spec::{Arg, LaunchPlan};
 
 use crate::{
     error::{NnError, Result},
@@ -35,7 +36,7 @@ const ADD_BIAS: u32 = 1;
 const ADD_RESIDUAL: u32 = 2;
 
 /// A buffer of the plan.
-pub(crate) type Memory = u16;
+pub(crate) type Memory = BufferIndex;
 
 /// Buffers that every plan has, by their index.
 pub(crate) const WEIGHTS: Memory = 0;
@@ -45,9 +46,7 @@ const SEQUENCES: Memory = 3;
 
 /// A plan being written. Launches work on the rows in the buffer `at_work`, of which there are at most `rows`.
 pub(crate) struct Planner {
-    buffers: Vec<Buffer>,
-    launches: Vec<Launch>,
-    repeats: Vec<Repeat>,
+    writer: PlanWriter,
     batch: u32,
     /// Where launches from here on find their rows, and how many at most.
     at_work: Memory,
@@ -95,35 +94,21 @@ pub(crate) struct Choice {
 
 /// The start of a buffer, as an argument.
 pub(crate) fn at(index: Memory) -> Arg {
-    Arg::Buffer { index, offset: 0 }
+    tessera_front_end::at(index, 0)
 }
 
 /// A part of the weights.
 fn weight(offset: Place) -> Arg {
-    Arg::Buffer { index: WEIGHTS, offset }
-}
-
-fn number(value: u32) -> Arg {
-    Arg::Bits32(value)
-}
-
-fn float(value: f32) -> Arg {
-    Arg::Bits32(value.to_bits())
+    tessera_front_end::at(WEIGHTS, offset)
 }
 
 impl Planner {
     /// A plan whose units begin with the texts' rows.
     pub fn new(weights_len: usize, texts: &Texts) -> Self {
-        let input = |n, len: usize| Buffer { len: len as u64, init: BufferInit::Input(n) };
-        let mut this = Self {
-            buffers: vec![input(0, weights_len), input(1, texts.words.len())],
-            launches: vec![],
-            repeats: vec![],
-            batch: texts.batch,
-            at_work: ROWS,
-            rows: texts.rows,
-            bytes: None,
-        };
+        let mut writer = PlanWriter::default();
+        writer.input(0, weights_len as u64);
+        writer.input(1, texts.words.len() as u64);
+        let mut this = Self { writer, batch: texts.batch, at_work: ROWS, rows: texts.rows, bytes: None };
         this.buffer(16 + 16 * u64::from(texts.rows.max(texts.batch)));
         this.buffer(8 * u64::from(texts.batch));
         let blocks = texts.rows.max(texts.batch).div_ceil(ROW_THREADS);
@@ -134,8 +119,7 @@ impl Planner {
 
     /// Memory that is zero when a unit starts.
     pub fn buffer(&mut self, len: u64) -> Memory {
-        self.buffers.push(Buffer { len, init: BufferInit::Zero });
-        (self.buffers.len() - 1) as Memory
+        self.writer.zeros(len)
     }
 
     /// Memory for `width` floats of each row.
@@ -145,8 +129,7 @@ impl Planner {
 
     /// An input, read-only.
     pub fn input(&mut self, n: u16, len: usize) -> Memory {
-        self.buffers.push(Buffer { len: len as u64, init: BufferInit::Input(n) });
-        (self.buffers.len() - 1) as Memory
+        self.writer.input(n, len as u64)
     }
 
     /// Memory for activations in bytes, at most `width` for each row.
@@ -158,21 +141,20 @@ impl Planner {
 
     /// Number of launches so far.
     pub fn position(&self) -> usize {
-        self.launches.len()
+        self.writer.position()
     }
 
     /// Everything from launch `first` on runs `times` times.
     pub fn repeat(&mut self, first: usize, times: u32) {
-        let count = self.launches.len() - first;
-        self.repeats.push(Repeat { first: first as u16, count: count as u16, times });
+        self.writer.repeat(first, times);
     }
 
     pub fn finish(self, output: Memory) -> LaunchPlan {
-        LaunchPlan { buffers: self.buffers, launches: self.launches, repeats: self.repeats, output }
+        self.writer.finish(output)
     }
 
     fn launch(&mut self, kernel: &str, grid: [u32; 3], block: [u32; 3], args: Vec<Arg>) {
-        self.launches.push(Launch { kernel: kernel.into(), grid, block, shared_len: 0, args });
+        self.writer.launch(kernel, grid, block, args);
     }
 
     /// A launch with a block for each row; the rows are its first parameter.
@@ -267,10 +249,8 @@ impl Planner {
         let buffers = [at(self.at_work), at(SEQUENCES), at(parts), cache_k, cache_v, at(y)];
         let numbers = [queries, keys, head, group, context, u32::from(causal)].map(number);
         let args = buffers.into_iter().chain(numbers).chain([float(scale)]).collect();
-        self.launch("attend", [self.rows, queries / head, 1], [ATTEND_THREADS, 1, 1], args);
-        if let Some(launch) = self.launches.last_mut() {
-            launch.shared_len = context * 4;
-        }
+        let grid = [self.rows, queries / head, 1];
+        self.writer.launch_with("attend", grid, [ATTEND_THREADS, 1, 1], context * 4, args);
     }
 
     pub fn pool(&mut self, x: Memory, y: Memory, width: usize, mode: u32, unit_length: bool) {
@@ -299,6 +279,7 @@ impl Planner {
         let args = buffers.into_iter().chain(numbers).chain(how).chain(seed).collect();
         self.launch("choose", [self.rows, 1, 1], [CHOOSE_THREADS, 1, 1], args);
     }
+
     /// The rows at work become those to score, with the tokens that follow them: in each round of what comes from here on another run
     /// of rows, so that their logits need little room. How many rounds there are.
     pub fn rows_to_score(&mut self, vocabulary: usize) -> u32 {

@@ -1,10 +1,11 @@
 //! Scores of texts: how likely a decoder finds each of their tokens, from which follows its perplexity.
 
+use tessera_front_end::PreparedJob;
 use tessera_protocol::spec::JobSpec;
 
 use crate::{
     error::{NnError, Result},
-    job::{Gathered, Notes, PreparedJob},
+    job::{self, Gathered, Notes},
     model::Model,
     passes::Writer,
     plan::MAX_KEYS,
@@ -34,7 +35,7 @@ impl Scoring {
         let output = writer.scores(words as u32)?;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: words as u32 };
         let turns = vec![("turns", writer.turns)];
-        PreparedJob::new(model, &packed, turns, writer.planner.finish(output), SCORE_FRONT_END, &notes)
+        job::job(model, &packed, turns, writer.planner.finish(output), SCORE_FRONT_END, &notes)
     }
 }
 

@@ -11,6 +11,7 @@ use support::{
 };
 use tessera_executor::Checks;
 use tessera_nn::{Answer, Answers, Embedding, Generation, Logits, Model, Precision, PreparedJob, Sampling, Vectors};
+use tessera_protocol::cid::Cid;
 
 fn vectors(mut merge: Vectors, outputs: &[Vec<u8>]) -> Vec<Vec<f32>> {
     for (unit, output) in outputs.iter().enumerate().rev() {
@@ -288,8 +289,8 @@ fn weights_are_one_blob() {
     ];
     for job in jobs {
         assert_eq!((job.spec.inputs[0].name.as_str(), job.spec.inputs[0].cid), ("weights", cid));
-        for (input, (blob, bytes)) in job.spec.inputs.iter().zip(&job.blobs[1..]) {
-            assert_eq!((input.cid, input.len), (*blob, bytes.len() as u64));
+        for (input, bytes) in job.spec.inputs.iter().zip(&job.blobs()[1..]) {
+            assert_eq!((input.cid, input.len), (Cid::of(bytes), bytes.len() as u64));
         }
     }
 }

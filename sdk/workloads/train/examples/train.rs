@@ -54,7 +54,7 @@ fn main() -> Done<()> {
             round(&*executor, &mut training, &faults)?
         };
         if let Some(trial) = training.evaluation()? {
-            progress.trial = Some(training.evaluated(&computed(&*executor, &trial, job_inputs)?)?);
+            progress.trial = Some(training.evaluated(&computed(&*executor, &trial, &[])?)?);
         }
         println!("{}", serde_json::to_string(&progress)?);
         if let Some(out) = out {
@@ -65,8 +65,7 @@ fn main() -> Done<()> {
 }
 
 fn round(executor: &dyn Executor, training: &mut Training, faults: &Faults) -> Done<Progress> {
-    let mut updates: Vec<Option<Bytes>> =
-        computed(executor, &training.steps()?, job_inputs)?.into_iter().map(Some).collect();
+    let mut updates: Vec<Option<Bytes>> = computed(executor, &training.steps()?, &[])?.into_iter().map(Some).collect();
     for update in updates.iter_mut().take(2).flatten() {
         if let Some(factor) = faults.poison {
             let floats = update.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes) * factor);
@@ -78,7 +77,7 @@ fn round(executor: &dyn Executor, training: &mut Training, faults: &Faults) -> D
         // Two that lie side by side, then the next two.
         updates[(training.round() as usize * faults.absent + i) % count] = None;
     }
-    let change = computed(executor, &training.aggregation(&updates)?, job_inputs)?;
+    let change = computed(executor, &training.aggregation(&updates)?, &[])?;
     Ok(training.advance(&change[0], updates.iter().flatten().count())?)
 }
 
@@ -92,33 +91,18 @@ fn private_round(executor: &dyn Executor, training: &mut Training) -> Done<Progr
         let between = mask(shard).zip(mask((shard + 1) % shards)).map(|(mine, next)| mine.wrapping_sub(next));
         let mask: Bytes = between.flat_map(u32::to_le_bytes).collect();
         let job = training.private_steps((Cid::of(&data), data.len() as u64), Cid::of(&mask))?;
-        let output = computed(executor, &job, |job| {
-            let mut there = job.inputs().into_iter();
-            let named = job.spec.inputs.iter().map(|input| match input.name.as_str() {
-                "data" => Some(data.clone()),
-                "mask" => Some(mask.clone()),
-                _ => there.next(),
-            });
-            named.flatten().collect()
-        })?;
+        let output = computed(executor, &job, &[("data", &data), ("mask", &mask)])?;
         for (sum, word) in sum.iter_mut().zip(output[0].as_chunks().0) {
             *sum = sum.wrapping_add(u32::from_le_bytes(*word));
         }
     }
-    let change = computed(executor, &training.private_aggregation(&sum, shards)?, job_inputs)?;
+    let change = computed(executor, &training.private_aggregation(&sum, shards)?, &[])?;
     Ok(training.advance(&change[0], shards)?)
 }
 
-fn job_inputs(job: &PreparedJob) -> Vec<Bytes> {
-    job.inputs()
-}
-
-fn computed(
-    executor: &dyn Executor,
-    job: &PreparedJob,
-    inputs: impl Fn(&PreparedJob) -> Vec<Bytes>,
-) -> Done<Vec<Bytes>> {
-    let inputs = inputs(job);
+/// Outputs of a job, whose inputs of these names only a participant has.
+fn computed(executor: &dyn Executor, job: &PreparedJob, own: &[(&str, &Bytes)]) -> Done<Vec<Bytes>> {
+    let inputs = job.inputs_with(own)?;
     let unit_time = Duration::from_secs(3600);
     let program = Program { module: MODULE, plan: &job.spec.plan, inputs: &inputs, unit_gas: 0, unit_time };
     Ok(outputs(executor, 0, &program, 0..job.spec.units)?.into_iter().map(Bytes::from).collect())

@@ -1,10 +1,10 @@
 //! Aggregation: one unit that makes a change of the weights out of the updates of a round.
 
+use tessera_front_end::{Blob, Inputs};
 use tessera_protocol::spec::LaunchPlan;
 
 use crate::{
     compress::{Code, Rounding, Subset},
-    job::{Blob, Inputs},
     plan::{Aggregation, Rule},
     planner::{Place, Planner, Shape, at, float, number},
     steps::{PART, UPDATE_HEAD, squares},
@@ -47,13 +47,13 @@ impl Round<'_> {
         let told = planner.words(lines);
         let vectors = planner.words(lines * count);
         for (i, (name, _, blob)) in updates.into_iter().enumerate() {
-            let (n, len) = inputs.add(name, blob);
-            let update = planner.input(n, len);
+            let input = inputs.add(name, blob);
+            let update = planner.input(input);
             planner.once("copy", vec![at(update), at(told.plus(i)), number(1)]);
             self.updates.decode(&mut planner, update.plus(UPDATE_HEAD), vectors.plus(i * count), Subset::all(count));
         }
-        let (n, len) = inputs.add("shares", shares);
-        let shares = planner.input(n, len);
+        let input = inputs.add("shares", shares);
+        let shares = planner.input(input);
         planner.once("told_loss", [told, shares, output].map(at).into_iter().chain([number(lines as u32)]).collect());
         let mean = self.robust(&mut planner, vectors, shares, lines);
         self.outer(planner, inputs, mean, output)
@@ -64,8 +64,8 @@ impl Round<'_> {
         let mut planner = Planner::new(self.shape);
         let output = planner.output(self.output_words());
         let count = self.count();
-        let (n, len) = inputs.add("sum", sum);
-        let sum = planner.input(n, len);
+        let input = inputs.add("sum", sum);
+        let sum = planner.input(input);
         let mean = planner.words(count);
         let scale = (1.0 / (f64::from(steps) * updates as f64)) as f32;
         planner.each("mean_of_sum", count, vec![at(sum), at(mean), number(count as u32), float(scale)]);
@@ -83,14 +83,14 @@ impl Round<'_> {
         let shares = Blob::words(sums.iter().map(|(_, updates)| (share(*updates) as f32).to_bits()));
         let vectors = planner.words(lines * count);
         for (i, (sum, updates)) in sums.into_iter().enumerate() {
-            let (n, len) = inputs.add(format!("sum.{i}"), sum);
-            let sum = planner.input(n, len);
+            let input = inputs.add(format!("sum.{i}"), sum);
+            let sum = planner.input(input);
             let scale = (1.0 / (f64::from(steps) * updates as f64)) as f32;
             let place = vectors.plus(i * count);
             planner.each("mean_of_sum", count, vec![at(sum), at(place), number(count as u32), float(scale)]);
         }
-        let (n, len) = inputs.add("shares", shares);
-        let shares = planner.input(n, len);
+        let input = inputs.add("shares", shares);
+        let shares = planner.input(input);
         let mean = self.robust(&mut planner, vectors, shares, lines);
         self.outer(planner, inputs, mean, output)
     }
@@ -141,8 +141,8 @@ impl Round<'_> {
         let change = output.plus(UPDATE_HEAD);
         let state = change.plus(self.changes.words());
         if let Some(before) = &self.state {
-            let (n, len) = inputs.add("state", before.clone());
-            let before = planner.input(n, len);
+            let input = inputs.add("state", before.clone());
+            let before = planner.input(input);
             let words = 2 * self.subset.total;
             planner.each("copy", words, vec![at(before), at(state), number(words as u32)]);
         }

@@ -1,6 +1,7 @@
 //! Data: files of samples or of text, what is held out, and the blobs that units read.
 
 mod files;
+mod shape;
 
 use bytes::Bytes;
 
@@ -9,6 +10,8 @@ use crate::{
     philox::Draws,
     plan::{Data, Division, Plan},
 };
+
+pub use shape::Shape;
 
 /// Words before the table of shards in a blob, as in `kernels/steps.cuh`.
 const HEAD: usize = 4;
@@ -67,7 +70,7 @@ pub(crate) fn records_at(shards: usize) -> u64 {
 
 /// The blob of several contents; records begin at [`records_at`]. `secret` is the owner's seed, 0 where the data is public.
 pub(crate) fn blob(contents: &[&Content], width: usize, secret: u64) -> Bytes {
-    let mut words = vec![contents.len() as u32, 0, secret as u32, (secret >> 32) as u32];
+    let mut words = vec![contents.len() as u32, width as u32, secret as u32, (secret >> 32) as u32];
     let mut first = 0u32;
     for content in contents {
         words.extend([first, content.count() as u32]);
@@ -242,7 +245,7 @@ mod tests {
         let (one, two) = (samples(1), samples(2));
         let blob = blob(&[&one, &two], 2, 7 << 32);
         let words: Vec<u32> = blob.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
-        assert_eq!(words[..8], [2, 0, 0, 7, 0, 1, 1, 2]);
+        assert_eq!(words[..8], [2, 2, 0, 7, 0, 1, 1, 2]);
         assert_eq!((records_at(2), words[8..].len()), (32, 9));
         assert_eq!(words[11..14], [0, 0.0f32.to_bits(), 1.0f32.to_bits()]);
     }

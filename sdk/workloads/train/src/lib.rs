@@ -44,11 +44,13 @@ mod store;
 mod training;
 
 pub use crate::{
+    data::Shape,
     error::{Result, TrainError},
-    job::{AGGREGATION_FRONT_END, EVALUATION_FRONT_END, MODULE, PRIVATE_FRONT_END, PreparedJob, STEPS_FRONT_END},
+    job::{AGGREGATION_FRONT_END, EVALUATION_FRONT_END, MODULE, PRIVATE_FRONT_END, STEPS_FRONT_END},
     plan::{
         Activation, Aggregation, Compression, Data, Division, Evaluation, MAX_SHARDS, Model, Optimiser, Plan, Pool,
         Private, Rule, Shards, Steps,
     },
     training::{Agreement, Own, Progress, Traffic, Training, Trial, private_inputs, private_task, training_id},
 };
+pub use tessera_front_end::PreparedJob;

@@ -72,6 +72,11 @@ impl Model {
         }
     }
 
+    /// Samples, or bytes of text, that a shard needs for a step.
+    pub fn least_samples(&self) -> u32 {
+        self.decoder().map_or(1, |decoder| decoder.sizes.context as u32 + 1)
+    }
+
     /// The decoder, where it is one.
     pub fn decoder(&self) -> Option<&Decoder> {
         match &self.layers {
@@ -79,6 +84,11 @@ impl Model {
             Layers::Mlp(_) | Layers::Cnn(_) => None,
         }
     }
+}
+
+/// Whether a plan's model reads text, byte by byte, and not samples with labels.
+pub(crate) const fn is_text(plan: &Plan) -> bool {
+    matches!(plan.model, Shape::Decoder { .. })
 }
 
 /// Sizes of layers: some, and none of them too large.

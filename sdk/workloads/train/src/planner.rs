@@ -1,6 +1,8 @@
 //! Launch plans being written: buffers, places in them, launches.
 
-use tessera_protocol::spec::{Arg, Buffer, BufferInit, Launch, LaunchPlan, Repeat};
+use tessera_front_end::{BufferIndex, PlanWriter};
+pub(crate) use tessera_front_end::{float, number};
+use tessera_protocol::spec::{Arg, LaunchPlan};
 
 /// Threads of a block of kernels with one thread for each element, as in `kernels/layers.cuh`.
 const THREADS: u32 = 128;
@@ -16,12 +18,12 @@ const ADD_TO: u32 = 2;
 /// What parts of memory begin at a multiple of, in bytes.
 const ALIGN: u64 = 256;
 /// The buffer of all memory that is zero when a unit starts.
-const MEMORY: u16 = 0;
+const MEMORY: BufferIndex = 0;
 
 /// A place in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    buffer: u16,
+    buffer: BufferIndex,
     /// In bytes.
     offset: u64,
 }
@@ -40,15 +42,7 @@ impl Place {
 
 /// As an argument of a launch.
 pub(crate) fn at(place: Place) -> Arg {
-    Arg::Buffer { index: place.buffer, offset: place.offset }
-}
-
-pub(crate) fn number(value: u32) -> Arg {
-    Arg::Bits32(value)
-}
-
-pub(crate) fn float(value: f32) -> Arg {
-    Arg::Bits32(value.to_bits())
+    tessera_front_end::at(place.buffer, place.offset)
 }
 
 /// A seed as the last two arguments of a kernel.
@@ -88,65 +82,55 @@ pub(crate) enum Shape {
 
 /// A plan being written.
 pub(crate) struct Planner {
-    buffers: Vec<Buffer>,
-    launches: Vec<Launch>,
-    repeats: Vec<Repeat>,
+    writer: PlanWriter,
     shape: Shape,
 }
 
 impl Planner {
     pub fn new(shape: Shape) -> Self {
-        let memory = Buffer { len: 0, init: BufferInit::Zero };
-        Self { buffers: vec![memory], launches: vec![], repeats: vec![], shape }
+        let mut writer = PlanWriter::default();
+        // There is always some, so that the buffer is a valid one.
+        writer.zeros(ALIGN);
+        Self { writer, shape }
     }
 
     /// Memory for so many words, zero when a unit starts.
     pub fn words(&mut self, count: usize) -> Place {
-        let offset = self.buffers[0].len;
-        self.buffers[0].len = (offset + 4 * count as u64).next_multiple_of(ALIGN);
-        Place { buffer: MEMORY, offset }
-    }
-
-    fn add(&mut self, len: u64, init: BufferInit) -> Place {
-        self.buffers.push(Buffer { len, init });
-        Place { buffer: (self.buffers.len() - 1) as u16, offset: 0 }
+        Place { buffer: MEMORY, offset: self.writer.more(MEMORY, 4 * count as u64, ALIGN) }
     }
 
     /// An input, read-only.
-    pub fn input(&mut self, n: usize, len: usize) -> Place {
-        self.add(len as u64, BufferInit::Input(n as u16))
+    pub fn input(&mut self, (number, len): (u16, u64)) -> Place {
+        Place { buffer: self.writer.input(number, len), offset: 0 }
     }
 
     /// A copy of an input that kernels may change.
-    pub fn copy_of(&mut self, n: usize, len: usize) -> Place {
-        self.add(len as u64, BufferInit::Copy(n as u16))
+    pub fn copy_of(&mut self, (number, len): (u16, u64)) -> Place {
+        Place { buffer: self.writer.copy_of(number, len), offset: 0 }
     }
 
     /// A buffer of its own, zero when a unit starts: the output.
     pub fn output(&mut self, words: usize) -> Place {
-        self.add(4 * words as u64, BufferInit::Zero)
+        Place { buffer: self.writer.zeros(4 * words as u64), offset: 0 }
     }
 
     /// Number of launches so far.
     pub fn position(&self) -> usize {
-        self.launches.len()
+        self.writer.position()
     }
 
     /// Everything from launch `first` on runs `times` times.
     pub fn repeat(&mut self, first: usize, times: u32) {
-        let count = self.launches.len() - first;
-        self.repeats.push(Repeat { first: first as u16, count: count as u16, times });
+        self.writer.repeat(first, times);
     }
 
-    pub fn finish(mut self, output: Place) -> LaunchPlan {
-        let memory = &mut self.buffers[0];
-        memory.len = memory.len.max(ALIGN);
-        LaunchPlan { buffers: self.buffers, launches: self.launches, repeats: self.repeats, output: output.buffer }
+    pub fn finish(self, output: Place) -> LaunchPlan {
+        self.writer.finish(output.buffer)
     }
 
     /// A launch with this many blocks of this many threads.
     pub fn launch(&mut self, kernel: &str, grid: [u32; 3], block: [u32; 3], args: Vec<Arg>) {
-        self.launches.push(Launch { kernel: kernel.into(), grid, block, shared_len: 0, args });
+        self.writer.launch(kernel, grid, block, args);
     }
 
     /// A launch with a thread for each of `count`.

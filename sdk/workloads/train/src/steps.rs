@@ -1,10 +1,10 @@
 //! Local steps: what a unit does with its shard.
 
+use tessera_front_end::{Blob, Inputs};
 use tessera_protocol::spec::{Arg, LaunchPlan};
 
 use crate::{
     compress::{Code, Rounding, Subset},
-    job::{Blob, Inputs},
     model::{Batch, Model},
     network::Network,
     parameters::Start,
@@ -91,8 +91,8 @@ impl Setting<'_> {
     fn weights(&self, planner: &mut Planner, inputs: &mut Inputs, weights: &Weights) -> Place {
         let place = match &weights.base {
             Some(base) => {
-                let (n, len) = inputs.add("base", base.clone());
-                planner.copy_of(n, len)
+                let input = inputs.add("base", base.clone());
+                planner.copy_of(input)
             }
             None => {
                 let place = planner.words(self.count());
@@ -101,8 +101,8 @@ impl Setting<'_> {
             }
         };
         for (i, change) in weights.changes.iter().enumerate() {
-            let (n, len) = inputs.add(format!("change.{i}"), change.clone());
-            let change = planner.input(n, len);
+            let input = inputs.add(format!("change.{i}"), change.clone());
+            let change = planner.input(input);
             self.changes().decode(planner, change, place, self.subset(weights.since + i as u32));
         }
         place
@@ -127,8 +127,8 @@ impl Setting<'_> {
 
     /// The data, and where in it the records begin.
     fn data(&self, planner: &mut Planner, inputs: &mut Inputs, data: &Data) -> (Place, Place) {
-        let (n, len) = inputs.add("data", data.blob.clone());
-        let place = planner.input(n, len);
+        let input = inputs.add("data", data.blob.clone());
+        let place = planner.input(input);
         (place, place.plus_bytes(data.records))
     }
 
@@ -146,8 +146,8 @@ impl Setting<'_> {
         let targets = planner.words(rows);
         let turns = self.model.decoder().map(|decoder| {
             let blob = Blob::words(decoder.turns().into_iter().map(f32::to_bits));
-            let (n, len) = inputs.add("turns", blob);
-            planner.input(n, len)
+            let input = inputs.add("turns", blob);
+            planner.input(input)
         });
         let (kernel, width) = match turns {
             Some(_) => ("batch_of_text", context),
@@ -192,8 +192,8 @@ impl Setting<'_> {
         planner.each("copy", count, vec![at(weights), at(start), number(count as u32)]);
         let slopes = planner.words(count);
         let batch = self.batch(planner, inputs, data, steps.batch as usize, &Drawn::In(round));
-        let (n, len) = inputs.add("schedule", schedule(self.plan, round));
-        let schedule = planner.input(n, len);
+        let input = inputs.add("schedule", schedule(self.plan, round));
+        let schedule = planner.input(input);
         let subset = self.subset(round);
         let momenta = [planner.words(subset.count()), planner.words(subset.count())];
         let first = planner.position();
@@ -253,8 +253,8 @@ impl Setting<'_> {
         let update = self.difference(&mut planner, weights, round);
         let zero = planner.words(count);
         let parts = squares(&mut planner, update, zero, 1, count);
-        let (n, len) = inputs.add("mask", mask);
-        let mask = planner.input(n, len);
+        let input = inputs.add("mask", mask);
+        let mask = planner.input(input);
         let output = planner.output(count);
         let Private { clip, steps, noise } = self.plan.private;
         let places = [update, parts, data.0, mask, output].map(at);

@@ -66,7 +66,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written.and_then(|()| fs::rename(&beside, path)).map_err(failed("write", path))
+    // The new name is on the disk once the folder is: what is removed after this call is named nowhere any more.
+    let moved = written.and_then(|()| fs::rename(&beside, path));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    moved.and_then(|()| File::open(folder)?.sync_all()).map_err(failed("write", path))
 }
 
 /// Makes a folder, and those above it.

@@ -9,12 +9,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tessera_front_end::{Blob, Inputs, PreparedJob};
 
 use crate::{
     aggregate::Round,
     data::{self, Divided},
     error::{Result, TrainError, setting},
-    job::{AGGREGATION_FRONT_END, Blob, EVALUATION_FRONT_END, Inputs, PreparedJob, STEPS_FRONT_END, words},
+    job::{AGGREGATION_FRONT_END, EVALUATION_FRONT_END, STEPS_FRONT_END, job, words},
     model::Model,
     plan::Plan,
     planner::Shape,
@@ -73,7 +74,7 @@ pub struct Traffic {
 /// How well a model does on data that it was not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Mean loss of a sample, or of a byte of text.
+    /// Mean loss of a sample, or of a byte of text; [`f64::MAX`] where it is no number.
     pub loss: f64,
     /// Which part of the answers was right.
     pub accuracy: f64,
@@ -90,8 +91,7 @@ impl Training {
         plan.check()?;
         let divided = Divided::read(&plan)?;
         let model = Model::new(&plan, divided.width, divided.classes)?;
-        let least = model.decoder().map_or(1, |decoder| decoder.sizes.context + 1);
-        divided.check(least)?;
+        divided.check(model.least_samples() as usize)?;
         let data = data::blob(&divided.shards.iter().collect::<Vec<_>>(), divided.width, 0);
         let held_out = data::blob(&[&divided.held_out], divided.width, 0);
         let weights = model.parameters.start(plan.seed);
@@ -106,15 +106,25 @@ impl Training {
     /// If the folder holds another plan's training, or is damaged.
     pub fn resume(plan: Plan, folder: &Path) -> Result<Self> {
         let mut this = Self::start(plan)?;
-        let saved = store::load(folder, &this.plan)?;
+        this.load(folder)?;
+        Ok(this)
+    }
+
+    /// Takes up what was saved in a folder by a training of the same plan; what this one has done so far is forgotten.
+    ///
+    /// # Errors
+    /// If the folder holds another plan's training, or is damaged. The training is as it was then.
+    pub fn load(&mut self, folder: &Path) -> Result<()> {
+        let saved = store::load(folder, &self.plan)?;
+        let mut weights = self.model.parameters.start(self.plan.seed);
         let content = |reason: String| TrainError::Content { path: store::index(folder), reason };
         if let Some(base) = &saved.base {
-            if base.len() != this.weights.len() * 4 {
-                return Err(content(format!("weights of {} bytes, expected {}", base.len(), this.weights.len() * 4)));
+            if base.len() != weights.len() * 4 {
+                return Err(content(format!("weights of {} bytes, expected {}", base.len(), weights.len() * 4)));
             }
-            this.weights = words(base).into_iter().map(f32::from_bits).collect();
+            weights = words(base).into_iter().map(f32::from_bits).collect();
         }
-        let code = this.setting().changes();
+        let code = self.setting().changes();
         for change in &saved.changes {
             if change.len() != code.words() * 4 {
                 return Err(content(format!("a change of {} bytes, expected {}", change.len(), code.words() * 4)));
@@ -125,17 +135,18 @@ impl Training {
         let since = rounds.checked_sub(saved.changes.len() as u32);
         let Some(since) = since else { return Err(content("there are more changes than rounds".into())) };
         for (change, round) in saved.changes.iter().zip(since..) {
-            let subset = this.setting().subset(round);
-            code.add_to(&words(change), &mut this.weights, subset);
+            let subset = self.setting().subset(round);
+            code.add_to(&words(change), &mut weights, subset);
         }
-        if saved.state.as_ref().is_some_and(|state| state.len() != this.weights.len() * 8) {
+        if saved.state.as_ref().is_some_and(|state| state.len() != weights.len() * 8) {
             return Err(content("the state of the outer optimiser has another length than the model's".into()));
         }
-        this.base = saved.base;
-        this.changes = saved.changes;
-        this.state = saved.state;
-        this.history = saved.history;
-        Ok(this)
+        self.base = saved.base;
+        self.changes = saved.changes;
+        self.state = saved.state;
+        self.history = saved.history;
+        self.weights = weights;
+        Ok(())
     }
 
     /// Writes everything that [`Training::resume`] needs into a folder, and the weights as published ones into its folder `model`.
@@ -213,7 +224,7 @@ impl Training {
         let mut inputs = Inputs::default();
         let data = Data { blob: Blob::of(&self.data), records: data::records_at(shards) };
         let plan = self.setting().update(&mut inputs, &self.given(), &data, self.round());
-        inputs.job(STEPS_FRONT_END, plan, shards as u64, vec![])
+        job(inputs, STEPS_FRONT_END, plan, shards as u64, vec![])
     }
 
     /// The job that makes a change of the weights out of the round's updates: the outputs of [`Training::steps`] by shard. Those that
@@ -242,7 +253,7 @@ impl Training {
         let count = present.len();
         let mut inputs = Inputs::default();
         let plan = self.outer().of_updates(&mut inputs, present);
-        inputs.job(AGGREGATION_FRONT_END, plan, 1, (count as u32).to_le_bytes().into())
+        job(inputs, AGGREGATION_FRONT_END, plan, 1, (count as u32).to_le_bytes().into())
     }
 
     fn outer(&self) -> Round<'_> {
@@ -284,7 +295,7 @@ impl Training {
         let up = ((UPDATE_HEAD + self.setting().updates().words()) * 4) as u64;
         let progress = Progress {
             round: self.round(),
-            loss: words(head).first().map_or(0.0, |bits| f32::from_bits(*bits)),
+            loss: words(head).first().map_or(0.0, |bits| f32::from_bits(*bits).min(f32::MAX)),
             updates,
             traffic: Traffic { up, down, dense: 2 * dense },
             trial: None,
@@ -319,7 +330,7 @@ impl Training {
         let mut inputs = Inputs::default();
         let data = Data { blob: Blob::of(&self.held_out), records: data::records_at(1) };
         let plan = self.setting().trial(&mut inputs, &self.given(), &data, batch, samples);
-        inputs.job(EVALUATION_FRONT_END, plan, samples.div_ceil(batch) as u64, vec![]).map(Some)
+        job(inputs, EVALUATION_FRONT_END, plan, samples.div_ceil(batch) as u64, vec![]).map(Some)
     }
 
     /// Puts the outputs of an evaluation together, and notes them with the last round.
@@ -339,7 +350,7 @@ impl Training {
         if count == 0 {
             return Err(TrainError::Output("expected outputs of an evaluation, found none".into()));
         }
-        let trial = Trial { loss: loss / count as f64, accuracy: right as f64 / count as f64, count };
+        let trial = Trial { loss: (loss / count as f64).min(f64::MAX), accuracy: right as f64 / count as f64, count };
         if let Some(last) = self.history.last_mut() {
             last.trial = Some(trial);
         }

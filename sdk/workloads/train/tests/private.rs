@@ -3,13 +3,13 @@
 mod support;
 
 use bytes::Bytes;
-use support::{ADAMW, Folder, MLP, SGD, SMALL_CODE, bits, plan, run, run_with, with_own};
+use support::{ADAMW, DECODER, Folder, MLP, SGD, SMALL_CODE, bits, plan, run, run_with, with_own};
 use tessera_executor::Checks;
 use tessera_protocol::{
     cid::Cid,
     spec::{BufferInit, JobSpec},
 };
-use tessera_train::{Agreement, Own, Training, private_inputs, private_task};
+use tessera_train::{Agreement, Own, Shape, Training, private_inputs, private_task};
 
 const PRIVATE: &str = "private = { clip = 0.1, steps = 65536.0 }\n";
 
@@ -53,12 +53,14 @@ fn a_participant_computes_what_was_agreed_and_nothing_else() {
     for text in [plan(MLP, SGD, PRIVATE), plan(MLP, ADAMW, &format!("base_every = 1\n{PRIVATE}"))] {
         let training = second_round(&folder, &text);
         let agreement = Agreement::new(folder.plan(&text));
-        let data = own(&training.shard_data(0, 99).unwrap());
+        let shard = training.shard_data(0, 99).unwrap();
+        let (data, path) = (own(&shard), folder.path("own.shard"));
+        std::fs::write(&path, &shard).unwrap();
+        let shape = Shape::read(&path, training.plan()).unwrap();
         let (_, bytes) = mask(&training, 3);
         let (mask, task) = (own(&bytes), training.task().unwrap());
         let spec = training.private_job(data, mask.0).unwrap().spec;
-        agreement.check(&spec, &task, data, mask).unwrap();
-        agreement.check(&JobSpec { unit_gas: 1 << 40, ..spec.clone() }, &task, data, mask).unwrap();
+        agreement.check(&spec, &task, data, shape, mask).unwrap();
         // Another participant's job has the same task.
         let longer = own(&training.shard_data(1, 98).unwrap());
         assert_eq!(private_task(&training.private_job((longer.0, longer.1 + 64), data.0).unwrap().spec), task);
@@ -68,7 +70,7 @@ fn a_participant_computes_what_was_agreed_and_nothing_else() {
             change(&mut spec);
             // Even where all members were invited to it.
             let task = if with_task { private_task(&spec) } else { task };
-            let error = agreement.check(&spec, &task, data, mask).unwrap_err().to_string();
+            let error = agreement.check(&spec, &task, data, shape, mask).unwrap_err().to_string();
             assert!(error.contains(part), "{part}: {error}");
         };
         let [at_data, at_mask] = private_inputs(&spec).unwrap().map(usize::from);
@@ -91,9 +93,15 @@ fn a_participant_computes_what_was_agreed_and_nothing_else() {
         refused(&|spec| spec.front_end.data = vec![0; 11], true, "notes of 11 bytes");
         refused(&|spec| spec.front_end.data[..4].fill(0xff), true, "the plan has 3");
         refused(&|spec| spec.front_end.data[4..].fill(0), true, "samples of 0 values");
+        // What would make the unit fault or not, as the data are.
+        refused(&|spec| spec.unit_gas = 1 << 40, true, "limit of gas");
+        refused(&|spec| spec.front_end.data[4] -= 1, true, "the shard has");
+        refused(&|spec| spec.front_end.data[8] -= 1, true, "the shard has");
+        let wider = Shape { width: shape.width + 1, ..shape };
+        assert!(agreement.check(&spec, &task, data, wider, mask).is_err());
         // Another plan, of which nobody has spoken.
         let other = Agreement::new(folder.plan(&text.replace("batch = 4", "batch = 5")));
-        assert!(other.check(&spec, &task, data, mask).is_err());
+        assert!(other.check(&spec, &task, data, shape, mask).is_err());
     }
 }
 
@@ -151,4 +159,23 @@ fn a_blob_of_files_holds_all_of_them() {
     // 96 samples of 32 values and a label, behind 32 bytes that say so.
     assert_eq!(blob.len(), 32 + 96 * 33 * 4);
     assert_ne!(blob, Training::shard_of_files(&plan, 6).unwrap());
+}
+
+/// The shape of a shard is that of its blob, and nothing else is taken for one.
+#[test]
+fn a_shard_says_what_it_holds() {
+    let folder = Folder::new();
+    for (model, expected) in [(MLP, (32, 3)), (DECODER, (1, 256))] {
+        let training = folder.training(&plan(model, SGD, PRIVATE));
+        let blob = training.shard_data(1, 5).unwrap();
+        let read = |bytes: &[u8]| {
+            std::fs::write(folder.path("some.shard"), bytes).unwrap();
+            Shape::read(&folder.path("some.shard"), training.plan())
+        };
+        let shape = read(&blob).unwrap();
+        assert_eq!((shape.width, shape.classes), expected);
+        for damaged in [&blob[..7], &blob[..blob.len() - 1], &[&blob[..], &[0]].concat(), b"text"] {
+            assert!(read(damaged).unwrap_err().to_string().contains("make the shard again"));
+        }
+    }
 }

@@ -31,7 +31,7 @@ fn decoders_are_those_that_inference_loads() {
     let prefixes: Vec<&str> = (1..13).map(|len| &last[..len]).collect();
     let job = Logits::job(&model, &prefixes, 5).unwrap();
     let executor = open(Backend::Cpu).unwrap();
-    let (inputs, unit_time) = (job.inputs(), std::time::Duration::from_secs(600));
+    let (inputs, unit_time) = (job.inputs().unwrap(), std::time::Duration::from_secs(600));
     let program = Program { module: tessera_nn::MODULE, plan: &job.spec.plan, inputs: &inputs, unit_gas: 0, unit_time };
     let mut merged = Logits::merge(&job.spec).unwrap();
     for (unit, output) in outputs(&*executor, 0, &program, 0..job.spec.units).unwrap().iter().enumerate() {

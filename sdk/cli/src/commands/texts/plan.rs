@@ -95,7 +95,7 @@ impl Plan {
             let job = front.job(&self.model, &tried, 1, 0, most)?;
             // The first one also compiles, which is done once: it is run again.
             let units: Vec<u64> = std::iter::once(0).chain(0..job.spec.units).collect();
-            let (units, on) = try_units(&job.spec, MODULE, &job.inputs(), &units).await?;
+            let (units, on) = try_units(&job.spec, MODULE, &job.inputs()?, &units).await?;
             let sum = units[1..].iter().fold((0.0, 0.0), |sum, unit| (sum.0 + unit.gas as f64, sum.1 + unit.seconds));
             sums.push(sum);
             device = on;

@@ -114,11 +114,10 @@ impl<'a, F: Front> Reading<'a, F> {
         for units in jobs {
             let deal = session.deal(units.len() as u64)?;
             let job = tokio::task::block_in_place(|| self.plan.job(self.front, self.texts, &units))?;
-            let blobs = job.blobs.into_iter().map(|(_, bytes)| bytes).collect();
             self.state.posted = ranges(&units);
             self.begun.keep()?;
             self.begun.folder().keep(FILE, &self.state)?;
-            session.post(self, deal, &job.spec, blobs).await?;
+            session.post(self, deal, &job.spec, job.blobs()).await?;
         }
         let missing = self.missing().iter().map(Vec::len).sum::<usize>();
         if missing > 0 {

@@ -103,15 +103,17 @@ impl Made {
 
 /// The training, from its beginning or from where an earlier command was stopped.
 fn open(args: &Args, plan: Plan) -> Result<(Training, Begun)> {
-    let fresh = Training::start(plan)?;
+    let mut training = Training::start(plan)?;
     let state = args.out.join(UNDER_WAY);
-    let begun = Begun::open(&state, "this training was", begun_with(&fresh)?, args.jobs.restart)?;
+    let begun = Begun::open(&state, "this training was", begun_with(&training)?, args.jobs.restart)?;
     let known = args.out.join(TRAINING);
     if args.jobs.restart {
         work::discard(&state)?;
         remove(&known)?;
     }
-    let training = if known.is_file() { Training::resume(fresh.plan().clone(), &args.out)? } else { fresh };
+    if known.is_file() {
+        training.load(&args.out)?;
+    }
     Ok((training, begun))
 }
 

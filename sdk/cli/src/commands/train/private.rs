@@ -276,8 +276,7 @@ impl Rounds<'_> {
         if change.output.is_none() {
             let deal = session.deal(1)?;
             session.check(spent, deal.deposit, LOWER)?;
-            let blobs = job.blobs.into_iter().map(|(_, bytes)| bytes).collect();
-            session.post(&mut change, deal, &job.spec, blobs).await?;
+            session.post(&mut change, deal, &job.spec, job.blobs()).await?;
         }
         change.output.context("the aggregation has no output")
     }
@@ -285,7 +284,7 @@ impl Rounds<'_> {
     /// Tries the weights on what is held out, here: whoever trains has these data, and need not pay for that.
     async fn try_it(&mut self) -> Result<()> {
         let Some(job) = self.training.evaluation()? else { return Ok(()) };
-        let here = Here::start(&job.spec, MODULE, &job.inputs(), On::Cpu).await?;
+        let here = Here::start(&job.spec, MODULE, &job.inputs()?, On::Cpu).await?;
         let mut outputs = vec![];
         for unit in 0..job.spec.units {
             outputs.push(here.unit(unit).await?.output);

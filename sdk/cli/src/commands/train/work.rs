@@ -243,8 +243,7 @@ impl<'a> Rounds<'a> {
             stage.begun.keep()?;
             stage.state.posted = Some((round, kind));
             stage.begun.folder().keep(FILE, &*stage.state)?;
-            let blobs = job.blobs.into_iter().map(|(_, bytes)| bytes).collect();
-            session.post(&mut stage, deal, &job.spec, blobs).await?;
+            session.post(&mut stage, deal, &job.spec, job.blobs()).await?;
         }
         let taken: HashSet<u64> = match &stage.state.taken {
             Some((of, taken)) if kind == Kind::Steps && *of == round => taken.iter().copied().collect(),
@@ -275,7 +274,7 @@ impl<'a> Rounds<'a> {
             let job = self.training.steps()?;
             // The first one also compiles, which is done once: it is run again.
             let units: Vec<u64> = std::iter::once(0).chain(0..self.args.tries.min(shards)).collect();
-            let (tried, device) = try_units(&job.spec, MODULE, &job.inputs(), &units).await?;
+            let (tried, device) = try_units(&job.spec, MODULE, &job.inputs()?, &units).await?;
             let tried = &tried[1..];
             let mean = |sum: f64| sum / tried.len() as f64;
             let gas = mean(tried.iter().map(|unit| unit.gas as f64).sum());

@@ -215,7 +215,7 @@ pub fn tokens(text: &str, before: &[u32], behind: &[u32]) -> Vec<u32> {
 /// Outputs of all units: as compiled code, or operation by operation with all checks.
 pub fn run(job: &PreparedJob, checks: Checks) -> Vec<Vec<u8>> {
     let executor = open_with(Backend::Cpu, &Options { checks, ..Options::default() }).unwrap();
-    let inputs = job.inputs();
+    let inputs = job.inputs().unwrap();
     let program = Program {
         module: MODULE,
         plan: &job.spec.plan,

@@ -1,13 +1,14 @@
 //! Rounds over shards that nobody but their owners has.
 
 use bytes::Bytes;
+use tessera_front_end::{Blob, Inputs, PreparedJob};
 use tessera_protocol::cid::Cid;
 
 use super::Training;
 use crate::{
     data::{self, Divided},
     error::{Result, setting},
-    job::{AGGREGATION_FRONT_END, Blob, Inputs, PRIVATE_FRONT_END, PreparedJob},
+    job::{AGGREGATION_FRONT_END, PRIVATE_FRONT_END, job},
     plan::Plan,
     steps::Data,
 };
@@ -24,7 +25,7 @@ impl Training {
         let mask = Blob::Elsewhere(mask, self.private_words() as u64 * 4);
         let data = Data { blob: Blob::Elsewhere(data.0, data.1), records: data::records_at(1) };
         let plan = self.setting().private(&mut inputs, &self.given(), &data, mask, self.round());
-        inputs.job(PRIVATE_FRONT_END, plan, 1, vec![])
+        job(inputs, PRIVATE_FRONT_END, plan, 1, vec![])
     }
 
     /// The blob of a participant's data: what its own plan's files hold. `secret` decides what noise and rounding are drawn, and must
@@ -66,6 +67,6 @@ impl Training {
         let mut inputs = Inputs::default();
         let sum = Blob::words(sum.iter().copied());
         let plan = self.outer().of_sum(&mut inputs, sum, updates, self.plan.private.steps);
-        inputs.job(AGGREGATION_FRONT_END, plan, 1, (updates as u32).to_le_bytes().into())
+        job(inputs, AGGREGATION_FRONT_END, plan, 1, (updates as u32).to_le_bytes().into())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tessera_front_end::{Blob, Inputs, PreparedJob};
 use tessera_protocol::{
     cid::Cid,
     hash::{Digest, sha256},
@@ -10,12 +11,12 @@ use tessera_protocol::{
 
 use super::Training;
 use crate::{
-    data,
+    data::{self, Shape},
     error::{Result, TrainError, setting},
-    job::{AGGREGATION_FRONT_END, Blob, Inputs, PRIVATE_FRONT_END, PreparedJob},
-    model::Model,
+    job::{AGGREGATION_FRONT_END, PRIVATE_FRONT_END, job},
+    model::{Model, is_text},
     plan::Plan,
-    planner::Shape,
+    planner,
     steps::{Data, Setting, Weights},
 };
 
@@ -83,11 +84,12 @@ impl Agreement {
     ///
     /// The first keeps a client from a plan that puts data out as it is; the second from giving one participant other weights or
     /// rates than the others, so that the sum would be its update alone (Pasquini, Francati and Ateniese, "Eluding Secure Aggregation
-    /// in Federated Learning via Model Inconsistency", CCS 2022).
+    /// in Federated Learning via Model Inconsistency", CCS 2022). Nor may it say of the shard what is not so, or set a limit of gas:
+    /// whether a unit faults would then tell something of the data that no mask hides.
     ///
     /// # Errors
     /// With what differs.
-    pub fn check(&self, spec: &JobSpec, task: &Digest, data: Own, mask: Own) -> Result<()> {
+    pub fn check(&self, spec: &JobSpec, task: &Digest, data: Own, shape: Shape, mask: Own) -> Result<()> {
         let notes = Notes::of(&spec.front_end.data)?;
         if notes.round >= self.plan.rounds {
             return setting(format!("round {}, the plan has {}", notes.round, self.plan.rounds));
@@ -96,6 +98,15 @@ impl Agreement {
             return setting(
                 "it computes something else than what its round was agreed on for: other weights, rates or steps",
             );
+        }
+        let is_text = is_text(&self.plan);
+        if notes.width != shape.width || shape.classes > notes.classes || data.1 != shape.blob_len(is_text) {
+            let Shape { width, classes, count } = shape;
+            let found = format!("the shard has {count} of {width} values and {classes} classes, in {} bytes", data.1);
+            return setting(format!(
+                "it is for samples of {} values and {} classes; {found}",
+                notes.width, notes.classes
+            ));
         }
         let named = |name: &str| spec.inputs.iter().find(|input| input.name == name);
         let elsewhere = |input: &tessera_protocol::spec::Input| Blob::Elsewhere(input.cid, input.len);
@@ -106,13 +117,17 @@ impl Agreement {
         };
         let weights = Weights { since, base: named(BASE).map(elsewhere), changes };
         let model = Model::new(&self.plan, notes.width as usize, notes.classes as usize)?;
+        let least = model.least_samples();
+        if shape.count < least {
+            return setting(format!("the shard has {} samples or bytes, expected at least {least}", shape.count));
+        }
         let (width, classes) = (notes.width as usize, notes.classes as usize);
-        let setting_here = Setting { plan: &self.plan, model: &model, width, classes, shape: Shape::default() };
+        let setting_here =
+            Setting { plan: &self.plan, model: &model, width, classes, shape: planner::Shape::default() };
         let mut inputs = Inputs::default();
         let blob = Data { blob: Blob::Elsewhere(data.0, data.1), records: data::records_at(1) };
         let plan = setting_here.private(&mut inputs, &weights, &blob, Blob::Elsewhere(mask.0, mask.1), notes.round);
-        let mut expected = inputs.job(PRIVATE_FRONT_END, plan, 1, notes.to_bytes())?.spec;
-        expected.unit_gas = spec.unit_gas;
+        let expected = job(inputs, PRIVATE_FRONT_END, plan, 1, notes.to_bytes())?.spec;
         if expected == *spec {
             return Ok(());
         }
@@ -123,18 +138,17 @@ impl Agreement {
         } else if expected.inputs != spec.inputs {
             "inputs"
         } else {
-            "units or description"
+            "units, limit of gas or description"
         };
         setting(format!("it is not what the agreed plan makes of its round: another {differs}"))
     }
 }
 
 /// What the members of a round agree on before there is a mask: everything that a job of [`Training::private_job`] says but for the
-/// participant's own inputs and the limit of gas.
+/// participant's own inputs.
 #[must_use]
 pub fn private_task(spec: &JobSpec) -> Digest {
     let mut bare = spec.clone();
-    bare.unit_gas = 0;
     for (number, input) in bare.inputs.iter_mut().enumerate().filter(|(_, input)| [DATA, MASK].contains(&&*input.name))
     {
         (input.cid, input.len) = (Cid([0; 32]), 0);
@@ -206,7 +220,7 @@ impl Training {
                 let sums = groups.iter().map(|(sum, updates)| (Blob::words(sum.iter().copied()), *updates)).collect();
                 let mut inputs = Inputs::default();
                 let plan = self.outer().of_sums(&mut inputs, sums, self.plan.private.steps);
-                inputs.job(AGGREGATION_FRONT_END, plan, 1, (updates as u32).to_le_bytes().into())
+                job(inputs, AGGREGATION_FRONT_END, plan, 1, (updates as u32).to_le_bytes().into())
             }
         }
     }

@@ -35,7 +35,7 @@ fn training(model: &str, batch: u32, rate: f32) -> Training {
 
 fn run(job: &PreparedJob) -> Vec<Vec<u32>> {
     let executor = open(Backend::Cpu).unwrap();
-    let inputs = job.inputs();
+    let inputs = job.inputs().unwrap();
     let unit_time = Duration::from_secs(600);
     let program = Program { module: MODULE, plan: &job.spec.plan, inputs: &inputs, unit_gas: 0, unit_time };
     outputs(&*executor, 0, &program, 0..job.spec.units).unwrap().iter().map(|output| words(output)).collect()

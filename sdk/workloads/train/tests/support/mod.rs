@@ -6,7 +6,7 @@ use std::{fmt::Write, path::PathBuf, time::Duration};
 use bytes::Bytes;
 use tempfile::TempDir;
 use tessera_executor::{Backend, Checks, Options, Program, open_with, outputs};
-use tessera_train::{MODULE, Plan, PreparedJob, Progress, Training, private_inputs};
+use tessera_train::{MODULE, Plan, PreparedJob, Progress, Training};
 
 /// Outputs of all units with these inputs: as compiled code, or operation by operation with all checks.
 pub fn run_with(job: &PreparedJob, inputs: &[Bytes], checks: Checks) -> Vec<Bytes> {
@@ -17,17 +17,12 @@ pub fn run_with(job: &PreparedJob, inputs: &[Bytes], checks: Checks) -> Vec<Byte
 }
 
 pub fn run(job: &PreparedJob, checks: Checks) -> Vec<Bytes> {
-    run_with(job, &job.inputs(), checks)
+    run_with(job, &job.inputs().unwrap(), checks)
 }
 
-/// The inputs of a participant's job: what it alone has where that belongs, and the job's own everywhere else.
+/// The inputs of a participant's job: with what it alone has.
 pub fn with_own(job: &PreparedJob, data: &Bytes, mask: &Bytes) -> Vec<Bytes> {
-    let mut inputs = job.inputs();
-    let mut own: Vec<_> = private_inputs(&job.spec).unwrap().into_iter().zip([data, mask]).collect();
-    // From the front, so that each place is right when its turn comes.
-    own.sort_by_key(|(place, _)| *place);
-    own.into_iter().for_each(|(place, blob)| inputs.insert(place.into(), blob.clone()));
-    inputs
+    job.inputs_with(&[("data", data), ("mask", mask)]).unwrap()
 }
 
 /// A round: its updates, changed by `tamper`, and what it came to.

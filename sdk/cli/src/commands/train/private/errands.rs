@@ -74,8 +74,7 @@ impl Errands {
     ) -> Result<Pubkey> {
         let folder = Folder::create(&self.path.join(format!("{round}-{}", member.provider)))?;
         let deal = session.private_deal(member.provider)?;
-        let blobs = job.blobs.iter().map(|(_, bytes)| bytes.clone()).collect();
-        let posted = posted::post(session.tessera(), session.wallet(), deal, &job.spec, blobs, &folder).await?;
+        let posted = posted::post(session.tessera(), session.wallet(), deal, &job.spec, job.blobs(), &folder).await?;
         self.open.push(Errand { folder, job: posted.job, is_delivered: false });
         Ok(posted.job)
     }

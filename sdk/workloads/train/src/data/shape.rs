@@ -1,0 +1,79 @@
+//! What the blob of a participant's shard says of itself, for the participant to compare with what a job says of it.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{HEAD, records_at};
+use crate::{
+    error::{Result, TrainError},
+    model::is_text,
+    plan::Plan,
+};
+
+/// The shape of a participant's shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Shape {
+    /// Samples, or bytes of text.
+    pub count: u32,
+    /// Values of a sample; 1 for text.
+    pub width: u32,
+    /// The largest label, plus one; 256 for text.
+    pub classes: u32,
+}
+
+impl Shape {
+    /// Of the blob in a file, as `tessera shard` makes it of the data that `plan` is for.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not such a blob.
+    pub fn read(path: &Path, plan: &Plan) -> Result<Self> {
+        let remedy = "check the path, and that this user may read it";
+        let failed = |source| TrainError::File { action: "read", path: path.into(), source, remedy };
+        let content = |reason: &str| {
+            let reason = format!("{reason}: make the shard again, with `tessera shard`");
+            TrainError::Content { path: path.into(), reason }
+        };
+        let file = File::open(path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let start = records_at(1);
+        if len < start {
+            return Err(content("it is too short for a shard"));
+        }
+        let mut reader = BufReader::new(file);
+        let mut words = |count: u64| -> std::io::Result<Vec<u32>> {
+            let mut bytes = vec![];
+            reader.by_ref().take(4 * count).read_to_end(&mut bytes)?;
+            Ok(crate::job::words(&bytes))
+        };
+        let head = words(start / 4).map_err(failed)?;
+        let (&[shards, width, _, _], &[first, count, ..]) = (&head[..HEAD], &head[HEAD..]) else {
+            return Err(content("its head is not that of a shard"));
+        };
+        let text = is_text(plan);
+        let record = if text { 1 } else { 4 * (1 + u64::from(width)) };
+        let whole = len == start + u64::from(count) * record;
+        if (shards, first) != (1, 0) || width == 0 || (text && width != 1) || !whole {
+            return Err(content("it is not one shard of such data, or of another version"));
+        }
+        let mut classes = 256;
+        if !text {
+            classes = 0;
+            for _ in 0..count {
+                let sample = words(record / 4).map_err(failed)?;
+                classes = classes.max(sample.first().map_or(u32::MAX, |label| label.saturating_add(1)));
+            }
+        }
+        Ok(Self { count, width, classes })
+    }
+
+    /// The length of the blob, in bytes.
+    pub(crate) fn blob_len(self, text: bool) -> u64 {
+        let record = if text { 1 } else { 4 * (1 + u64::from(self.width)) };
+        records_at(1) + u64::from(self.count) * record
+    }
+}
