@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
@@ -11,9 +12,6 @@ use tessera_protocol::{cid::Cid, hash::Digest};
 use tessera_train::Own;
 
 use crate::cache::write_atomically;
-
-/// Folder within the private one for masks.
-const MASKS: &str = "masks";
 
 /// A turn: what the round agreed on, and the two inputs that only this machine has.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -47,9 +45,9 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// Of the training `id`, in the folder of private files; what is noted lies in `data`.
-    pub fn new(private: &Path, id: &str, data: &Path) -> Self {
-        Self { private: private.to_owned(), folder: Path::new(MASKS).join(id), note: data.join(format!("{id}.turn")) }
+    /// In `folder` of that of private files; what is noted is the file `note`.
+    pub const fn new(private: PathBuf, folder: PathBuf, note: PathBuf) -> Self {
+        Self { private, folder, note }
     }
 
     /// The folder as jobs find it within the private one.
@@ -72,6 +70,12 @@ impl Masks {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.note.display())),
         }
+    }
+
+    /// When a turn was noted.
+    pub fn written(&self) -> Result<SystemTime> {
+        let modified = || fs::metadata(&self.note)?.modified();
+        modified().with_context(|| format!("cannot read {}", self.note.display()))
     }
 
     /// Notes a turn.
