@@ -42,7 +42,8 @@ impl Trainings {
         let Some(folder) = settings.folder.as_ref().filter(|_| !settings.training.is_empty()) else {
             return Ok(Self::default());
         };
-        for (name, remark) in settings.training.iter().filter_map(|training| Some((&training.name, training.remark()?))) {
+        for (name, remark) in settings.training.iter().filter_map(|training| Some((&training.name, training.remark()?)))
+        {
             tracing::warn!(training = name, "{remark}");
         }
         let rounds = data.join(ROUNDS);

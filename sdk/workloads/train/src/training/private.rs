@@ -14,7 +14,7 @@ use crate::{
     error::{Result, TrainError, setting},
     job::{AGGREGATION_FRONT_END, Blob, Inputs, PRIVATE_FRONT_END, PreparedJob},
     model::Model,
-    plan::Plan,
+    plan::{MAX_SHARDS, Plan},
     planner::Shape,
     steps::{Data, Setting, Weights},
 };
@@ -191,12 +191,15 @@ impl Training {
     /// away: the rule of the plan decides what is made of the groups' means. One group is as [`Training::private_aggregation`].
     ///
     /// # Errors
-    /// If there is no sum, one has another length, or is one of no updates.
+    /// If there is no sum or more than [`MAX_SHARDS`], one has another length, or is one of no updates.
     pub fn groups_aggregation(&self, groups: &[(Vec<u32>, usize)]) -> Result<PreparedJob> {
         let expected = self.private_words();
         if let Some((sum, updates)) = groups.iter().find(|(sum, updates)| sum.len() != expected || *updates == 0) {
             let found = sum.len();
             return setting(format!("expected sums of {expected} words, found one of {found}, of {updates} updates"));
+        }
+        if groups.len() > MAX_SHARDS {
+            return setting(format!("{} groups, an aggregation takes {MAX_SHARDS} at the most", groups.len()));
         }
         match groups {
             [] => Err(TrainError::Output("no group came to a sum: begin the round anew".into())),
