@@ -61,7 +61,7 @@ impl Errands {
 
     /// Finds those that an earlier command has posted, or this one without hearing of it. Returns how many may still land: their notes
     /// are kept.
-    pub async fn find(&mut self, session: &Session<'_>) -> Result<usize> {
+    async fn find(&mut self, session: &Session<'_>) -> Result<usize> {
         let mut landing = 0;
         let entries = fs::read_dir(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
         let is_new = |path: &PathBuf| path.is_dir() && !self.open.iter().any(|errand| errand.folder.path() == path);
