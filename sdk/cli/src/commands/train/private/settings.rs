@@ -277,6 +277,15 @@ mod tests {
     }
 
     #[test]
+    fn some_can_be_left_out_while_enough_remain() {
+        let five = settings(5, "").unwrap();
+        assert!(five.groups(3).is_ok() && five.groups(2).is_err());
+        assert!(settings(5, "threshold = 4").unwrap().groups(3).is_err(), "four must stay");
+        let groups = settings(6, "group = 3").unwrap();
+        assert!(groups.groups(5).is_err() && groups.groups(3).is_ok(), "two groups of three, or one");
+    }
+
+    #[test]
     fn it_is_known_how_many_others_are_honest() {
         let honest =
             |participants, more: &str| settings(participants, more).unwrap().honest_others(participants).unwrap();
