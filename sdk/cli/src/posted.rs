@@ -11,7 +11,7 @@ use tessera_sdk::{AnySigner, JobFilter, Posted, Tessera, pda};
 use crate::{folder::Folder, posting::Deal};
 
 /// The note's file.
-const NOTE: &str = "job.json";
+pub const NOTE: &str = "job.json";
 
 /// Which job a folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -136,6 +136,11 @@ impl Client {
         self.post(round, "offers", &to_bytes(offers), until).await
     }
 
+    /// Says why the round called `round` is not taken part in.
+    pub(crate) async fn refuse(&self, round: &Digest, reason: &str, until: Instant) -> Result<Sent, Error> {
+        self.post(round, "refusals", reason.as_bytes(), until).await
+    }
+
     async fn post(&self, round: &Digest, what: &str, body: &[u8], until: Instant) -> Result<Sent, Error> {
         let path = format!("/v1/trainings/{}/rounds/{}/{what}", self.training, hex::encode(round));
         let began = Instant::now();

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::{
     Error,
     auth::name,
-    letter::{Content, Letter, MAX_OFFERS, Offer, Position},
+    letter::{Content, Letter, MAX_OFFERS, MAX_REASON, Offer, Position},
 };
 
 /// A round under way.
@@ -24,6 +24,8 @@ pub(crate) struct Session {
     server: Mutex<Option<Server>>,
     /// What participants offer, by place.
     offers: Mutex<BTreeMap<u8, Vec<Offer>>>,
+    /// Why participants do not take part, by place.
+    refusals: Mutex<BTreeMap<u8, String>>,
     /// Tells that something was taken.
     pub(crate) taken: watch::Sender<()>,
 }
@@ -32,7 +34,27 @@ impl Session {
     pub(crate) fn new(server: Server) -> Arc<Self> {
         let id = server.round().id();
         let (server, taken) = (Mutex::new(Some(server)), watch::Sender::new(()));
-        Arc::new(Self { id, server, offers: Mutex::default(), taken })
+        Arc::new(Self { id, server, offers: Mutex::default(), refusals: Mutex::default(), taken })
+    }
+
+    /// Takes note that the member with `key` does not take part, while its keys are due. The reason is somebody else's text: what could
+    /// change a terminal is left out.
+    pub(crate) fn refuse(&self, key: &Key, reason: &str) -> Result<(), SumError> {
+        let place = self.with(|server| {
+            let place = server.round().place(key).ok_or(SumError::Stranger(*key))?;
+            match server.phase() {
+                Phase::Adverts if server.missing().contains(place) => Ok(place),
+                phase => Err(SumError::Order { expected: phase.name(), found: "a refusal" }),
+            }
+        })?;
+        let reason = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).insert(place, reason);
+        Ok(())
+    }
+
+    /// Who does not take part, and why.
+    pub(crate) fn refused(&self) -> BTreeMap<u8, String> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn offers(&self) -> MutexGuard<'_, BTreeMap<u8, Vec<Offer>>> {

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::auth::AuthError;
+use tessera_secure_sum::Key;
+
+use crate::auth::{AuthError, name};
 
 /// Why a round, a request or a service fails.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +12,14 @@ pub enum Error {
     /// The protocol refuses.
     #[error(transparent)]
     Sum(#[from] tessera_secure_sum::Error),
+    /// There is no sum, and some have said why they do not take part.
+    #[error("{error}; {}", said(.refused))]
+    Unwilling {
+        /// Why there is no sum.
+        error: tessera_secure_sum::Error,
+        /// Who does not take part, and why.
+        refused: Vec<(Key, String)>,
+    },
     /// A setting that makes no sense.
     #[error("{0}")]
     Config(String),
@@ -72,4 +82,10 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// What those say who do not take part.
+fn said(refused: &[(Key, String)]) -> String {
+    let line = |(key, reason): &(Key, String)| format!("{} does not take part: {reason}", name(key));
+    refused.iter().map(line).collect::<Vec<_>>().join("; ")
 }

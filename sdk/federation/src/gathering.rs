@@ -37,6 +37,8 @@ pub struct Gathering {
     times: Times,
     /// Those who have not been told that the round is over for them.
     there: Members,
+    /// Whose vectors are in the sum, once there is one.
+    summed: Option<Members>,
 }
 
 impl std::fmt::Debug for Gathering {
@@ -50,7 +52,7 @@ impl Gathering {
         let session = Session::new(Server::new(round.clone())?);
         desks.seat(&round.members, &session)?;
         let all = round.all();
-        let mut gathering = Self { desks, session, round, times, there: all };
+        let mut gathering = Self { desks, session, round, times, there: all, summed: None };
         let prepared = gathering.prepare().await;
         gathering.ended_by(prepared)
     }
@@ -61,7 +63,11 @@ impl Gathering {
             Ok(()) => Ok(self),
             Err(error) => {
                 self.end_all(&Ended::Void(error.to_string()));
-                Err(error)
+                let refused = self.refused();
+                Err(match error {
+                    Error::Sum(error) if !refused.is_empty() => Error::Unwilling { error, refused },
+                    error => error,
+                })
             }
         }
     }
@@ -89,6 +95,13 @@ impl Gathering {
 
     fn keys_of(&self, members: Members) -> Vec<Key> {
         members.iter().filter_map(|place| self.round.members.get(usize::from(place)).copied()).collect()
+    }
+
+    /// Who does not take part, and why, as they say.
+    #[must_use]
+    pub fn refused(&self) -> Vec<(Key, String)> {
+        let by_key = |(place, reason)| Some((*self.round.members.get(usize::from(place))?, reason));
+        self.session.refused().into_iter().filter_map(by_key).collect()
     }
 
     /// Those whose masked vectors are not there yet.
@@ -128,14 +141,25 @@ impl Gathering {
         Ok(self.session.with(|server| server.vector(place, words))?)
     }
 
-    /// Goes on with those whose vectors are there, and makes the sum.
+    /// Makes the sum and tells all about it: [`Self::sum`] and [`Self::end`].
+    ///
+    /// # Errors
+    /// As [`Self::sum`].
+    pub async fn finish(mut self) -> Result<Gathered, Error> {
+        let gathered = self.sum().await?;
+        self.end();
+        Ok(gathered)
+    }
+
+    /// Goes on with those whose vectors are there, and makes the sum. Keep it, then [`Self::end`] the round: participants who know that
+    /// there is a sum do not help to make another one of the same task, so it must not be lost.
     ///
     /// # Errors
     /// If too few are there, or confirm and open in time, or one has dealt wrong shares: then the round is void.
-    pub async fn finish(mut self) -> Result<Gathered, Error> {
+    pub async fn sum(&mut self) -> Result<Gathered, Error> {
         match self.conclude().await {
             Ok(sum) => {
-                self.end_all(&Ended::Summed(sum.members));
+                self.summed = Some(sum.members);
                 let dropped = self.round.all().without(sum.members);
                 Ok(Gathered {
                     members: self.keys_of(sum.members),
@@ -148,6 +172,13 @@ impl Gathering {
                 self.end_all(&Ended::Void(error.to_string()));
                 Err(error)
             }
+        }
+    }
+
+    /// Tells those that are still there how it has ended.
+    pub fn end(mut self) {
+        if let Some(members) = self.summed {
+            self.end_all(&Ended::Summed(members));
         }
     }
 
@@ -167,13 +198,19 @@ impl Gathering {
         Ok(sum.map_err(|e| Error::Config(format!("making the sum crashed: {e}")))??)
     }
 
+    /// Whether everybody has said what is due, or that it does not take part.
+    fn spoken(&self, server: &Server) -> bool {
+        let missing = server.missing();
+        missing == Members::NONE || missing.within(self.session.refused().into_keys().collect())
+    }
+
     /// Waits until all have spoken in a phase, but no longer than `most`.
     async fn wait(&self, phase: Phase, most: Duration) {
         let until = Instant::now() + most;
         let mut taken = self.session.taken.subscribe();
         loop {
             taken.mark_unchanged();
-            let all = self.session.with(|server| Ok(server.missing() == Members::NONE || server.ready()));
+            let all = self.session.with(|server| Ok(self.spoken(server) || server.ready()));
             if all.unwrap_or(true) {
                 return;
             }
@@ -196,10 +233,10 @@ impl Gathering {
     fn keep(&mut self, members: Members) {
         let dropped = self.there.without(members);
         self.there = members;
-        self.end(dropped, &Ended::Dropped);
+        self.let_go(dropped, &Ended::Dropped);
     }
 
-    fn end(&self, members: Members, ended: &Ended) {
+    fn let_go(&self, members: Members, ended: &Ended) {
         self.tell(members, &Content::Ended(ended.clone()));
         for key in self.keys_of(members) {
             self.desks.leave(&key, &self.session);
@@ -208,7 +245,7 @@ impl Gathering {
 
     fn end_all(&mut self, ended: &Ended) {
         let there = std::mem::take(&mut self.there);
-        self.end(there, ended);
+        self.let_go(there, ended);
     }
 }
 

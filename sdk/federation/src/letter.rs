@@ -43,6 +43,9 @@ pub enum Content {
 /// Most private inputs of a unit.
 pub const MAX_OFFERS: usize = 8;
 
+/// Longest reason, in characters, for which a participant does not take part.
+pub const MAX_REASON: usize = 300;
+
 /// A private input of the unit that computes a participant's vector: who trains needs its name to post the job, not its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Offer {

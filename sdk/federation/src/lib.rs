@@ -38,5 +38,5 @@ pub use coordinator::{Coordinator, CoordinatorConfig};
 pub use error::Error;
 pub use gathering::{Gathered, Gathering};
 pub use letter::{Ended, MAX_OFFERS, Offer, Times};
-pub use participant::{Participant, ParticipantConfig, Turn};
+pub use participant::{Participant, ParticipantConfig, Turn, WORK};
 pub use url::Url;

@@ -18,6 +18,11 @@ use crate::{
     rounds_file::RoundsFile,
 };
 
+/// How long masked vectors are waited for.
+pub const WORK: Duration = Duration::from_secs(6 * 3600);
+/// How long it is tried to tell why a round is not taken part in: nobody depends on it.
+const REFUSAL: Duration = Duration::from_secs(10);
+
 /// How a participant behaves.
 #[derive(Clone)]
 pub struct ParticipantConfig {
@@ -40,11 +45,11 @@ pub struct ParticipantConfig {
 }
 
 impl ParticipantConfig {
-    /// Requests of 40 s, phases of 5 minutes, work of 6 hours.
+    /// Requests of 40 s, phases of 5 minutes, work of [`WORK`].
     #[must_use]
     pub fn new(coordinator: Url, key: SigningKey, training: Digest, policy: Policy, rounds: PathBuf) -> Self {
-        let (request, phase, work) = (Duration::from_secs(40), Duration::from_secs(300), Duration::from_secs(6 * 3600));
-        Self { coordinator, training, key, policy, rounds, request, phase, work }
+        let (request, phase) = (Duration::from_secs(40), Duration::from_secs(300));
+        Self { coordinator, training, key, policy, rounds, request, phase, work: WORK }
     }
 }
 
@@ -76,7 +81,7 @@ impl Participant {
     }
 
     /// Waits up to `wait` for a round that it takes part in, and takes part in it up to the mask. `None` if there was none. Invitations
-    /// that the owner does not allow, and rounds that end too early, are noted in the log and waited past.
+    /// that the owner does not allow are refused with the reason; they, and rounds that end too early, are noted in the log and waited past.
     ///
     /// # Errors
     /// If the coordinator cannot be reached for as long, refuses this participant, or the file of rounds cannot be written.
@@ -149,7 +154,15 @@ impl Participant {
         if round.id() != id {
             return Err(SumError::Content("the invitation names another round than it is of".into()).into());
         }
-        let mut member = Member::join(round, &self.key, &self.policy, &mut self.rounds)?;
+        let mut member = match Member::join(round, &self.key, &self.policy, &mut self.rounds) {
+            Ok(member) => member,
+            Err(error) => {
+                if let Err(unsaid) = self.client.refuse(&id, &error.to_string(), Instant::now() + REFUSAL).await {
+                    tracing::debug!(%unsaid, "who trains cannot be told why a round is not taken part in");
+                }
+                return Err(error.into());
+            }
+        };
         // Before anything is said: a round that is forgotten could be taken part in twice.
         self.keep_rounds().await?;
         self.say(&id, member.advert()).await?;
@@ -200,7 +213,7 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// [`Error::Over`] if the round is over for this participant; [`Error::Sum`] if the coordinator lies, and nothing was opened;
-    /// others if it cannot be reached.
+    /// others if it cannot be reached, or the file of rounds cannot be written.
     pub async fn finish(mut self) -> Result<Ended, Error> {
         let id = self.id;
         let (phase, work) = (self.participant.phase, self.participant.work);
@@ -210,7 +223,7 @@ impl Turn<'_> {
         let confirmed = match self.participant.heard(&id, "confirmations", phase).await? {
             Content::Told(confirmed) => confirmed,
             // It confirmed too late to be asked for more.
-            Content::Ended(ended) => return Ok(ended),
+            Content::Ended(ended) => return self.ended(ended).await,
             Content::Invitation(_) => return Err(Error::Over("another one has begun".into())),
         };
         let opened = self.member.confirmed(&confirmed)?;
@@ -220,8 +233,17 @@ impl Turn<'_> {
             Err(error) => return Err(error),
         }
         match self.participant.heard(&id, "end of the round", phase).await? {
-            Content::Ended(ended) => Ok(ended),
+            Content::Ended(ended) => self.ended(ended).await,
             Content::Told(_) | Content::Invitation(_) => Err(Error::Answer("expected the end of the round".into())),
         }
+    }
+
+    /// A round that has its sum is remembered: nothing else is summed of the same task.
+    async fn ended(self, ended: Ended) -> Result<Ended, Error> {
+        if matches!(ended, Ended::Summed(_)) {
+            self.participant.rounds.summed(self.member.round());
+            self.participant.keep_rounds().await?;
+        }
+        Ok(ended)
     }
 }

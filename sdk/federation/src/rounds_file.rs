@@ -2,22 +2,47 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Write as _},
+    io::{BufWriter, ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
 use tempfile::NamedTempFile;
+use tessera_protocol::hash::Digest;
 use tessera_secure_sum::Rounds;
 
 use crate::Error;
 
-/// Largest file that is read: some ten thousand trainings.
-const MAX_LEN: u64 = 1 << 20;
+/// Largest file that is read: some hundred thousand rounds.
+const MAX_LEN: u64 = 16 << 20;
+/// Word between a training and the task of a sum.
+const SUMMED: &str = "summed";
 
-/// Lines of `{training in hexadecimal} {last round}`.
+/// Lines of `{training} {last round}` and `{training} summed {task}`, training and task in hexadecimal.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundsFile {
     path: PathBuf,
+}
+
+/// What a line says.
+enum Line {
+    Last(Digest, u64),
+    Summed(Digest, Digest),
+}
+
+impl Line {
+    fn read(line: &str) -> Option<Self> {
+        let digest = |text: &str| {
+            let mut digest = [0; 32];
+            hex::decode_to_slice(text, &mut digest).ok().map(|()| digest)
+        };
+        let (training, said) = line.split_once(' ')?;
+        let training = digest(training)?;
+        match said.split_once(' ') {
+            Some((SUMMED, task)) => Some(Self::Summed(training, digest(task)?)),
+            Some(_) => None,
+            None => Some(Self::Last(training, said.parse().ok()?)),
+        }
+    }
 }
 
 impl RoundsFile {
@@ -39,16 +64,18 @@ impl RoundsFile {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Rounds::default()),
             Err(e) => return Err(self.error("read", e)),
         };
-        let line = |line: &str| {
-            let (training, round) = line.split_once(' ')?;
-            let mut digest = [0; 32];
-            hex::decode_to_slice(training, &mut digest).ok()?;
-            Some((digest, round.parse().ok()?))
-        };
-        let entries = text.lines().map(|text| {
-            line(text).ok_or_else(|| self.error("read", format!("expected a training and a number, found {text:?}")))
-        });
-        Ok(Rounds::from_entries(entries.collect::<Result<Vec<_>, _>>()?))
+        let (mut last, mut summed) = (Vec::new(), Vec::new());
+        for line in text.lines() {
+            match Line::read(line) {
+                Some(Line::Last(training, round)) => last.push((training, round)),
+                Some(Line::Summed(training, task)) => summed.push((training, task)),
+                None => {
+                    let expected = "expected a training and a number or a task";
+                    return Err(self.error("read", format!("{expected}, found {line:?}")));
+                }
+            }
+        }
+        Ok(Rounds::from_entries(last, summed))
     }
 
     /// Writes it anew, whole or not at all.
@@ -58,10 +85,14 @@ impl RoundsFile {
             _ => Path::new("."),
         };
         let write = || {
-            let mut file = NamedTempFile::new_in(folder)?;
+            let mut file = BufWriter::new(NamedTempFile::new_in(folder)?);
             for (training, round) in rounds.entries() {
                 writeln!(file, "{} {round}", hex::encode(training))?;
             }
+            for (training, task) in rounds.tasks() {
+                writeln!(file, "{} {SUMMED} {}", hex::encode(training), hex::encode(task))?;
+            }
+            let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             file.as_file().sync_all()?;
             file.persist(&self.path).map_err(|e| e.error)?;
             fs::File::open(folder)?.sync_all()
@@ -79,11 +110,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = RoundsFile::new(folder.path().join("rounds"));
         assert_eq!(file.load().unwrap(), Rounds::default());
-        let rounds = Rounds::from_entries([([7; 32], 3), ([8; 32], u64::MAX)]);
+        let rounds =
+            Rounds::from_entries([([7; 32], 3), ([8; 32], u64::MAX)], [([7; 32], [1; 32]), ([7; 32], [2; 32])]);
         file.save(&rounds).unwrap();
         assert_eq!(file.load().unwrap(), rounds);
         file.save(&rounds).unwrap();
-        for damaged in ["x", "00 1", &format!("{} x", "00".repeat(32)), "\n"] {
+        for damaged in ["x", "00 1", &format!("{} x", "00".repeat(32)), &format!("{} summed 00", "00".repeat(32)), "\n"]
+        {
             fs::write(&file.path, damaged).unwrap();
             assert!(file.load().is_err(), "{damaged:?}");
         }

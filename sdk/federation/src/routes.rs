@@ -40,6 +40,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/v1/trainings/{training}/letters", get(letters))
         .route("/v1/trainings/{training}/rounds/{round}/messages", post(messages))
         .route("/v1/trainings/{training}/rounds/{round}/offers", post(offers))
+        .route("/v1/trainings/{training}/rounds/{round}/refusals", post(refusals))
         .with_state(service)
 }
 
@@ -182,6 +183,16 @@ async fn offers(
     let (key, body, session) = heard(&service, &training, &round, request).await?;
     let taken = from_bytes::<Vec<Offer>>(&body).and_then(|offers| session.offer(&key, offers));
     answered(&key, &session, taken)
+}
+
+/// Takes note that a participant does not take part, and why: the body as text.
+async fn refusals(
+    State(service): State<Arc<Service>>,
+    Path((training, round)): Path<(String, String)>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let (key, body, session) = heard(&service, &training, &round, request).await?;
+    answered(&key, &session, session.refuse(&key, &String::from_utf8_lossy(&body)))
 }
 
 /// What a refusal is in HTTP: 409 what was said before, 410 what comes too late, 403 what is forged.

@@ -84,6 +84,9 @@ pub enum Error {
         of: Members,
         /// Who sent shares that are not those which were dealt, and whose shares they are.
         suspects: Members,
+        /// Without whom it would have gone well, as far as can be told: who contradicts most others, and whose shares so few could
+        /// open that no liar among them explains it.
+        because_of: Members,
     },
     /// Shares that were dealt do not give the secret that was announced: the dealer cheated.
     #[error("the shares that member {0} dealt do not give the secret that it announced; leave it out")]
@@ -94,4 +97,16 @@ pub enum Error {
     /// Differential privacy with numbers that make no sense.
     #[error("privacy: {0}")]
     Privacy(String),
+}
+
+impl Error {
+    /// Members because of whom there is no sum, as far as can be told. Nobody where some were only missing.
+    #[must_use]
+    pub const fn because_of(&self) -> Members {
+        match self {
+            Self::Dealer(place) => Members::NONE.with(*place),
+            Self::Unopened { because_of, .. } => *because_of,
+            _ => Members::NONE,
+        }
+    }
 }

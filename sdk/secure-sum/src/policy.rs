@@ -82,36 +82,57 @@ impl Policy {
 }
 
 /// The rounds that a participant has taken part in. Taking part twice in one could give away the difference of two sums, so it
-/// must outlive the process: keep [`Rounds::entries`] before a round's first message is sent.
+/// must outlive the process: keep [`Rounds::entries`] before a round's first message is sent, and [`Rounds::tasks`] when one has its sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rounds(BTreeMap<Digest, u64>);
+pub struct Rounds {
+    /// The last round of each training.
+    last: BTreeMap<Digest, u64>,
+    /// Training and [`Round::task`] of each sum.
+    summed: BTreeSet<(Digest, Digest)>,
+}
 
 impl Rounds {
-    /// From what was kept: the last round of each training.
+    /// From what was kept: the last round of each training, and training and task of each sum.
     #[must_use]
-    pub fn from_entries(entries: impl IntoIterator<Item = (Digest, u64)>) -> Self {
-        Self(entries.into_iter().collect())
+    pub fn from_entries(
+        last: impl IntoIterator<Item = (Digest, u64)>,
+        summed: impl IntoIterator<Item = (Digest, Digest)>,
+    ) -> Self {
+        Self { last: last.into_iter().collect(), summed: summed.into_iter().collect() }
     }
 
     /// The last round of each training.
     pub fn entries(&self) -> impl Iterator<Item = (&Digest, u64)> {
-        self.0.iter().map(|(training, round)| (training, *round))
+        self.last.iter().map(|(training, round)| (training, *round))
     }
 
-    /// Begins a round, which must be later than all before of its training.
+    /// Training and task of each sum that was made with this participant.
+    pub fn tasks(&self) -> impl Iterator<Item = &(Digest, Digest)> {
+        self.summed.iter()
+    }
+
+    /// Begins a round, which must be later than all before of its training, and of a task that has no sum yet: the same vectors would
+    /// be summed with others, and the difference of the two sums is of whoever is in one of them. A round that came to nothing may
+    /// be repeated under a new number.
     ///
     /// # Errors
     /// [`Error::Policy`] if it is not.
     pub fn begin(&mut self, round: &Round) -> Result<(), Error> {
-        match self.0.get(&round.training) {
-            Some(last) if *last >= round.round => {
-                let (asked, last) = (round.round, *last);
-                Err(Error::Policy(format!("round {asked} again, after round {last}: each is taken part in once")))
-            }
-            _ => {
-                self.0.insert(round.training, round.round);
-                Ok(())
-            }
+        let asked = round.round;
+        if let Some(last) = self.last.get(&round.training).filter(|last| **last >= asked) {
+            return Err(Error::Policy(format!("round {asked} again, after round {last}: each is taken part in once")));
         }
+        if self.summed.contains(&(round.training, round.task)) {
+            return Err(Error::Policy(format!(
+                "round {asked} asks for the same as one that has its sum: two sums of the same updates give away their difference"
+            )));
+        }
+        self.last.insert(round.training, asked);
+        Ok(())
+    }
+
+    /// There is a sum of this round, with this participant's vector in it.
+    pub fn summed(&mut self, round: &Round) {
+        self.summed.insert((round.training, round.task));
     }
 }

@@ -35,6 +35,9 @@ pub enum PrivateError {
     /// A file is not there, and may come.
     #[error("{0}")]
     Missing(String),
+    /// A file that serves one job is not there: it comes before that job or not at all.
+    #[error("{0}")]
+    Gone(String),
     /// The disk fails.
     #[error("cannot look through the private files in {folder}: {source}")]
     Io {
@@ -51,6 +54,8 @@ pub enum PrivateError {
 /// The private files of this machine.
 pub struct Private {
     folder: Option<Folder>,
+    /// Files and folders within it that only jobs of trainings may have.
+    of_trainings: Vec<PathBuf>,
     used: Used,
 }
 
@@ -85,7 +90,9 @@ impl Private {
         let used = Used::open(&data.join(USED))?;
         let open =
             |root: &PathBuf| Folder::open(root).map_err(|source| PrivateError::Io { folder: root.clone(), source });
-        Ok(Self { folder: settings.folder.as_ref().map(open).transpose()?, used })
+        let of_trainings =
+            settings.training.iter().flat_map(|training| [training.shard.clone(), training.masks()]).collect();
+        Ok(Self { folder: settings.folder.as_ref().map(open).transpose()?, of_trainings, used })
     }
 
     /// How many files there were when they were looked through last.
@@ -102,8 +109,9 @@ impl Private {
         let Some(folder) = &self.folder else {
             return Err(PrivateError::Refused("it is private, and private.folder was not set at the start".into()));
         };
+        let without = if allowance.of_training { &[] } else { &self.of_trainings[..] };
         let find = |input: &Input, under: &Path| {
-            let found = folder.find(under, &input.cid);
+            let found = folder.find(under, without, &input.cid);
             found.map_err(|source| PrivateError::Io { folder: folder.root().to_owned(), source })
         };
         let mut inputs = Inputs::default();
@@ -115,9 +123,8 @@ impl Private {
                     let found = find(input, &own.folder)?.ok_or_else(|| {
                         let place = folder.root().join(&own.folder);
                         let (cid, place) = (input.cid, place.display());
-                        PrivateError::Missing(format!(
-                            "it is private, and its input {number}, {cid}, is not in {place}"
-                        ))
+                        let text = format!("it is private, and its input {number}, {cid}, is not in {place}");
+                        if own.once { PrivateError::Gone(text) } else { PrivateError::Missing(text) }
                     })?;
                     if own.once {
                         self.used.check(&input.cid, job)?;
@@ -135,6 +142,14 @@ impl Private {
             inputs.files.push(found.map(|found| found.path));
         }
         Ok(inputs)
+    }
+
+    /// The job that a file has served which may serve no other, if any.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn served(&self, cid: &Cid) -> Result<Option<Pubkey>, UsedError> {
+        self.used.served(cid)
     }
 
     /// Takes note, before a job is computed, of what serves it and no other.

@@ -62,7 +62,7 @@ pub async fn run(path: &Path, adopt_orphans: bool) -> Result<()> {
     }
     let signals = Signals::new()?;
     let following = tokio::spawn(jobs.clone().follow());
-    let trainings = context.trainings.start(&context.operator);
+    let trainings = context.trainings.start(&context.operator, &context.tessera, &context.private);
     let signals = tokio::spawn(signals.listen(Arc::clone(&stop), Arc::clone(&context), jobs));
     supervisor::ready();
     let counts = engine.run(wake, stop).await;

@@ -110,8 +110,9 @@ async fn some_never_come_some_fall_silent_in_each_phase_and_one_lies() {
     assert!(gathering.vector(&[0; 32], &[0; LEN as usize]).is_err(), "nobody");
     let result = gathering.finish().await;
     // Six good openings are one too few: so it is known who lied, and nothing else.
-    let Err(Error::Sum(tessera_secure_sum::Error::Unopened { suspects, .. })) = result else { panic!("{result:?}") };
-    assert!(suspects.contains(5));
+    let Err(Error::Sum(error)) = result else { panic!("{result:?}") };
+    assert!(matches!(error, tessera_secure_sum::Error::Unopened { .. }), "{error}");
+    assert_eq!(error.because_of(), [5].into_iter().collect());
 
     // Whoever is left is told; nobody waits for ever.
     let mut puppet = silent_after_keys.await.unwrap();

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use tessera_secure_sum::Round;
 use tokio::time::timeout;
 
-use super::{Crowd, LEN, LONG, SHORT, TRAINING, any, base, config, keys, public, round, start, sum_of, times};
+use super::{Crowd, LEN, LONG, TRAINING, any, base, config, keys, public, round, start, sum_of, times};
 use crate::{Error, Participant, ParticipantConfig, Times};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,13 +78,23 @@ async fn participants_outlive_a_coordinator_and_remember_their_rounds() {
     let coordinator = start(address, &keys).await;
     let second = crowd.gather(&coordinator, round(2, &keys, 3, 1), 3).await.unwrap();
     assert_eq!(first.sum.signed(), second.sum.signed());
+    // Ends when all have said that they do not take part.
+    let until_all_speak = Times { adverts: LONG, ..times() };
     // Who trains has forgotten the number: nobody takes part in a round a second time, not even in another process.
-    let again = coordinator.gather(round(2, &keys, 3, 1), Times { adverts: SHORT, ..times() }).await.unwrap_err();
-    assert!(matches!(again, Error::Sum(tessera_secure_sum::Error::TooFew { found: 0, .. })), "{again}");
+    let again = coordinator.gather(round(2, &keys, 3, 1), until_all_speak).await.unwrap_err();
+    unwilling(&again, 3, "each is taken part in once");
     let path = |place: usize| crowd.folder.path().join(place.to_string());
     for place in 0..3 {
-        let text = std::fs::read_to_string(path(place)).unwrap();
-        assert_eq!(text, format!("{} 2\n", hex::encode(TRAINING)));
+        let (training, path) = (hex::encode(TRAINING), path(place));
+        let summed = format!("{training} summed {}\n", hex::encode([2; 32]));
+        // Written when the participant has heard of the sum.
+        let written = async {
+            while !std::fs::read_to_string(&path).unwrap().ends_with(&summed) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(LONG, written).await.unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(&format!("{training} 2\n")));
     }
     crowd.tasks[0].abort();
     let restarted = Participant::new(config(base.clone(), &keys, 0, path(0))).unwrap();
@@ -93,11 +103,52 @@ async fn participants_outlive_a_coordinator_and_remember_their_rounds() {
         let mut turn = restarted.round(LONG).await.unwrap().unwrap();
         (turn.round().round, turn.take_mask().unwrap().words().len())
     });
-    let again = coordinator.gather(round(2, &keys, 3, 1), Times { adverts: SHORT, ..times() }).await.unwrap_err();
-    assert!(matches!(again, Error::Sum(tessera_secure_sum::Error::TooFew { found: 0, .. })), "{again}");
+    let again = coordinator.gather(round(2, &keys, 3, 1), until_all_speak).await.unwrap_err();
+    unwilling(&again, 3, "each is taken part in once");
+    // Nor in another round of what has its sum.
+    let same = Round { task: [2; 32], ..round(3, &keys, 3, 1) };
+    let again = coordinator.gather(same, until_all_speak).await.unwrap_err();
+    unwilling(&again, 3, "has its sum");
     let gathering = coordinator.gather(round(3, &keys, 3, 1), times()).await.unwrap();
     assert_eq!(timeout(LONG, task).await.unwrap().unwrap(), (3, LEN as usize));
     drop(gathering);
+}
+
+/// So many members say this.
+fn unwilling(error: &Error, count: usize, reason: &str) {
+    let Error::Unwilling { error: tessera_secure_sum::Error::TooFew { .. }, refused } = error else {
+        panic!("{error}")
+    };
+    assert!(refused.len() == count && refused.iter().all(|(_, said)| said.contains(reason)), "{refused:?}");
+    assert!(error.to_string().contains(reason));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_take_part_says_why_and_is_not_waited_for() {
+    let keys = keys(4);
+    let coordinator = start(any(), &keys).await;
+    let base = base(&coordinator);
+    let mut crowd = Crowd::new(&base, &keys, &[0, 1, 2]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut careful = config(base, &keys, 3, folder.path().join("3"));
+    careful.policy.honest_others = 2;
+    let task =
+        tokio::spawn(async move { Participant::new(careful).unwrap().round(LONG).await.map(|turn| turn.is_some()) });
+    // All but one take part: it would be waited for until the time is up.
+    let long = Times { adverts: 2 * LONG, ..times() };
+    let gathering = timeout(LONG, coordinator.gather(round(1, &keys, 3, 1), long)).await.unwrap().unwrap();
+    let refused = gathering.refused();
+    assert!(refused.len() == 1 && refused[0].0 == public(&keys)[3], "{refused:?}");
+    assert!(refused[0].1.contains("1 honest others at the least, expected 2"), "{refused:?}");
+    for _ in 0..3 {
+        let (key, _, words) = timeout(LONG, crowd.vectors.recv()).await.unwrap().unwrap();
+        gathering.vector(&key, &words).unwrap();
+    }
+    assert_eq!(gathering.finish().await.unwrap().sum.signed(), sum_of(&[0, 1, 2]));
+    // Without it there are too few.
+    let error = timeout(LONG, coordinator.gather(round(2, &keys[1..], 3, 1), long)).await.unwrap().unwrap_err();
+    unwilling(&error, 1, "1 honest others");
+    task.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

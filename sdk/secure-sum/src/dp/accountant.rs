@@ -34,7 +34,12 @@ impl fmt::Display for Spent {
 impl Accountant {
     /// Adds a round. Rounds that gave no sum count as well if participants had masked their vectors.
     pub fn add(&mut self, noise: &Noise) {
-        self.rho += noise.rho();
+        self.add_rho(noise.rho());
+    }
+
+    /// Adds a round of which only its ρ ([`Noise::rho`]) is known any more.
+    pub const fn add_rho(&mut self, rho: f64) {
+        self.rho += rho;
         self.rounds += 1;
     }
 

@@ -80,10 +80,12 @@ impl Server {
         self.phase = Phase::Over;
         let mut words = std::mem::take(&mut self.sum);
         let (mut unopened, mut suspects) = (Members::NONE, Members::NONE);
+        let mut contradictions = Vec::new();
         for of in self.dealers.iter() {
             let (fitting, others) = self.fitting(of);
             if others != Members::NONE {
                 suspects = Members(suspects.0 | others.0).with(of);
+                contradictions.extend(others.iter().map(|from| (from, of)));
             }
             let Some(secret) = combine(fitting, self.round.threshold) else {
                 unopened = unopened.with(of);
@@ -100,9 +102,20 @@ impl Server {
             }
         }
         if unopened != Members::NONE {
-            return Err(Error::Unopened { of: unopened, suspects });
+            let because_of = self.because_of(unopened, &contradictions);
+            return Err(Error::Unopened { of: unopened, suspects, because_of });
         }
         Ok(Sum { words, members: self.survivors, suspects })
+    }
+
+    /// Why the secrets of `unopened` stay closed, where each pair of members in `contradictions` has opened and dealt different shares.
+    fn because_of(&self, unopened: Members, contradictions: &[(u8, u8)]) -> Members {
+        let liars = liars(contradictions);
+        let unexplained = |of: &u8| {
+            let lost = contradictions.iter().filter(|(from, dealer)| dealer == of && liars.contains(*from)).count();
+            self.fitting(*of).0.len() + lost < usize::from(self.round.threshold)
+        };
+        unopened.iter().filter(unexplained).fold(liars, Members::with)
     }
 
     /// Takes the pads off that survivors share with `dropped`, whose secret is known now.
@@ -125,5 +138,37 @@ impl Server {
             pads.apply(&seed, Sign::of_pair(survivor, dropped).opposite(), words);
         }
         Ok(())
+    }
+}
+
+/// As few members as explain all contradictions: who contradicts most others comes first. Of two who contradict only each other both,
+/// since either may have lied.
+fn liars(contradictions: &[(u8, u8)]) -> Members {
+    let mut left = contradictions.to_vec();
+    let mut liars = Members::NONE;
+    loop {
+        let count = |place: u8| left.iter().filter(|(a, b)| *a == place || *b == place).count();
+        let Some((worst, most)) = (0..64).map(|place| (place, count(place))).max_by_key(|(_, count)| *count) else {
+            return liars;
+        };
+        if most <= 1 {
+            return left.iter().fold(liars, |liars, (a, b)| liars.with(*a).with(*b));
+        }
+        liars = liars.with(worst);
+        left.retain(|(a, b)| *a != worst && *b != worst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_contradicts_most_has_lied() {
+        let set = |places: &[u8]| places.iter().copied().collect::<Members>();
+        assert_eq!(liars(&[]), Members::NONE);
+        assert_eq!(liars(&[(5, 0), (5, 1), (5, 5), (5, 63)]), set(&[5]), "opens wrong shares of all");
+        assert_eq!(liars(&[(0, 5), (1, 5), (2, 5)]), set(&[5]), "dealt wrong ones to all");
+        assert_eq!(liars(&[(0, 5), (1, 5), (2, 3)]), set(&[2, 3, 5]));
     }
 }

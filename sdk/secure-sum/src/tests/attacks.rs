@@ -339,8 +339,31 @@ fn a_round_is_taken_part_in_once_and_only_as_the_owner_allows() {
     without.members.remove(0);
     assert!(matches!(join(&Round { colluders: 1, ..without }, &policy), Err(Error::Stranger(_))));
     assert_eq!(join(&next, &policy), Ok(()), "what was refused did not count");
-    assert_eq!(rounds, Rounds::from_entries([([1; 32], 8)]));
-    assert_eq!(Rounds::from_entries(rounds.entries().map(|(training, round)| (*training, round))), rounds);
+    assert_eq!(rounds, Rounds::from_entries([([1; 32], 8)], []));
+    assert_eq!(of_entries(&rounds), rounds);
+}
+
+fn of_entries(rounds: &Rounds) -> Rounds {
+    Rounds::from_entries(rounds.entries().map(|(training, round)| (*training, round)), rounds.tasks().copied())
+}
+
+/// First with everybody, then with one less: the difference would be that one's update.
+#[test]
+fn what_was_summed_is_not_summed_again_under_another_number() {
+    let round = round(N, 6, 3, LEN);
+    let mut rounds = Rounds::default();
+    rounds.begin(&round).unwrap();
+    let again = Round { round: round.round + 1, ..round.clone() };
+    rounds.begin(&again).unwrap();
+    // The second try has its sum.
+    rounds.summed(&again);
+    let asked = Round { round: round.round + 2, group: 1, threshold: 7, ..round.clone() };
+    for mut rounds in [of_entries(&rounds), rounds] {
+        let refused = rounds.begin(&asked).unwrap_err();
+        assert!(matches!(&refused, Error::Policy(text) if text.contains("has its sum")), "{refused}");
+        rounds.begin(&Round { training: [9; 32], ..asked.clone() }).unwrap();
+        rounds.begin(&Round { task: [3; 32], ..asked.clone() }).unwrap();
+    }
 }
 
 /// A vector that comes after its member was given up stays hidden by the member's own mask, even from who has its mask key.

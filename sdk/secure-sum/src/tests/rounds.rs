@@ -135,7 +135,7 @@ fn who_opens_other_shares_than_dealt_is_left_out_and_named() {
                 // Which of the two lied cannot be told: who opened, or who dealt.
                 assert_eq!(sum.suspects, liars.iter().copied().chain([0]).collect());
             }
-            Err(Error::Unopened { of, suspects }) => {
+            Err(Error::Unopened { of, suspects, .. }) => {
                 assert!(!enough);
                 assert_eq!(of, Members::NONE.with(0));
                 assert_eq!(suspects, liars.iter().copied().chain([0]).collect());

@@ -148,6 +148,10 @@ fn rules_are_applied_to_groups() {
     let zeros = vec![0; training.private_words()];
     assert!(training.groups_aggregation(&[]).is_err());
     assert!(training.groups_aggregation(&[(zeros.clone(), 0)]).is_err());
+    // The kernels have room for so many.
+    training.groups_aggregation(&vec![(zeros.clone(), 1); 64]).unwrap();
+    let refused = training.groups_aggregation(&vec![(zeros.clone(), 1); 65]).unwrap_err().to_string();
+    assert!(refused.contains("65 groups") && refused.contains("64 at the most"), "{refused}");
     assert!(training.groups_aggregation(&[(zeros.clone(), 1), (zeros[1..].to_vec(), 1)]).is_err());
 }
 

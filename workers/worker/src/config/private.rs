@@ -45,6 +45,9 @@ pub struct Allowance {
     /// any input may be one.
     #[serde(default)]
     pub inputs: Vec<PrivateInput>,
+    /// Whether a training allows it: no other job may have its shard and masks.
+    #[serde(skip)]
+    pub of_training: bool,
 }
 
 /// An input that is a private file.
@@ -168,7 +171,7 @@ impl Allowance {
     }
 
     fn describe(&self) -> String {
-        let Self { client, module, plan, max_units, inputs } = self;
+        let Self { client, module, plan, max_units, inputs, .. } = self;
         let plan = plan.map_or_else(|| "any plan".to_owned(), |plan| format!("plan {plan}"));
         let input = |input: &PrivateInput| {
             let once = if input.once { ", each file for one job" } else { "" };

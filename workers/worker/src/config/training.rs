@@ -1,15 +1,18 @@
 //! Trainings in which a private shard of this machine takes part.
 
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use solana_pubkey::Pubkey;
 use tessera_federation::Url;
 use tessera_protocol::hash::Digest;
-use tessera_secure_sum::{MIN_MEMBERS, Policy};
+use tessera_secure_sum::{MAX_MEMBERS, MIN_MEMBERS, Policy, Round};
 
 use super::settings::{parsed, parsed_list};
+
+/// Folder within the private one for masks.
+const MASKS: &str = "masks";
 
 /// One training.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -62,7 +65,34 @@ impl TrainingSettings {
         let (peers, least) = (self.peers.len(), MIN_MEMBERS - 1);
         ensure!(peers >= least, "private.training {name}: {peers} peers, expected at least {least}");
         ensure!(self.honest_others > 0, "private.training {name}: honest_others is 0, expected at least 1");
+        // Where all of the largest group must stay.
+        let (colluders, honest_others) = (self.colluders, self.honest_others);
+        let most = (self.largest_group() - 1).saturating_sub(colluders.into());
+        ensure!(
+            most >= honest_others.into(),
+            "private.training {name}: of {peers} peers of whom {colluders} may collude, {most} others are honest at the most, honest_others is {honest_others}: no round can be taken part in; name more peers, or lower honest_others"
+        );
         Ok(())
+    }
+
+    /// Members of the largest group that the peers allow, this machine among them.
+    fn largest_group(&self) -> usize {
+        (self.peers.len() + 1).min(MAX_MEMBERS)
+    }
+
+    /// What must be so besides, if rounds of all peers are to be taken part in.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        let (group, colluders) = (self.largest_group(), usize::from(self.colluders));
+        let least = Round::least_threshold(group, colluders);
+        let needed = usize::from(self.honest_others) + colluders + 1;
+        (least < needed).then(|| {
+            format!(
+                "rounds of {group} members are taken part in only if all but {} must stay to the end (threshold = {needed} in the client's file of participants, not the least that is safe, {least}): name more peers, or set honest_others to {}",
+                group.saturating_sub(needed),
+                least.saturating_sub(colluders + 1)
+            )
+        })
     }
 
     /// Where the coordinator is.
@@ -80,6 +110,18 @@ impl TrainingSettings {
     #[must_use]
     pub fn id(&self) -> Digest {
         tessera_train::training_id(&self.client.to_bytes(), &self.name)
+    }
+
+    /// The same in hexadecimal.
+    #[must_use]
+    pub fn id_text(&self) -> String {
+        self.id().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The folder within the private one in which its masks lie.
+    #[must_use]
+    pub fn masks(&self) -> PathBuf {
+        Path::new(MASKS).join(self.id_text())
     }
 
     /// In which rounds this machine takes part.
@@ -122,11 +164,11 @@ mod tests {
     use super::*;
 
     fn settings(change: (&str, &str)) -> Result<TrainingSettings> {
-        let keys = [1, 2, 3].map(|n| Pubkey::new_from_array([n; 32]));
+        let keys = [1, 2, 3, 4, 5].map(|n| Pubkey::new_from_array([n; 32]));
         let text = format!(
             "name = \"digits\"\nclient = \"{}\"\ncoordinator = \"https://train.example\"\nplan = \"digits.toml\"\n\
-             shard = \"data/own.shard\"\npeers = [\"{}\", \"{}\"]\n",
-            keys[0], keys[1], keys[2]
+             shard = \"data/own.shard\"\npeers = [\"{}\", \"{}\", \"{}\", \"{}\"]\n",
+            keys[0], keys[1], keys[2], keys[3], keys[4]
         );
         let settings: TrainingSettings = toml::from_str(&text.replace(change.0, change.1))?;
         settings.check()?;
@@ -137,12 +179,31 @@ mod tests {
     fn a_participant_is_careful_unless_told_otherwise() {
         let settings = settings(("", "")).unwrap();
         let policy = settings.policy();
-        assert_eq!((policy.honest_others, policy.colluders, policy.noise, policy.peers.len()), (2, 1, 0, 2));
+        assert_eq!((policy.honest_others, policy.colluders, policy.noise, policy.peers.len()), (2, 1, 0, 4));
         assert!(policy.trainings.contains(&settings.id()) && policy.trainings.len() == 1);
         // Another client's training of the same name is another one.
         let other = TrainingSettings { client: Pubkey::new_from_array([9; 32]), ..settings.clone() };
         assert_ne!(other.id(), settings.id());
         assert!(settings.describe().contains("training digits of"));
+    }
+
+    #[test]
+    fn a_policy_that_no_round_can_meet_is_refused() {
+        let without = |left_out: &[u8]| {
+            let mut kept = settings(("", "")).unwrap();
+            kept.peers.retain(|peer| !left_out.contains(&peer.to_bytes()[0]));
+            kept
+        };
+        let five = without(&[]);
+        assert_eq!((five.check().is_ok(), five.remark()), (true, None));
+        // Four members must all stay, since the least threshold of 3 leaves one honest other.
+        let four = without(&[2]);
+        assert!(four.check().is_ok() && four.remark().unwrap().contains("threshold = 4"), "{:?}", four.remark());
+        let three = without(&[2, 3]);
+        let refused = three.check().unwrap_err().to_string();
+        assert!(refused.contains("1 others are honest at the most, honest_others is 2"), "{refused}");
+        let one = TrainingSettings { honest_others: 1, ..three };
+        assert_eq!((one.check().is_ok(), one.remark()), (true, None));
     }
 
     #[test]
@@ -153,9 +214,8 @@ mod tests {
         for shard in ["../own", "/etc/own", ""] {
             assert!(wrong("data/own.shard", shard).contains("within private.folder"), "{shard}");
         }
-        let key = Pubkey::new_from_array([2; 32]);
-        let first = format!("\"{key}\", ");
-        assert!(wrong(&first, "").contains("1 peers, expected at least 2"));
+        let named = [2, 3, 4].map(|n| format!("\"{}\", ", Pubkey::new_from_array([n; 32]))).concat();
+        assert!(wrong(&named, "").contains("1 peers, expected at least 2"));
         assert!(wrong("name = \"digits\"", "name = \"\"").contains("name is empty"));
         assert!(wrong("plan =", "honest_others = 0\nplan =").contains("honest_others is 0"));
         assert!(wrong("plan =", "limit = 0\nplan =").contains("limit"));

@@ -77,15 +77,18 @@ impl Folder {
         self.index().len()
     }
 
-    /// A file with this content in the folder `under` within this one, or deeper. Reads what is new first.
+    /// A file with this content in the folder `under` within this one, or deeper, but not in one of `without` nor one of these itself.
+    /// Reads what is new first.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn find(&self, under: &Path, cid: &Cid) -> io::Result<Option<Found>> {
+    pub fn find(&self, under: &Path, without: &[PathBuf], cid: &Cid) -> io::Result<Option<Found>> {
         let mut index = self.index();
         self.refresh(&mut index)?;
         let place = self.root.join(under);
-        let mut found = index.iter().filter(|(path, known)| known.cid == *cid && path.starts_with(&place));
+        let without: Vec<PathBuf> = without.iter().map(|path| self.root.join(path)).collect();
+        let may = |path: &PathBuf| path.starts_with(&place) && !without.iter().any(|other| path.starts_with(other));
+        let mut found = index.iter().filter(|(path, known)| known.cid == *cid && may(path));
         Ok(found.next().map(|(path, known)| Found { path: path.clone(), len: known.stamp.len }))
     }
 

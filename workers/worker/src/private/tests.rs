@@ -34,7 +34,8 @@ fn allowance(inputs: &[(u16, &str, bool)]) -> Allowance {
         once: *once,
     };
     let (client, module) = (OTHER, Cid::of(b"module"));
-    Allowance { client, module, plan: None, max_units: 1, inputs: inputs.iter().map(input).collect() }
+    let inputs = inputs.iter().map(input).collect();
+    Allowance { client, module, plan: None, max_units: 1, inputs, of_training: false }
 }
 
 /// The private files of a machine, and the folders where they are and where it keeps its own things.
@@ -131,6 +132,41 @@ fn what_serves_one_job_serves_no_other_also_after_a_restart() {
     restarted.inputs(&strict, &JOB, &spec(&[b"mask"])).unwrap();
     let refused = restarted.inputs(&strict, &OTHER, &spec(&[b"mask"])).unwrap_err();
     assert!(refused.to_string().contains("has served"), "{refused}");
+    assert_eq!(restarted.served(&Cid::of(b"mask")).unwrap(), Some(JOB));
+    assert_eq!(restarted.served(&Cid::of(b"shard")).unwrap(), None);
+    // What is gone does not come again.
+    fs::remove_dir_all(machine.own("masks")).unwrap();
+    assert!(matches!(ask(&JOB), Err(PrivateError::Gone(_))));
+}
+
+/// An entry for another plan of the same client, say, which knows masks and shards by their content ids.
+#[test]
+fn what_trainings_have_is_not_for_other_jobs() {
+    let machine = Machine::new();
+    let key = |n| Pubkey::new_from_array([n; 32]);
+    let text = format!(
+        "folder = {:?}\n[[training]]\nname = \"t\"\nclient = \"{}\"\ncoordinator = \"http://127.0.0.1:1\"\n\
+         plan = \"plan.toml\"\nshard = \"data/shard\"\npeers = [\"{}\", \"{}\"]\n",
+        machine.dir.path().join("own"),
+        key(1),
+        key(2),
+        key(3)
+    );
+    fs::write(machine.own("data/shard"), b"shard").unwrap();
+    fs::write(machine.own("data/else"), b"else").unwrap();
+    let settings: PrivateSettings = toml::from_str(&text).unwrap();
+    put(&machine.own("").join(settings.training[0].masks()), b"mask").unwrap();
+    let private = Private::open(&settings, &machine.dir.path().join("data")).unwrap();
+    let named = allowance(&[(0, "", false), (1, "", false)]);
+    for (allowed, all) in [(allowance(&[]), 3), (named, 2)] {
+        let ask = |allowed: &Allowance, inputs: &[&[u8]]| private.inputs(allowed, &JOB, &spec(inputs));
+        let files = |found: Result<Inputs, PrivateError>| found.map_or(0, |found| found.all().count());
+        assert_eq!(files(ask(&allowed, &[b"else", b"else", b"else"])), all);
+        for own in [b"shard".as_slice(), b"mask"] {
+            assert_eq!(files(ask(&allowed, &[own, own])), 0);
+            assert_eq!(files(ask(&Allowance { of_training: true, ..allowed.clone() }, &[own, own])), 2);
+        }
+    }
 }
 
 #[test]

@@ -66,13 +66,31 @@ impl Used {
         write_atomically(&path, job.to_string().as_bytes()).map_err(|source| UsedError::Io { path, source })
     }
 
+    /// The job that a file has served.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn served(&self, cid: &Cid) -> Result<Option<Pubkey>, UsedError> {
+        let Some(text) = self.note(cid)? else { return Ok(None) };
+        let damaged = |e| UsedError::Io { path: self.path(cid), source: io::Error::new(io::ErrorKind::InvalidData, e) };
+        text.parse().map(Some).map_err(damaged)
+    }
+
     /// Whether it has served this job.
     fn has_served(&self, cid: &Cid, job: &Pubkey) -> Result<bool, UsedError> {
+        match self.note(cid)? {
+            Some(served) if served == job.to_string() => Ok(true),
+            Some(job) => Err(UsedError::Used { cid: *cid, job }),
+            None => Ok(false),
+        }
+    }
+
+    /// What is noted of a file.
+    fn note(&self, cid: &Cid) -> Result<Option<String>, UsedError> {
         let path = self.path(cid);
         match fs::read_to_string(&path) {
-            Ok(served) if served == job.to_string() => Ok(true),
-            Ok(job) => Err(UsedError::Used { cid: *cid, job }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(text) => Ok(Some(text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(UsedError::Io { path, source }),
         }
     }

@@ -39,6 +39,11 @@ pub enum ComputeError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// The units come to a fault, and read private files.
+    #[error(
+        "its units come to a fault, and nothing is committed: that would say something of the private files that they read; do these fit the plan? {0}"
+    )]
+    PrivateFault(String),
     /// No device may compute.
     #[error("every device is in quarantine")]
     Quarantined,
@@ -51,7 +56,10 @@ impl ComputeError {
     /// Whether nobody, or at least not this worker, can compute the job.
     #[must_use]
     pub const fn refuses_job(&self) -> bool {
-        matches!(self, Self::Prepare(PrepareError::Refused(_)) | Self::Execution(ExecutionError::Job(_)))
+        matches!(
+            self,
+            Self::Prepare(PrepareError::Refused(_)) | Self::Execution(ExecutionError::Job(_)) | Self::PrivateFault(_)
+        )
     }
 }
 
@@ -72,7 +80,7 @@ impl Computer {
     }
 
     /// Computes a lease by `until`, seals its outputs under a fresh key and leaves them in the outbox. Where its units come to
-    /// a fault on every machine, that is the result. `closely`: by the interpreter with all its checks, for a lease of which
+    /// a fault on every machine, that is the result, unless they read private files. `closely`: by the interpreter with all its checks, for a lease of which
     /// somebody has said so.
     ///
     /// # Errors
@@ -142,7 +150,7 @@ impl Computer {
             }
             Err(ComputeError::Execution(ExecutionError::Void(reason))) => {
                 tracing::warn!(lease = %id, reason, "the lease is void: no machine can compute it");
-                sealing::void()
+                void(own, reason)
             }
             Err(e) => Err(e),
         }
@@ -235,10 +243,33 @@ struct Units<'a> {
     until: Instant,
 }
 
+/// The result of units that come to a fault. Whether they do depends on what they read, so of private files nothing is said.
+fn void(own: &Inputs, reason: String) -> Result<Sealed, ComputeError> {
+    if own.all().next().is_some() {
+        return Err(ComputeError::PrivateFault(reason));
+    }
+    sealing::void()
+}
+
 /// Chain time `by` as a moment of this machine, less a margin of the lease's time for sealing, putting and committing.
 #[must_use]
 pub fn moment(by: i64, now: i64, lease_seconds: u32) -> Instant {
     let margin = (f64::from(lease_seconds) * 0.15).min(60.0);
     let left = (by.saturating_sub(now)) as f64 - margin;
     Instant::now() + Duration::from_secs_f64(left.max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_of_private_files_by_a_fault() {
+        let own = Inputs { files: vec![None, Some("own/data".into())], once: vec![] };
+        let refused = void(&own, "reads beyond a buffer".into()).err().unwrap();
+        assert!(refused.refuses_job(), "the lease is given back");
+        assert!(refused.to_string().contains("nothing is committed") && refused.to_string().contains("beyond"));
+        let none = Inputs { files: vec![None], once: vec![] };
+        assert!(void(&none, String::new()).unwrap().is_void());
+    }
 }

@@ -220,7 +220,7 @@ impl Jobs {
     /// Prepares a job and has its module checked by the executor.
     async fn check(&self, job: &Job) -> Result<Arc<Prepared>, PrepareError> {
         self.check_wishes(job).await?;
-        let prepared = self.fetch(job).await?;
+        let prepared = self.fetch(job, false).await?;
         let by = Instant::now() + self.context.limits.start;
         match self.context.new_runner(By::Backend, &prepared.own).check(&prepared.work, by).await {
             Ok(()) => Ok(prepared),
@@ -276,8 +276,8 @@ impl Jobs {
         Ok((file, bytes, spec))
     }
 
-    /// Brings specification, module and inputs of a job here.
-    async fn fetch(&self, job: &Job) -> Result<Arc<Prepared>, PrepareError> {
+    /// Brings specification, module and inputs of a job here, of which a unit may be `leased` already.
+    async fn fetch(&self, job: &Job, leased: bool) -> Result<Arc<Prepared>, PrepareError> {
         let context = &self.context;
         let store = StoreClient::new(&job.store_url())?;
         let (file, bytes, spec) = self.spec(job, &store).await?;
@@ -285,7 +285,7 @@ impl Jobs {
         let output_len = usize::try_from(spec.output_len())
             .map_err(|_| PrepareError::Refused(format!("outputs of {} bytes", spec.output_len())))?;
 
-        let own = self.own(job, &spec).await?;
+        let own = self.own(job, &spec, leased).await?;
         let module = context.cache.fetch(&store, &spec.module, MAX_MODULE_LEN).await?;
         let bytes = fault::instead_of(bytes, &spec);
         let mut work =
@@ -315,7 +315,7 @@ impl Jobs {
             return Ok(Arc::clone(prepared));
         }
         let job = self.account(address).await?;
-        let fetched = self.fetch(&job).await;
+        let fetched = self.fetch(&job, true).await;
         if fetched.is_err() && job.is_private() {
             // Nothing more is claimed of it until its files are there again.
             self.doubt(address);

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tessera_protocol::spec::JobSpec;
+use tessera_sdk::Tessera;
 use tessera_train::PRIVATE_FRONT_END;
 use tokio::task::JoinSet;
 
@@ -17,6 +18,7 @@ use super::report::TrainingReport;
 use crate::{
     backoff,
     config::{Allowance, PrivateSettings},
+    private::Private,
 };
 use member::Member;
 
@@ -24,6 +26,8 @@ use member::Member;
 const ROUNDS: &str = "trainings";
 /// How often a coordinator that does not answer is spoken of in the log, in failures.
 const SPOKEN_OF: u32 = 60;
+/// How often it is looked whether masks that an earlier process has left can go.
+const LOOK: Duration = Duration::from_secs(300);
 
 /// All of them.
 #[derive(Default)]
@@ -38,16 +42,21 @@ impl Trainings {
         let Some(folder) = settings.folder.as_ref().filter(|_| !settings.training.is_empty()) else {
             return Ok(Self::default());
         };
+        for (name, remark) in settings.training.iter().filter_map(|training| Some((&training.name, training.remark()?)))
+        {
+            tracing::warn!(training = name, "{remark}");
+        }
         let rounds = data.join(ROUNDS);
         std::fs::create_dir_all(&rounds).with_context(|| format!("cannot make {}", rounds.display()))?;
         let open = |training| Member::open(training, folder, &rounds).map(Arc::new);
         Ok(Self(settings.training.iter().map(open).collect::<Result<_>>()?))
     }
 
-    /// Takes part in all of them until this is dropped.
+    /// Takes part in all of them until this is dropped, and clears what an earlier process has left of a turn.
     #[must_use]
-    pub fn start(&self, operator: &Keypair) -> JoinSet<()> {
+    pub fn start(&self, operator: &Keypair, tessera: &Tessera, private: &Arc<Private>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        tasks.spawn(clear(self.0.clone(), tessera.clone(), Arc::clone(private)));
         for member in &self.0 {
             tasks.spawn(take_part(Arc::clone(member), ed25519_dalek::SigningKey::from_bytes(operator.secret_bytes())));
         }
@@ -69,6 +78,25 @@ impl Trainings {
     #[must_use]
     pub fn reports(&self) -> Vec<TrainingReport> {
         self.0.iter().map(|member| member.report()).collect()
+    }
+}
+
+/// Clears what an earlier process has left of turns, as soon as it is of no more use.
+async fn clear(members: Vec<Arc<Member>>, tessera: Tessera, private: Arc<Private>) {
+    loop {
+        let left: Vec<_> = members.iter().filter_map(|member| Some((member, member.left()?))).collect();
+        if left.is_empty() {
+            return;
+        }
+        for (member, mask) in left {
+            let is_gone = match private.served(&mask) {
+                Ok(Some(job)) => matches!(tessera.job(&job).await, Ok(None)),
+                // Nothing was computed with it yet, or that cannot be told.
+                Ok(None) | Err(_) => false,
+            };
+            member.clear_left(is_gone);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -105,7 +105,8 @@ impl Made {
 fn open(args: &Args, plan: Plan) -> Result<(Training, Begun)> {
     let mut training = Training::start(plan)?;
     let state = args.out.join(UNDER_WAY);
-    let begun = Begun::open(&state, "this training was", begun_with(&training)?, args.jobs.restart)?;
+    let known_as = begun_with(&training, args.participants.is_some())?;
+    let begun = Begun::open(&state, "this training was", known_as, args.jobs.restart)?;
     let known = args.out.join(TRAINING);
     if args.jobs.restart {
         work::discard(&state)?;
@@ -127,15 +128,20 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// What the weights depend on, to notice when something changed between two commands.
-fn begun_with(training: &Training) -> Result<BTreeMap<String, String>> {
+fn begun_with(training: &Training, is_private: bool) -> Result<BTreeMap<String, String>> {
     let plan = serde_json::to_vec(training.plan()).context("cannot write JSON")?;
     let job = training.steps()?;
     let data = job.spec.inputs.iter().filter(|input| input.name == "data").map(|input| input.cid.to_string());
-    Ok(BTreeMap::from([
+    let mut known = BTreeMap::from([
         ("plan".into(), Cid::of(&plan).to_string()),
         ("set of data".into(), data.collect()),
         ("version of the kernels".into(), Cid::of(MODULE.as_bytes()).to_string()),
-    ]))
+    ]);
+    if is_private {
+        // Who takes part may change, but rounds of one kind leave jobs that the other would take for its own.
+        known.insert("--participants".into(), "given".into());
+    }
+    Ok(known)
 }
 
 fn plain(made: &Made) -> String {

@@ -3,22 +3,21 @@
 mod errands;
 mod group;
 mod settings;
+mod state;
+mod sums;
 
-use std::{
-    collections::HashSet,
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashSet, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer as _;
 use tessera_federation::{Coordinator, CoordinatorConfig};
 use tessera_protocol::hash::Digest;
 use tessera_sdk::Error;
-use tessera_secure_sum::dp::{Accountant, Noise, Spent};
+use tessera_secure_sum::dp::Noise;
 use tessera_train::{MODULE, PreparedJob, Progress as Round, Training};
 use tokio::{sync::Mutex, time::sleep};
 
@@ -26,6 +25,8 @@ use self::{
     errands::Errands,
     group::Group,
     settings::{Member, Settings},
+    state::{Privacy, State},
+    sums::Sums,
 };
 use super::{Args, Made, curve};
 use crate::{
@@ -40,41 +41,10 @@ use crate::{
 
 /// The file in which it is noted what was masked so far.
 const FILE: &str = "private.json";
-/// The file with the sums of a round whose aggregation is not over.
-const SUMS: &str = "sums.json";
 /// Pause before a round is begun anew.
 const PAUSE: Duration = Duration::from_secs(5);
 /// What makes a training cheaper.
 const LOWER: &str = "--price or the plan's rounds, take fewer participants";
-
-/// What is noted besides how it was begun.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    /// Number of the last round that participants were invited to: none has the same twice.
-    last: u64,
-    /// Noise of each round in which updates were masked: variance of a participant, and how many participants' noise counts.
-    noise: Vec<(u64, u8)>,
-    /// Bytes of masked updates that were fetched.
-    bytes: u64,
-}
-
-/// The sums of a round.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sums {
-    round: u32,
-    /// For each group the sum, and of how many updates it is.
-    groups: Vec<(Vec<u32>, usize)>,
-    /// Participants of the round.
-    invited: usize,
-}
-
-impl Sums {
-    fn updates(&self) -> usize {
-        self.groups.iter().map(|(_, updates)| updates).sum()
-    }
-}
 
 /// Trains with those that the file at `path` names.
 pub async fn run(options: &Options, args: &Args, path: &Path) -> Result<()> {
@@ -82,14 +52,23 @@ pub async fn run(options: &Options, args: &Args, path: &Path) -> Result<()> {
     let settings = Settings::load(path)?;
     let plan = tokio::task::block_in_place(|| tessera_train::Plan::load(&args.plan))?;
     let (training, begun) = tokio::task::block_in_place(|| super::open(args, plan))?;
+    let state: State = begun.folder().read(FILE, "what `tessera train` knows of private rounds")?.unwrap_or_default();
     if args.jobs.restart {
         // Numbers of rounds and what was said of the data stay: participants and their data are the same.
-        begun.folder().remove(SUMS)?;
+        Sums::remove(begun.folder())?;
+        if !state.is_new() {
+            eprintln!(
+                "warning: participants do not help to sum the same updates twice, since the difference of two sums is that of whoever is missing in one: rounds that had their sum under this plan come to nothing; agree with them on another seed of the plan"
+            );
+        }
     }
-    let state = begun.folder().read(FILE, "what `tessera train` knows of private rounds")?.unwrap_or_default();
     let words = u32::try_from(training.private_words()).context("the model has too many parameters")?;
     settings.check(training.plan(), words)?;
-    let mut rounds = Rounds { args, settings, training, begun, state, words };
+    let mut rounds = Rounds { args, settings, training, begun, state, words, left_out: HashSet::new() };
+    // An earlier command may have been stopped while it did.
+    if rounds.training.history().last().is_some_and(|last| last.trial.is_none()) {
+        unless_stopped(rounds.try_it(), "stopped; the same command goes on").await?;
+    }
     let mut spent = None;
     if !rounds.is_over() {
         let session = Session::start(options, &args.jobs).await?;
@@ -98,14 +77,15 @@ pub async fn run(options: &Options, args: &Args, path: &Path) -> Result<()> {
         spent = Some(session.shown(rounds.begun.spent()));
     }
     let privacy = rounds.privacy()?;
+    let bound = privacy.as_ref().and_then(Privacy::spent);
     let made = MadePrivately {
         made: Made::of(args, &rounds.training, rounds.begun.jobs().to_vec(), spent),
-        epsilon: privacy.map(|spent| spent.epsilon),
-        delta: privacy.map(|spent| spent.delta),
+        epsilon: bound.map(|spent| spent.epsilon),
+        delta: bound.map(|spent| spent.delta),
         masked_bytes: rounds.state.bytes,
     };
     print(options.json, &made, |made| {
-        let privacy = privacy.map(|spent| format!("\n{spent}")).unwrap_or_default();
+        let privacy = privacy.map(|privacy| format!("\n{privacy}")).unwrap_or_default();
         plain(&made.made) + &privacy
     })
 }
@@ -127,7 +107,7 @@ fn plain(made: &Made) -> String {
 struct MadePrivately {
     #[serde(flatten)]
     made: Made,
-    /// Differential privacy of each participant's data; nothing without noise.
+    /// Differential privacy of each participant's data; nothing if a round had no noise.
     epsilon: Option<f64>,
     delta: Option<f64>,
     /// Bytes of masked updates that were fetched.
@@ -143,6 +123,8 @@ struct Rounds<'a> {
     state: State,
     /// Words of an update.
     words: u32,
+    /// Provider accounts that are not invited any more.
+    left_out: HashSet<Pubkey>,
 }
 
 /// The aggregation of a round.
@@ -166,6 +148,11 @@ impl Work for Change<'_> {
     }
 }
 
+/// What a round with so many participants puts into escrows, in base units.
+fn deposit(session: &Session<'_>, members: usize) -> Result<u64> {
+    Ok(session.private_deposit()?.saturating_mul(members as u64).saturating_add(session.deposits(&[1])?))
+}
+
 impl Rounds<'_> {
     fn is_over(&self) -> bool {
         self.training.round() >= self.training.rounds()
@@ -177,16 +164,17 @@ impl Rounds<'_> {
         errands.settle(session, &mut self.begun, false).await?;
         let errands = Mutex::new(errands);
         let members = self.settings.members(session).await?;
-        self.agree(session, members.len()).await?;
+        let open = errands.lock().await.cost();
+        self.agree(session, members.len(), open).await?;
         let training = tessera_train::training_id(&session.wallet().pubkey().to_bytes(), &self.settings.name);
         let keys = members.iter().map(|member| member.key).collect();
         let coordinator = Coordinator::start(CoordinatorConfig::new(self.settings.listen, training, keys)).await?;
         session.say(&format!("participants are awaited at {}", coordinator.address()))?;
         let mut void = 0;
         while !self.is_over() {
-            let sums = match self.begun.folder().read::<Sums>(SUMS, "the sums of a round")? {
-                Some(sums) if sums.round == self.training.round() => sums,
-                _ => {
+            let sums = match Sums::read(self.begun.folder(), self.training.round())? {
+                Some(sums) => sums,
+                None => {
                     let found = self.gather(session, &coordinator, training, &members, &errands).await;
                     errands.lock().await.settle(session, &mut self.begun, false).await?;
                     match found? {
@@ -203,10 +191,13 @@ impl Rounds<'_> {
                 }
             };
             void = 0;
-            let change = self.change(session, &sums).await?;
+            let open = errands.lock().await.cost();
+            let change = self.change(session, &sums, open).await?;
             self.training.advance(&change, sums.updates())?;
-            self.try_it().await?;
+            // It is paid for: trying takes minutes, in which this program may be stopped.
             self.save()?;
+            Sums::remove(self.begun.folder())?;
+            self.try_it().await?;
             self.tell(session, &sums)?;
         }
         coordinator.shutdown().await;
@@ -223,53 +214,67 @@ impl Rounds<'_> {
         members: &[Member],
         errands: &Mutex<Errands>,
     ) -> Result<Option<Sums>> {
-        // Before anybody is invited: a number that was used is not used again. Time goes on even if this file is lost.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.state.last = u64::try_from(now).unwrap_or(u64::MAX).max(self.state.last.saturating_add(1));
-        let groups = group::divide(members, self.settings.group)?;
+        let members: Vec<Member> =
+            members.iter().filter(|member| !self.left_out.contains(&member.provider)).copied().collect();
+        let open = errands.lock().await.cost();
+        session.check(self.begun.spent().saturating_add(open), deposit(session, members.len())?, LOWER)?;
+        let groups = group::divide(&members, self.settings.group)?;
         let noise = groups.iter().map(|group| self.settings.noise(self.training.plan(), group.len(), self.words));
         let noise: Vec<Option<Noise>> = noise.collect::<Result<_>>()?;
         let weakest = noise.iter().flatten().max_by(|a, b| a.rho().total_cmp(&b.rho()));
-        self.state.noise.extend(weakest.map(|noise| (noise.variance, noise.honest)));
+        // Before anybody is invited: a number that was used is not used again, and what was masked may be known.
+        let round = self.state.begin(weakest.map(Noise::rho));
         self.begun.keep()?;
         self.begun.folder().keep(FILE, &self.state)?;
         let task = self.training.task()?;
+        let (folder, invited, words) = (self.begun.folder(), members.len(), self.words);
         let gathered = (0u32..).zip(groups.iter().zip(noise)).map(|(number, (members, noise))| {
+            let (settings, training_here) = (&self.settings, &self.training);
             let group =
-                Group { session, coordinator, settings: &self.settings, training: &self.training, errands, members };
-            group.sum(group::Numbers {
-                training,
-                round: self.state.last,
-                group: number,
-                task,
-                noise,
-                words: self.words,
-            })
+                Group { session, coordinator, settings, training: training_here, errands, folder, members, invited };
+            group.sum(group::Numbers { training, round, group: number, task, noise, words })
         });
-        let (mut sums, mut bytes) = (vec![], 0);
-        for (number, found) in join_all(gathered).await.into_iter().enumerate() {
+        let gathered = join_all(gathered).await;
+        let (mut bytes, mut suspects) = (0, vec![]);
+        for (number, (found, members)) in gathered.into_iter().zip(&groups).enumerate() {
             match found {
-                Ok((sum, updates)) => {
-                    bytes += 4 * u64::from(self.words) * updates as u64;
-                    sums.push((sum, updates));
+                Ok(updates) => bytes += 4 * u64::from(words) * updates as u64,
+                Err(error) => {
+                    session.say(&format!("group {number} has no sum: {error:#}"))?;
+                    suspects.extend(group::because_of(&error, members));
                 }
-                Err(error) => session.say(&format!("group {number} has no sum: {error:#}"))?,
             }
         }
         self.state.bytes = self.state.bytes.saturating_add(bytes);
         self.begun.folder().keep(FILE, &self.state)?;
-        if sums.is_empty() {
-            return Ok(None);
+        self.leave_out(session, &suspects, invited)?;
+        Sums::read(self.begun.folder(), self.training.round())
+    }
+
+    /// Does not invite those any more because of whom there was no sum, if there are enough others.
+    fn leave_out(&mut self, session: &Session<'_>, suspects: &[Member], invited: usize) -> Result<()> {
+        if suspects.is_empty() {
+            return Ok(());
         }
-        let sums = Sums { round: self.training.round(), groups: sums, invited: members.len() };
-        self.begun.folder().keep(SUMS, &sums)?;
-        Ok(Some(sums))
+        let names: Vec<String> = suspects.iter().map(|member| member.provider.to_string()).collect();
+        let names = names.join(", ");
+        let left = invited.saturating_sub(suspects.len());
+        match self.settings.suffices(self.training.plan(), self.words, left) {
+            Ok(()) => {
+                self.left_out.extend(suspects.iter().map(|member| member.provider));
+                session.say(&format!("shares did not fit because of {names}: not invited any more by this command"))
+            }
+            Err(error) => session.say(&format!(
+                "shares did not fit because of {names}, who are invited again, because without them it cannot go on: {error:#}"
+            )),
+        }
     }
 
     /// The change of the weights that the aggregation makes of a round's sums.
-    async fn change(&mut self, session: &Session<'_>, sums: &Sums) -> Result<Bytes> {
+    /// `open` is what jobs cost that are not closed yet.
+    async fn change(&mut self, session: &Session<'_>, sums: &Sums, open: u64) -> Result<Bytes> {
         let job: PreparedJob = self.training.groups_aggregation(&sums.groups)?;
-        let spent = self.begun.spent();
+        let spent = self.begun.spent().saturating_add(open);
         let mut change = Change { begun: &mut self.begun, output: None };
         // One that an earlier command has posted.
         session.go_on(&mut change).await?;
@@ -290,37 +295,33 @@ impl Rounds<'_> {
             outputs.push(here.unit(unit).await?.output);
         }
         self.training.evaluated(&outputs)?;
-        Ok(())
+        self.save()
     }
 
-    fn save(&mut self) -> Result<()> {
+    fn save(&self) -> Result<()> {
         let out = &self.args.out;
         tokio::task::block_in_place(|| self.training.save(out))?;
-        curve::write(self.training.history(), out)?;
-        self.begun.folder().remove(SUMS)
+        curve::write(self.training.history(), out)
     }
 
-    /// What the rounds so far say of a participant's data at most; nothing without noise.
-    fn privacy(&self) -> Result<Option<Spent>> {
-        if self.state.noise.is_empty() {
-            return Ok(None);
-        }
-        let bound = self.settings.bound(self.training.plan(), self.words);
-        let mut accountant = Accountant::default();
-        for (variance, honest) in &self.state.noise {
-            accountant.add(&Noise { bound, variance: *variance, honest: *honest, len: self.words });
-        }
-        Ok(Some(accountant.spent(self.settings.delta)?))
+    /// What the rounds so far say of a participant's data at most.
+    fn privacy(&self) -> Result<Option<Privacy>> {
+        self.state.privacy(self.settings.delta)
     }
 
-    /// Says what is left to do and what it costs, and asks.
-    async fn agree(&self, session: &Session<'_>, members: usize) -> Result<()> {
+    /// Says what is left to do and what it costs, and asks. `open` is what jobs cost that are not closed yet.
+    async fn agree(&self, session: &Session<'_>, members: usize, open: u64) -> Result<()> {
         let left = u64::from(self.training.rounds() - self.training.round());
-        let round = session.private_deposit()?.saturating_mul(members as u64).saturating_add(session.deposits(&[1])?);
-        let deposit = round.saturating_mul(left);
-        session.check(self.begun.spent(), deposit, LOWER)?;
+        let deposit = deposit(session, members)?.saturating_mul(left);
+        session.check(self.begun.spent().saturating_add(open), deposit, LOWER)?;
+        let honest = self.settings.honest_others(members)?;
+        if honest < 2 {
+            session.say(&format!(
+                "each sum has an update of {honest} honest other at the least: participants with honest_others = 2, as it is unless they say otherwise, do not take part; more of them, or a higher threshold, make it more"
+            ))?;
+        }
         session.say(&format!(
-            "{}: {left} rounds with {members} participants, whose results nobody checks, {} parameters; at most {} tokens",
+            "{}: {left} rounds with {members} participants, whose results nobody checks, {} parameters; at most {} tokens if no round comes to nothing",
             self.training.plan().name,
             self.training.parameters(),
             session.shown(deposit)
@@ -338,7 +339,7 @@ impl Rounds<'_> {
             || "not tried".to_owned(),
             |trial| format!("held out {:.4} with {:.1} % right", trial.loss, 100.0 * trial.accuracy),
         );
-        let privacy = self.privacy()?.map(|spent| format!("; {spent}")).unwrap_or_default();
+        let privacy = self.privacy()?.map(|privacy| format!("; {privacy}")).unwrap_or_default();
         session.say(&format!(
             "round {}/{}: {held_out}; {} of {} participants in {} groups, {} bytes up and {} down each; {} tokens{privacy}",
             round + 1,

@@ -15,7 +15,7 @@ use crate::{
     error::{Result, TrainError, setting},
     job::{AGGREGATION_FRONT_END, PRIVATE_FRONT_END, job},
     model::{Model, is_text},
-    plan::Plan,
+    plan::{MAX_SHARDS, Plan},
     planner,
     steps::{Data, Setting, Weights},
 };
@@ -77,6 +77,14 @@ impl Agreement {
     #[must_use]
     pub const fn new(plan: Plan) -> Self {
         Self { plan }
+    }
+
+    /// The shape of a shard of this machine, from its blob in a file.
+    ///
+    /// # Errors
+    /// As [`Shape::read`].
+    pub fn shape(&self, path: &Path) -> Result<Shape> {
+        Shape::read(path, &self.plan)
     }
 
     /// Whether a job is one of private steps of this plan, of the round whose task is `task`, on these data and under this mask: the
@@ -205,12 +213,15 @@ impl Training {
     /// away: the rule of the plan decides what is made of the groups' means. One group is as [`Training::private_aggregation`].
     ///
     /// # Errors
-    /// If there is no sum, one has another length, or is one of no updates.
+    /// If there is no sum or more than [`MAX_SHARDS`], one has another length, or is one of no updates.
     pub fn groups_aggregation(&self, groups: &[(Vec<u32>, usize)]) -> Result<PreparedJob> {
         let expected = self.private_words();
         if let Some((sum, updates)) = groups.iter().find(|(sum, updates)| sum.len() != expected || *updates == 0) {
             let found = sum.len();
             return setting(format!("expected sums of {expected} words, found one of {found}, of {updates} updates"));
+        }
+        if groups.len() > MAX_SHARDS {
+            return setting(format!("{} groups, an aggregation takes {MAX_SHARDS} at the most", groups.len()));
         }
         match groups {
             [] => Err(TrainError::Output("no group came to a sum: begin the round anew".into())),

@@ -34,14 +34,17 @@ pub(super) fn private_checks(checks: &mut Checks, config: &Config) {
         let shard = path.join(&training.shard);
         match tessera_train::Agreement::load(&training.plan) {
             _ if !shard.is_file() => {
-                let remedy = "make it with `tessera federation shard`";
+                let remedy = "make it with `tessera shard PLAN FILE.. --out FILE`";
                 checks.missing(
                     NAME,
                     format!("training {}: there is no shard {}", training.name, shard.display()),
                     remedy,
                 );
             }
-            Ok(_) => checks.ok(NAME, training.describe()),
+            Ok(_) => match training.remark() {
+                None => checks.ok(NAME, training.describe()),
+                Some(remark) => checks.warn(NAME, training.describe(), remark),
+            },
             Err(e) => {
                 let found = format!("training {}: {e}", training.name);
                 checks.missing(NAME, found, "take the plan that all participants have agreed on");
@@ -52,11 +55,14 @@ pub(super) fn private_checks(checks: &mut Checks, config: &Config) {
         checks.ok(NAME, "private jobs are left to others: private.allow is empty");
     }
     for (allowance, said) in settings.allow.iter().zip(settings.describe()) {
-        if allowance.plan.is_some() && !allowance.inputs.is_empty() {
-            checks.ok(NAME, said);
-        } else {
+        if allowance.plan.is_none() || allowance.inputs.is_empty() {
             let remedy = "name plan and inputs in private.allow: without them the client may have the module's kernels do what it likes with any of the files";
             checks.warn(NAME, said, remedy);
+        } else if allowance.inputs.iter().any(|input| input.folder.as_os_str().is_empty()) {
+            let remedy = "name the folder of each input in private.allow: without it the client may have any of the files in its place";
+            checks.warn(NAME, said, remedy);
+        } else {
+            checks.ok(NAME, said);
         }
     }
 }
@@ -92,7 +98,8 @@ mod tests {
         let entry =
             |more: &str| format!("folder = \"own\"\nallow = [{{ client = \"{key}\", module = \"{cid}\"{more} }}]");
         assert_eq!(states(&entry("")), [State::Ok, State::Warning]);
-        let strict = format!(", plan = \"{cid}\", inputs = [{{ number = 0 }}]");
-        assert_eq!(states(&entry(&strict)), [State::Ok, State::Ok]);
+        let strict = |input: &str| entry(&format!(", plan = \"{cid}\", inputs = [{{ number = 0{input} }}]"));
+        assert_eq!(states(&strict("")), [State::Ok, State::Warning]);
+        assert_eq!(states(&strict(", folder = \"data\"")), [State::Ok, State::Ok]);
     }
 }

@@ -4,15 +4,15 @@ use std::{
     convert::Infallible,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
 use solana_pubkey::Pubkey;
-use tessera_federation::{Ended, Offer, Participant, ParticipantConfig, Turn};
+use tessera_federation::{Ended, Offer, Participant, ParticipantConfig, Turn, WORK};
 use tessera_protocol::{cid::Cid, spec::JobSpec};
-use tessera_train::{Agreement, Own, private_inputs};
+use tessera_train::{Agreement, Own, Shape, private_inputs};
 
 use super::turn::{Kept, Masks};
 use crate::{
@@ -41,6 +41,8 @@ pub(super) struct Member {
 #[derive(Default)]
 struct State {
     turn: Option<Kept>,
+    /// When that turn was noted, if an earlier process did: it ends without this one.
+    left: Option<SystemTime>,
     report: TrainingReport,
 }
 
@@ -49,9 +51,10 @@ impl Member {
     pub fn open(settings: &TrainingSettings, folder: &Path, data: &Path) -> Result<Self> {
         let name = &settings.name;
         let agreement = Agreement::load(&settings.plan).with_context(|| format!("private.training {name}: plan"))?;
-        let id: String = settings.id().iter().map(|byte| format!("{byte:02x}")).collect();
-        let masks = Masks::new(folder, &id, data);
+        let id = settings.id_text();
+        let masks = Masks::new(folder.to_owned(), settings.masks(), data.join(format!("{id}.turn")));
         let turn = masks.read().with_context(|| format!("private.training {name}"))?;
+        let left = turn.is_some().then(|| masks.written()).transpose()?;
         let report = TrainingReport {
             name: name.clone(),
             client: settings.client.to_string(),
@@ -65,7 +68,7 @@ impl Member {
             shard_folder: settings.shard.parent().unwrap_or(Path::new("")).to_owned(),
             masks,
             rounds: data.join(format!("{id}.rounds")),
-            state: Mutex::new(State { turn, report }),
+            state: Mutex::new(State { turn, left, report }),
             settings: settings.clone(),
         })
     }
@@ -106,7 +109,7 @@ impl Member {
         if spec.inputs.get(usize::from(number_of_mask))?.cid != mask.0 {
             return None;
         }
-        if let Err(error) = self.agreement.check(spec, &turn.task, data, mask) {
+        if let Err(error) = self.agreement.check(spec, &turn.task, data, turn.shape, mask) {
             return Some(Err(format!("it is private, of training {}, and {error}", self.name())));
         }
         let inputs = vec![
@@ -114,7 +117,37 @@ impl Member {
             PrivateInput { number: number_of_mask, folder: self.masks.folder().to_owned(), once: true },
         ];
         let plan = Some(spec.plan.cid());
-        Some(Ok(Allowance { client: *client, module: spec.module, plan, max_units: 1, inputs }))
+        Some(Ok(Allowance { client: *client, module: spec.module, plan, max_units: 1, inputs, of_training: true }))
+    }
+
+    /// The mask of a turn that an earlier process has left, if it is still here.
+    pub fn left(&self) -> Option<Cid> {
+        let state = self.state();
+        state.left?;
+        state.turn.as_ref().map(|turn| turn.mask().0)
+    }
+
+    /// Clears a turn that an earlier process has left, if its job is gone or it is older than rounds are waited for. Until then the job
+    /// may have been leased.
+    pub fn clear_left(&self, job_is_gone: bool) {
+        // Held to the end: a new turn begins by taking this one away.
+        let mut state = self.state();
+        let Some(since) = state.left else { return };
+        // The clock may have been set back meanwhile.
+        if !job_is_gone && since.elapsed().unwrap_or_default() < WORK {
+            return;
+        }
+        match self.masks.clear() {
+            Ok(()) => {
+                (state.turn, state.left) = (None, None);
+                tracing::info!(training = self.name(), "the mask of a round that was left is removed");
+            }
+            Err(error) => self.cannot_clear(&error),
+        }
+    }
+
+    fn cannot_clear(&self, error: &std::io::Error) {
+        tracing::error!(training = self.name(), %error, "a mask cannot be removed: remove it by hand");
     }
 
     /// Takes part in round after round, until the coordinator is away or refuses. `failures` is set to 0 when it answers.
@@ -165,20 +198,21 @@ impl Member {
             }
         }
         if let Err(error) = cleared {
-            tracing::error!(training = self.name(), %error, "a mask cannot be removed: remove it by hand");
+            self.cannot_clear(&error);
         }
     }
 
     async fn go_through(&self, mut turn: Turn<'_>) -> Result<Ended> {
-        let data = self.data().await?;
+        let (data, shape) = self.data().await?;
         let mask = turn.take_mask().context("the round has no mask")?;
         let (masks, bytes, task) = (self.masks.clone(), mask.to_bytes(), turn.round().task);
         drop(mask);
+        self.state().left = None;
         let kept = tokio::task::spawn_blocking(move || -> Result<Kept> {
             masks.clear()?;
             let len = bytes.len() as u64;
             let cid = private::put(&masks.path(), &bytes).context("cannot keep the mask")?;
-            let kept = Kept::new(task, data, (cid, len));
+            let kept = Kept::new(task, data, shape, (cid, len));
             masks.keep(&kept)?;
             Ok(kept)
         });
@@ -192,11 +226,14 @@ impl Member {
     }
 
     /// The shard as it is now.
-    async fn data(&self) -> Result<Own> {
-        let path = self.shard.clone();
-        let read = move || -> std::io::Result<(Cid, u64)> { Ok((hash(&path)?, std::fs::metadata(&path)?.len())) };
-        let found = tokio::task::spawn_blocking(read).await?;
-        found.with_context(|| format!("cannot read the shard {}", self.shard.display()))
+    async fn data(&self) -> Result<(Own, Shape)> {
+        let (path, agreement) = (self.shard.clone(), self.agreement.clone());
+        let read = move || -> Result<(Own, Shape)> {
+            let shape = agreement.shape(&path)?;
+            let own = || -> std::io::Result<Own> { Ok((hash(&path)?, std::fs::metadata(&path)?.len())) };
+            Ok((own().with_context(|| format!("cannot read the shard {}", path.display()))?, shape))
+        };
+        tokio::task::spawn_blocking(read).await?
     }
 }
 

@@ -3,17 +3,15 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
 use borsh::{BorshDeserialize, BorshSerialize};
 use tessera_protocol::{cid::Cid, hash::Digest};
-use tessera_train::Own;
+use tessera_train::{Own, Shape};
 
 use crate::cache::write_atomically;
-
-/// Folder within the private one for masks.
-const MASKS: &str = "masks";
 
 /// A turn: what the round agreed on, and the two inputs that only this machine has.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -21,12 +19,14 @@ pub(super) struct Kept {
     /// As [`tessera_train::private_task`].
     pub task: Digest,
     data: (Digest, u64),
+    /// What the shard holds.
+    pub shape: Shape,
     mask: (Digest, u64),
 }
 
 impl Kept {
-    pub fn new(task: Digest, data: Own, mask: Own) -> Self {
-        Self { task, data: (data.0.0, data.1), mask: (mask.0.0, mask.1) }
+    pub fn new(task: Digest, data: Own, shape: Shape, mask: Own) -> Self {
+        Self { task, data: (data.0.0, data.1), shape, mask: (mask.0.0, mask.1) }
     }
 
     pub fn data(&self) -> Own {
@@ -47,9 +47,9 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// Of the training `id`, in the folder of private files; what is noted lies in `data`.
-    pub fn new(private: &Path, id: &str, data: &Path) -> Self {
-        Self { private: private.to_owned(), folder: Path::new(MASKS).join(id), note: data.join(format!("{id}.turn")) }
+    /// In `folder` of that of private files; what is noted is the file `note`.
+    pub const fn new(private: PathBuf, folder: PathBuf, note: PathBuf) -> Self {
+        Self { private, folder, note }
     }
 
     /// The folder as jobs find it within the private one.
@@ -72,6 +72,12 @@ impl Masks {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.note.display())),
         }
+    }
+
+    /// When a turn was noted.
+    pub fn written(&self) -> Result<SystemTime> {
+        let modified = || fs::metadata(&self.note)?.modified();
+        modified().with_context(|| format!("cannot read {}", self.note.display()))
     }
 
     /// Notes a turn.

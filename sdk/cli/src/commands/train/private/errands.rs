@@ -3,13 +3,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, Result};
 use futures_util::future::join_all;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer as _;
+use tessera_sdk::pda;
 use tessera_train::PreparedJob;
+use tokio::time::sleep;
 
 use super::settings::Member;
 use crate::{
@@ -23,12 +26,18 @@ use crate::{
 
 /// Folder of the notes.
 const JOBS: &str = "participants";
+/// For so long a transaction may land that was sent but not heard of: longer than a blockhash lives.
+const LANDING: Duration = Duration::from_secs(150);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// A job, with the folder of its note.
 struct Errand {
     folder: Folder,
     job: Pubkey,
     is_delivered: bool,
+    /// What it may cost, in base units: what it has in its escrow and has paid.
+    cost: u64,
 }
 
 /// All that are not closed yet.
@@ -45,23 +54,38 @@ impl Errands {
         Ok(Self { path, open: vec![] })
     }
 
-    /// Finds those that an earlier command has posted, or this one without hearing of it.
-    async fn find(&mut self, session: &Session<'_>) -> Result<()> {
+    /// Most that those which are not closed cost, in base units.
+    pub fn cost(&self) -> u64 {
+        self.open.iter().fold(0, |cost, errand| cost.saturating_add(errand.cost))
+    }
+
+    /// Finds those that an earlier command has posted, or this one without hearing of it. Returns how many may still land: their notes
+    /// are kept.
+    async fn find(&mut self, session: &Session<'_>) -> Result<usize> {
+        let mut landing = 0;
         let entries = fs::read_dir(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
         let is_new = |path: &PathBuf| path.is_dir() && !self.open.iter().any(|errand| errand.folder.path() == path);
         let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_new).collect();
         for path in paths {
             let folder = Folder::create(&path)?;
-            let job = match posted::note(&folder)? {
-                Some(note) => posted::find(session.tessera(), &session.wallet().pubkey(), &folder, note).await?,
-                None => None,
+            let Some(note) = posted::note(&folder)? else {
+                remove(&folder)?;
+                continue;
             };
-            match job {
-                Some(job) => self.open.push(Errand { folder, job, is_delivered: false }),
+            // In this order: a job that has the number is seen.
+            let next = next_number(session, &note).await?;
+            let (number, wallet) = (note.number, session.wallet().pubkey());
+            match posted::find(session.tessera(), &wallet, &folder, note).await? {
+                Some(job) => {
+                    let ledger = session.tessera().ledger(&job).await?;
+                    let cost = ledger.deposited.saturating_sub(ledger.refunded);
+                    self.open.push(Errand { folder, job, is_delivered: false, cost });
+                }
+                None if may_land(number, next, age(&folder)) => landing += 1,
                 None => remove(&folder)?,
             }
         }
-        Ok(())
+        Ok(landing)
     }
 
     /// Posts a job for one participant.
@@ -75,7 +99,7 @@ impl Errands {
         let folder = Folder::create(&self.path.join(format!("{round}-{}", member.provider)))?;
         let deal = session.private_deal(member.provider)?;
         let posted = posted::post(session.tessera(), session.wallet(), deal, &job.spec, job.blobs(), &folder).await?;
-        self.open.push(Errand { folder, job: posted.job, is_delivered: false });
+        self.open.push(Errand { folder, job: posted.job, is_delivered: false, cost: posted.deposited });
         Ok(posted.job)
     }
 
@@ -87,7 +111,10 @@ impl Errands {
     /// Ends all jobs that can be ended: those that have delivered are closed when they are paid, others are cancelled, and closed
     /// at once if nobody has leased them. To `wait`: those that somebody has leased, too, when that has run its course.
     pub async fn settle(&mut self, session: &Session<'_>, begun: &mut Begun, wait: bool) -> Result<()> {
-        self.find(session).await?;
+        // Ends: what does not land becomes too old for it.
+        while self.find(session).await? > 0 && wait {
+            sleep(LOOK).await;
+        }
         let patience = if wait { Patience::UntilItEnds } else { Patience::None };
         let ended = self.open.iter().map(|errand| async move {
             let (tessera, wallet) = (session.tessera(), session.wallet());
@@ -120,6 +147,53 @@ impl Errands {
     }
 }
 
+/// The number that the wallet's next job has now.
+async fn next_number(session: &Session<'_>, note: &posted::Note) -> Result<u64> {
+    let (market, wallet) = (session.market().address, session.wallet().pubkey());
+    if note.wallet != wallet.to_string() || note.market != market.to_string() {
+        return Ok(u64::MAX);
+    }
+    let client = session.tessera().client(&pda::client(&market, &wallet)).await?;
+    Ok(client.map_or(0, |client| client.next_job))
+}
+
+/// How long ago a job's note was written.
+fn age(folder: &Folder) -> Duration {
+    let written = || fs::metadata(folder.path().join(posted::NOTE))?.modified();
+    // A clock that was set back makes it young.
+    written().map_or(Duration::MAX, |at| SystemTime::now().duration_since(at).unwrap_or_default())
+}
+
+/// Whether a job that is not on chain may come there: nobody has its number yet, and its transaction may still be on its way.
+fn may_land(number: u64, next: u64, age: Duration) -> bool {
+    next <= number && age < LANDING
+}
+
 fn remove(folder: &Folder) -> Result<()> {
     fs::remove_dir_all(folder.path()).with_context(|| format!("cannot remove {}", folder.path().display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_may_still_land_is_not_forgotten() {
+        let second = Duration::from_secs(1);
+        assert!(may_land(7, 7, second), "sent, and not to be seen yet");
+        assert!(!may_land(7, 8, second), "the number is another job's, or it was closed already");
+        assert!(!may_land(7, 7, 2 * LANDING), "it cannot land any more");
+    }
+
+    #[test]
+    fn notes_have_an_age() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = Folder::create(dir.path()).unwrap();
+        assert_eq!(age(&folder), Duration::MAX, "there is none");
+        folder.write(posted::NOTE, b"{}").unwrap();
+        assert!(age(&folder) < LANDING);
+        let note = fs::File::options().write(true).open(dir.path().join(posted::NOTE)).unwrap();
+        note.set_modified(SystemTime::now() - 2 * LANDING).unwrap();
+        assert!(age(&folder) > LANDING);
+    }
 }

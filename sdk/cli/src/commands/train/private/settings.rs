@@ -10,7 +10,7 @@ use tessera_secure_sum::{
     Key, MAX_MEMBERS, MIN_MEMBERS, Round,
     dp::{Noise, largest_element, rounded_bound},
 };
-use tessera_train::Plan;
+use tessera_train::{MAX_SHARDS, Plan};
 
 use crate::session::Session;
 
@@ -73,7 +73,6 @@ impl Settings {
     fn check_alone(&self) -> Result<()> {
         let n = self.participants.len();
         ensure!(!self.name.is_empty(), "name is empty");
-        ensure!(n >= MIN_MEMBERS, "{n} participants, expected at least {MIN_MEMBERS}");
         let group = self.group;
         ensure!(
             (MIN_MEMBERS..=MAX_MEMBERS).contains(&group),
@@ -88,7 +87,19 @@ impl Settings {
         ] {
             ensure!(value > 0, "{name} is 0, expected at least 1");
         }
+        self.groups(n)
+    }
+
+    /// Checks that so many participants can be divided into groups that can be summed.
+    fn groups(&self, n: usize) -> Result<()> {
+        ensure!(n >= MIN_MEMBERS, "{n} participants, expected at least {MIN_MEMBERS}");
+        let group = self.group;
         let sizes = super::group::sizes(n, group);
+        ensure!(
+            sizes.len() <= MAX_SHARDS,
+            "{n} participants in groups of at most {group} are {} groups, expected at most {MAX_SHARDS}; change group",
+            sizes.len()
+        );
         let smallest = sizes.iter().copied().min().unwrap_or(0);
         ensure!(
             smallest >= MIN_MEMBERS,
@@ -111,8 +122,19 @@ impl Settings {
             "the plan's private.noise is {}: participants' workers draw the noise, which the unit need not know; set noise in the file of participants and 0 there",
             plan.private.noise
         );
+        self.room(plan, words, self.participants.len())
+    }
+
+    /// Checks that a training can go on with so many participants.
+    pub fn suffices(&self, plan: &Plan, words: u32, participants: usize) -> Result<()> {
+        self.groups(participants)?;
+        self.room(plan, words, participants)
+    }
+
+    /// Checks that sums of groups of so many participants fit.
+    fn room(&self, plan: &Plan, words: u32, participants: usize) -> Result<()> {
         let largest = f64::from(plan.private.clip) * f64::from(plan.private.steps) + 1.0;
-        for size in super::group::sizes(self.participants.len(), self.group) {
+        for size in super::group::sizes(participants, self.group) {
             let variance = self.noise(plan, size, words)?.map_or(0, |noise| noise.variance);
             let room = largest_element(size, variance);
             if largest > f64::from(room) {
@@ -133,8 +155,14 @@ impl Settings {
         }
     }
 
+    /// How many others of a participant's group are honest, in the smallest group of so many participants, if as many stay as must.
+    pub fn honest_others(&self, participants: usize) -> Result<u8> {
+        let smallest = super::group::sizes(participants, self.group).into_iter().min().unwrap_or(0);
+        Ok(self.threshold(smallest)?.saturating_sub(self.colluders).saturating_sub(1))
+    }
+
     /// What one participant changes in a sum at most, in steps.
-    pub fn bound(&self, plan: &Plan, words: u32) -> f64 {
+    fn bound(&self, plan: &Plan, words: u32) -> f64 {
         rounded_bound(plan.private.clip.into(), 1.0 / f64::from(plan.private.steps), words)
     }
 
@@ -243,5 +271,26 @@ mod tests {
         assert!(refused(5, "delta = 1.0").contains("delta is 1"));
         assert!(refused(5, "deadline_seconds = 0").contains("deadline_seconds is 0"));
         assert!(refused(5, "limit = 0").contains("limit"));
+        // An aggregation has room for 64 groups.
+        settings(192, "group = 3").unwrap();
+        assert!(refused(193, "group = 3").contains("65 groups, expected at most 64"));
+    }
+
+    #[test]
+    fn some_can_be_left_out_while_enough_remain() {
+        let five = settings(5, "").unwrap();
+        assert!(five.groups(3).is_ok() && five.groups(2).is_err());
+        assert!(settings(5, "threshold = 4").unwrap().groups(3).is_err(), "four must stay");
+        let groups = settings(6, "group = 3").unwrap();
+        assert!(groups.groups(5).is_err() && groups.groups(3).is_ok(), "two groups of three, or one");
+    }
+
+    #[test]
+    fn it_is_known_how_many_others_are_honest() {
+        let honest =
+            |participants, more: &str| settings(participants, more).unwrap().honest_others(participants).unwrap();
+        assert_eq!([3, 4, 5, 8].map(|n| honest(n, "")), [1, 1, 2, 3]);
+        assert_eq!(honest(4, "threshold = 4"), 2);
+        assert_eq!(honest(10, "group = 4"), 1);
     }
 }

@@ -38,7 +38,7 @@ impl Machine {
         let [client, one, two] = keys;
         let text = format!(
             "folder = {own:?}\n[[training]]\nname = \"t\"\nclient = \"{client}\"\ncoordinator = \"http://127.0.0.1:1\"\n\
-             plan = {plan:?}\nshard = \"data/{data_cid}\"\npeers = [\"{one}\", \"{two}\"]\n"
+             plan = {plan:?}\nshard = \"data/{data_cid}\"\npeers = [\"{one}\", \"{two}\"]\nhonest_others = 1\n"
         );
         let settings = toml::from_str(&text).unwrap();
         let mask = vec![7; 4 * training.private_words()];
@@ -49,6 +49,10 @@ impl Machine {
     fn trainings(&self) -> Trainings {
         fs::create_dir_all(self.dir.path().join("data")).unwrap();
         Trainings::open(&self.settings, &self.dir.path().join("data")).unwrap()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::read(&self.dir.path().join("own/data").join(self.data.0.to_string()), self.training.plan()).unwrap()
     }
 
     fn client(&self) -> Pubkey {
@@ -64,7 +68,7 @@ fn the_job_of_a_turn_is_allowed_and_no_other() {
     let client = machine.client();
     // Nobody was invited yet.
     assert!(machine.trainings().allowance(&client, &spec).is_none());
-    let kept = Kept::new(training.task().unwrap(), *data, *mask);
+    let kept = Kept::new(training.task().unwrap(), *data, machine.shape(), *mask);
     let masks = machine.trainings().0[0].masks.clone();
     masks.keep(&kept).unwrap();
 
@@ -94,20 +98,44 @@ fn the_job_of_a_turn_is_allowed_and_no_other() {
     assert!(machine.trainings().allowance(&client, &spec).is_none());
 }
 
+/// A worker that was killed with a mask in hand, and whose last round that was.
+#[test]
+fn what_is_left_of_a_turn_goes_when_nobody_can_need_it() {
+    let machine = Machine::new();
+    let masks = machine.trainings().0[0].masks.clone();
+    let leave = || {
+        private::put(&masks.path(), b"mask").unwrap();
+        masks.keep(&Kept::new([0; 32], machine.data, machine.shape(), machine.mask)).unwrap();
+        machine.trainings()
+    };
+    let left = || (masks.path().exists(), masks.read().unwrap().is_some());
+    // It may have leased the job.
+    let trainings = leave();
+    trainings.0[0].clear_left(false);
+    assert_eq!((left(), trainings.0[0].left()), ((true, true), Some(machine.mask.0)));
+    trainings.0[0].clear_left(true);
+    assert_eq!((left(), trainings.0[0].left()), ((false, false), None), "the job is gone");
+    drop(leave());
+    let note = fs::File::options().write(true).open(note(&machine)).unwrap();
+    note.set_modified(SystemTime::now() - 2 * WORK).unwrap();
+    machine.trainings().0[0].clear_left(false);
+    assert_eq!(left(), (false, false), "too old");
+}
+
 #[test]
 fn what_is_damaged_is_named() {
     let mut machine = Machine::new();
-    let note = machine.trainings().0[0].masks.clone();
-    write_note(&machine, "x");
-    assert!(note.read().unwrap_err().to_string().contains("is damaged"));
-    note.clear().unwrap();
+    let masks = machine.trainings().0[0].masks.clone();
+    fs::write(note(&machine), "x").unwrap();
+    assert!(masks.read().unwrap_err().to_string().contains("is damaged"));
+    masks.clear().unwrap();
     machine.settings.training[0].plan = machine.dir.path().join("none.toml");
     let opened = Trainings::open(&machine.settings, &machine.dir.path().join("data"));
     assert!(format!("{:#}", opened.err().unwrap()).contains("none.toml"));
 }
 
-/// Writes the note of the turn by hand.
-fn write_note(machine: &Machine, text: &str) {
-    let id: String = machine.settings.training[0].id().iter().map(|byte| format!("{byte:02x}")).collect();
-    fs::write(machine.dir.path().join(format!("data/trainings/{id}.turn")), text).unwrap();
+/// Where the note of the turn is.
+fn note(machine: &Machine) -> PathBuf {
+    let id = machine.settings.training[0].id_text();
+    machine.dir.path().join(format!("data/trainings/{id}.turn"))
 }
