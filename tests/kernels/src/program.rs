@@ -50,16 +50,15 @@ impl Program {
     /// # Panics
     /// If its files are not as they should be.
     #[must_use]
-    pub fn render(job: &tessera_render::PreparedJob) -> Self {
+    pub fn render(job: &tessera_render::PictureJob) -> Self {
+        let job = &job.prepared;
         let source = repository("sdk/workloads/render/kernels/render.cu");
-        let blob =
-            |cid| job.blobs.iter().find(|(found, _)| *found == cid).expect("a blob that the job names").1.clone();
         Self {
             name: "render".into(),
             module: committed(&source),
             source,
             plan: job.spec.plan.clone(),
-            inputs: job.spec.inputs.iter().map(|input| blob(input.cid)).collect(),
+            inputs: job.inputs().expect("inputs of a rendering"),
             units: job.spec.units,
         }
     }
@@ -67,14 +66,14 @@ impl Program {
     fn read(folder: &Path, most_times: u64) -> Self {
         let path = folder.join("plan.toml");
         let plan = Plan::parse(&path, shorter(&text(&path), most_times)).unwrap_or_else(|error| panic!("{error}"));
-        let source = plan.module();
-        let job = plan.prepare_with(committed(&source), &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
+        let job =
+            plan.prepare_with(committed(&plan.module()), &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
         Self {
-            name: job.name,
-            source,
-            module: job.module,
+            name: plan.name().to_owned(),
+            source: plan.module(),
+            module: committed(&plan.module()),
+            inputs: job.inputs().expect("inputs of a plan"),
             plan: job.spec.plan,
-            inputs: job.inputs,
             units: job.spec.units,
         }
     }

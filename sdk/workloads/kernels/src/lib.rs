@@ -54,5 +54,6 @@ mod plan;
 pub use crate::{
     compile::{HEADERS, OPTIONS, VERSION, compile, module_text},
     error::{KernelsError, Result},
-    plan::{FRONT_END, Plan, PreparedJob},
+    plan::{FRONT_END, Plan},
 };
+pub use tessera_front_end::PreparedJob;

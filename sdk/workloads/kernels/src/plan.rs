@@ -7,13 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
-use tessera_protocol::{
-    cid::Cid,
-    spec::{
-        Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, MAX_BUFFERS, MAX_LAUNCHES, MAX_STEPS, Repeat,
-        SPEC_VERSION, Visibility,
-    },
+use tessera_front_end::{Blob, Inputs, PreparedJob};
+use tessera_protocol::spec::{
+    Buffer, BufferInit, FrontEnd, Input, Launch, LaunchPlan, MAX_BUFFERS, MAX_LAUNCHES, MAX_STEPS, Repeat,
 };
 use toml::Spanned;
 
@@ -37,27 +33,6 @@ pub struct Plan {
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plan").field("path", &self.path).field("name", &self.name()).finish_non_exhaustive()
-    }
-}
-
-/// A job that is ready to be posted, or to be run here.
-#[derive(Clone, Debug)]
-pub struct PreparedJob {
-    /// The plan's name.
-    pub name: String,
-    /// What workers run.
-    pub spec: JobSpec,
-    /// PTX text of the module.
-    pub module: String,
-    /// The inputs in the order of [`JobSpec::inputs`].
-    pub inputs: Vec<Bytes>,
-}
-
-impl PreparedJob {
-    /// The blobs that the specification names.
-    #[must_use]
-    pub fn blobs(&self) -> Vec<Bytes> {
-        [Bytes::from(self.module.clone())].into_iter().chain(self.inputs.iter().cloned()).collect()
     }
 }
 
@@ -127,21 +102,13 @@ impl Plan {
         self.check_header()?;
         let buffers = self.buffer_names()?;
         self.check_inputs(replaced)?;
-        let (inputs, contents) = self.read_inputs(replaced)?;
-        let plan = self.launch_plan(&buffers, &inputs)?;
-        let module = module()?;
-        let spec = JobSpec {
-            version: SPEC_VERSION,
-            module: Cid::of(module.as_bytes()),
-            inputs,
-            plan,
-            units: *self.file.units.as_ref(),
-            unit_gas: self.file.unit_gas,
-            visibility: Visibility::Public,
-            front_end: FrontEnd { name: FRONT_END.into(), data: self.name().as_bytes().to_vec() },
-        };
-        spec.encode().map_err(|error| KernelsError::Spec { path: self.path.clone(), reason: error.to_string() })?;
-        Ok(PreparedJob { name: self.name().to_owned(), spec, module, inputs: contents })
+        let (declared, inputs) = self.read_inputs(replaced)?;
+        let plan = self.launch_plan(&buffers, &declared)?;
+        let front_end = FrontEnd { name: FRONT_END.into(), data: self.name().as_bytes().to_vec() };
+        let job = inputs.job(module()?, plan, *self.file.units.as_ref(), front_end);
+        let mut job = job.map_err(|error| KernelsError::Spec { path: self.path.clone(), reason: error.to_string() })?;
+        job.spec.unit_gas = self.file.unit_gas;
+        Ok(job)
     }
 
     fn refuse(&self, at: Range<usize>, reason: impl Into<String>) -> KernelsError {
@@ -225,9 +192,9 @@ impl Plan {
         Ok(())
     }
 
-    fn read_inputs(&self, replaced: &BTreeMap<String, PathBuf>) -> Result<(Vec<Input>, Vec<Bytes>)> {
-        let mut inputs = vec![];
-        let mut contents = vec![];
+    fn read_inputs(&self, replaced: &BTreeMap<String, PathBuf>) -> Result<(Vec<Input>, Inputs)> {
+        let mut declared = vec![];
+        let mut inputs = Inputs::default();
         for (name, file) in &self.file.inputs {
             let path = replaced.get(name).cloned().unwrap_or_else(|| self.beside(file.as_ref()));
             let bytes = fs::read(&path).map_err(|source| KernelsError::File {
@@ -242,10 +209,11 @@ impl Plan {
                     reason: format!("input {name}: expected bytes, found none"),
                 });
             }
-            inputs.push(Input { name: name.clone(), cid: Cid::of(&bytes), len: bytes.len() as u64 });
-            contents.push(bytes.into());
+            let blob = Blob::of(&bytes.into());
+            declared.push(Input { name: name.clone(), cid: blob.cid(), len: blob.len() });
+            inputs.add(name, blob);
         }
-        Ok((inputs, contents))
+        Ok((declared, inputs))
     }
 
     fn launch_plan(&self, names_of: &HashMap<&str, u16>, inputs: &[Input]) -> Result<LaunchPlan> {

@@ -78,7 +78,7 @@ impl World {
 #[test]
 fn a_plan_becomes_the_job_that_it_describes() {
     let job = World::new().prepare(GOOD, &[]).unwrap();
-    assert_eq!((job.name.as_str(), job.spec.units, job.spec.unit_gas, job.spec.output_len()), ("options", 64, 0, 4096));
+    assert_eq!((job.spec.units, job.spec.unit_gas, job.spec.output_len()), (64, 0, 4096));
     assert_eq!(
         (job.spec.front_end.name.as_str(), job.spec.front_end.data.as_slice()),
         (FRONT_END, b"options".as_slice())
@@ -117,7 +117,7 @@ fn inputs_may_be_replaced() {
     let other = world.path("other.bin");
     fs::write(&other, [3; 7]).unwrap();
     let job = world.prepare(GOOD, &[("market", &other)]).unwrap();
-    assert_eq!((job.inputs[0].as_ref(), job.spec.plan.buffers[0].len), ([3; 7].as_slice(), 7));
+    assert_eq!((job.inputs().unwrap()[0].as_ref(), job.spec.plan.buffers[0].len), ([3; 7].as_slice(), 7));
     let error = world.prepare(GOOD, &[("rates", &other)]).unwrap_err().to_string();
     assert!(error.contains("no input \"rates\"") && error.contains("market, table"), "{error}");
     let error = world.prepare(GOOD, &[("market", &world.path("none.bin"))]).unwrap_err().to_string();
@@ -133,7 +133,7 @@ fn a_module_that_was_compiled_before_needs_no_compiler() {
     let text = GOOD.replace("m.ptx", "not-there.cu");
     let plan = Plan::parse(&world.path("plan.toml"), text).unwrap();
     let job = plan.prepare_with(PTX.to_owned(), &BTreeMap::new()).unwrap();
-    assert_eq!((job.module.as_str(), job.spec.module), (PTX, Cid::of(PTX.as_bytes())));
+    assert_eq!((job.module().as_ref(), job.spec.module), (PTX.as_bytes(), Cid::of(PTX.as_bytes())));
     let long = " ".repeat(tessera_protocol::spec::MAX_MODULE_LEN as usize + 1);
     let error = plan.prepare_with(long, &BTreeMap::new()).unwrap_err().to_string();
     assert!(error.contains("not-there.cu") && error.contains("at most"), "{error}");

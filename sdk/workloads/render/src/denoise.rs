@@ -1,17 +1,13 @@
 //! Removing the noise of finished pictures, as a job of its own: one unit a picture.
 
 use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
-use bytes::Bytes;
 use rayon::prelude::*;
-use tessera_protocol::{
-    cid::Cid,
-    spec::{Arg, Buffer, BufferInit, FrontEnd, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
-};
+use tessera_front_end::{Blob, BufferIndex, Inputs, PlanWriter, PreparedJob, at, number};
+use tessera_protocol::spec::{Arg, FrontEnd};
 
 use crate::{
     error::{RenderError, Result},
     image::Image,
-    job::blobs,
     layers::Layers,
 };
 
@@ -51,10 +47,8 @@ struct Pixel {
 /// A job that removes noise, ready to be posted.
 #[derive(Clone, Debug)]
 pub struct DenoiseJob {
-    /// What workers run. Unit `i` is the picture of this place in what was given.
-    pub spec: JobSpec,
-    /// The blobs that the specification names.
-    pub blobs: Vec<(Cid, Bytes)>,
+    /// Ready to be posted, or to be run here. Unit `i` is the picture of this place in what was given.
+    pub prepared: PreparedJob,
     width: usize,
     height: usize,
 }
@@ -65,8 +59,8 @@ impl DenoiseJob {
     /// # Errors
     /// If the output has another length.
     pub fn image(&self, output: &[u8]) -> Result<Image> {
-        if output.len() as u64 != self.spec.output_len() {
-            let expected = self.spec.output_len();
+        let expected = self.prepared.spec.output_len();
+        if output.len() as u64 != expected {
             return Err(RenderError::Merge(format!("a picture of {} bytes, expected {expected}", output.len())));
         }
         let pixels = bytemuck::pod_collect_to_vec(output);
@@ -98,51 +92,34 @@ pub fn prepare_denoise(pictures: &[Layers]) -> Result<DenoiseJob> {
         let pixels: Vec<Pixel> = (0..count).into_par_iter().map(|i| pixel(layers, i)).collect();
         input.extend_from_slice(cast_slice(&pixels));
     }
-    let (blobs, inputs) = blobs(DENOISE_MODULE, [("pictures", input.into())]);
-    let light = Buffer { len: count as u64 * 16, init: BufferInit::Zero };
-    let spec = JobSpec {
-        version: SPEC_VERSION,
-        module: blobs[0].0,
-        plan: LaunchPlan {
-            buffers: vec![
-                Buffer { len: inputs[0].len, init: BufferInit::Input(0) },
-                light,
-                light,
-                Buffer { len: count as u64 * 12, init: BufferInit::Zero },
-            ],
-            launches: launches((count as u32).div_ceil(BLOCK)),
-            repeats: vec![],
-            output: 3,
-        },
-        inputs,
-        units: pictures.len() as u64,
-        unit_gas: 0,
-        visibility: Visibility::Public,
-        front_end: FrontEnd { name: DENOISE_FRONT_END.into(), data: Vec::new() },
-    };
-    spec.plan.validate(&spec.inputs)?;
-    Ok(DenoiseJob { spec, blobs, width, height })
+    let mut inputs = Inputs::default();
+    let (place, len) = inputs.add("pictures", Blob::of(&input.into()));
+    let mut writer = PlanWriter::default();
+    let noisy = writer.input(place, len);
+    let mut light = || writer.zeros(count as u64 * 16);
+    let light = [light(), light()];
+    let clean = writer.zeros(count as u64 * 12);
+    launches(&mut writer, (count as u32).div_ceil(BLOCK), noisy, light, clean);
+    let front_end = FrontEnd { name: DENOISE_FRONT_END.into(), data: Vec::new() };
+    let prepared = inputs.job(DENOISE_MODULE, writer.finish(clean), pictures.len() as u64, front_end)?;
+    Ok(DenoiseJob { prepared, width, height })
 }
 
-/// The kernels in order, over this many blocks. Light goes back and forth between buffers 1 and 2.
-fn launches(blocks: u32) -> Vec<Launch> {
-    let buffer = |index| Arg::Buffer { index, offset: 0 };
-    let launch = |kernel: &str, args| Launch {
-        kernel: kernel.into(),
-        grid: [blocks, 1, 1],
-        block: [BLOCK, 1, 1],
-        shared_len: 0,
-        args,
-    };
-    let mut launches = vec![launch("split", vec![buffer(0), buffer(1), Arg::Unit32])];
-    let (mut from, mut to) = (1, 2);
+/// The kernels in order, over this many blocks. Light goes back and forth between two buffers.
+fn launches(
+    writer: &mut PlanWriter,
+    blocks: u32,
+    noisy: BufferIndex,
+    [mut from, mut to]: [BufferIndex; 2],
+    clean: BufferIndex,
+) {
+    let mut launch = |kernel: &str, args| writer.launch(kernel, [blocks, 1, 1], [BLOCK, 1, 1], args);
+    launch("split", vec![at(noisy, 0), at(from, 0), Arg::Unit32]);
     for wavelet in 0..WAVELETS {
-        let step = Arg::Bits32(1 << wavelet);
-        launches.push(launch("smooth", vec![buffer(0), buffer(from), buffer(to), Arg::Unit32, step]));
+        launch("smooth", vec![at(noisy, 0), at(from, 0), at(to, 0), Arg::Unit32, number(1 << wavelet)]);
         (from, to) = (to, from);
     }
-    launches.push(launch("join", vec![buffer(0), buffer(from), buffer(3), Arg::Unit32]));
-    launches
+    launch("join", vec![at(noisy, 0), at(from, 0), at(clean, 0), Arg::Unit32]);
 }
 
 /// What the kernel needs of a pixel.

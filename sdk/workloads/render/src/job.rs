@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use bytemuck::bytes_of;
 use bytes::Bytes;
-use tessera_protocol::{
-    cid::Cid,
-    spec::{Arg, Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, SPEC_VERSION, Visibility},
-};
+use tessera_front_end::{Blob, Inputs, PlanWriter, PreparedJob, at};
+use tessera_protocol::spec::{Arg, FrontEnd};
 
 use crate::{
     error::Result,
@@ -25,37 +23,20 @@ pub const MODULE: &str = include_str!("../kernels/render.ptx");
 /// Threads of a block: a square of 8 x 8 pixels.
 const BLOCK: u32 = 64;
 
-/// A job that is ready to be posted.
+/// A job that renders.
 #[derive(Clone, Debug)]
-pub struct PreparedJob {
-    /// What workers run.
-    pub spec: JobSpec,
-    /// The blobs that the specification names: the module and the inputs.
-    pub blobs: Vec<(Cid, Bytes)>,
+pub struct PictureJob {
+    /// Ready to be posted, or to be run here.
+    pub prepared: PreparedJob,
     /// What the pictures are.
     pub picture: Picture,
-}
-
-/// What a job reads: its blobs, the module first, and its inputs, which are the others.
-pub(crate) fn blobs<const N: usize>(
-    module: &'static str,
-    inputs: [(&str, Bytes); N],
-) -> (Vec<(Cid, Bytes)>, Vec<Input>) {
-    let module = Bytes::from_static(module.as_bytes());
-    let mut blobs = vec![(Cid::of(&module), module)];
-    let inputs = inputs.map(|(name, bytes)| {
-        let input = Input { name: name.into(), cid: Cid::of(&bytes), len: bytes.len() as u64 };
-        blobs.push((input.cid, bytes));
-        input
-    });
-    (blobs, inputs.into())
 }
 
 /// Makes the job that renders all of `scene` with `settings`.
 ///
 /// # Errors
 /// As [`Shot::new`] and [`Shot::job`].
-pub fn prepare(scene: &Scene, settings: &Settings) -> Result<PreparedJob> {
+pub fn prepare(scene: &Scene, settings: &Settings) -> Result<PictureJob> {
     Shot::new(scene, settings)?.job(&Work::whole(settings.frame_numbers(), settings.samples))
 }
 
@@ -64,7 +45,7 @@ pub fn prepare(scene: &Scene, settings: &Settings) -> Result<PreparedJob> {
 ///
 /// # Errors
 /// As [`Shot::animated`] and [`Shot::job`].
-pub fn prepare_frames(settings: &Settings, pose: impl Fn(u32, f32) -> Result<Scene>) -> Result<PreparedJob> {
+pub fn prepare_frames(settings: &Settings, pose: impl Fn(u32, f32) -> Result<Scene>) -> Result<PictureJob> {
     let shot = Shot::animated(settings, settings.frame_numbers(), pose)?;
     shot.job(&Work::whole(settings.frame_numbers(), settings.samples))
 }
@@ -75,47 +56,27 @@ impl Shot {
     ///
     /// # Errors
     /// If there is nothing to do, the work names frames that the shot does not have, or is too much for one job.
-    pub fn job(&self, work: &Work) -> Result<PreparedJob> {
+    pub fn job(&self, work: &Work) -> Result<PictureJob> {
         let settings = &self.settings;
         let numbers = work.frames();
         let frames: Vec<FrameInfo> =
             self.frames.values().map(|frame| frame.info).filter(|info| numbers.contains(&info.number)).collect();
         let picture = Picture::new(settings, frames, work)?;
         let frame_bytes = self.frame_buffer(&picture)?;
-        let (blobs, inputs) = blobs(MODULE, [("frame", frame_bytes.into()), ("scene", self.scene.clone())]);
-        let tile = picture.film.tile;
-        let spec = JobSpec {
-            version: SPEC_VERSION,
-            module: blobs[0].0,
-            plan: LaunchPlan {
-                buffers: vec![
-                    Buffer { len: inputs[0].len, init: BufferInit::Input(0) },
-                    Buffer { len: inputs[1].len, init: BufferInit::Input(1) },
-                    Buffer { len: picture.output_len(), init: BufferInit::Zero },
-                ],
-                launches: vec![Launch {
-                    kernel: "render".into(),
-                    grid: [tile * tile / BLOCK, 1, 1],
-                    block: [BLOCK, 1, 1],
-                    shared_len: 0,
-                    args: vec![
-                        Arg::Buffer { index: 0, offset: 0 },
-                        Arg::Buffer { index: 1, offset: 0 },
-                        Arg::Buffer { index: 2, offset: 0 },
-                        Arg::Unit32,
-                    ],
-                }],
-                repeats: vec![],
-                output: 2,
-            },
-            inputs,
-            units: picture.units(),
-            unit_gas: 0,
-            visibility: Visibility::Public,
-            front_end: FrontEnd { name: FRONT_END.into(), data: picture.encode()? },
+        let mut inputs = Inputs::default();
+        let mut writer = PlanWriter::default();
+        let mut read = |name, bytes: &Bytes| {
+            let (number, len) = inputs.add(name, Blob::of(bytes));
+            writer.input(number, len)
         };
-        spec.plan.validate(&spec.inputs)?;
-        Ok(PreparedJob { spec, blobs, picture })
+        let (frame, scene) = (read("frame", &frame_bytes.into()), read("scene", &self.scene));
+        let film = writer.zeros(picture.output_len());
+        let blocks = picture.film.tile * picture.film.tile / BLOCK;
+        let args = vec![at(frame, 0), at(scene, 0), at(film, 0), Arg::Unit32];
+        writer.launch("render", [blocks, 1, 1], [BLOCK, 1, 1], args);
+        let front_end = FrontEnd { name: FRONT_END.into(), data: picture.encode()? };
+        let prepared = inputs.job(MODULE, writer.finish(film), picture.units(), front_end)?;
+        Ok(PictureJob { prepared, picture })
     }
 
     /// What differs between the jobs of a shot, for the kernel.

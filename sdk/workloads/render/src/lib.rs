@@ -61,7 +61,7 @@ pub use crate::{
     environment::{Environment, Sun},
     error::{RenderError, Result},
     image::Image,
-    job::{MODULE, PreparedJob, prepare, prepare_frames},
+    job::{MODULE, PictureJob, prepare, prepare_frames},
     layers::Layers,
     load::{Animation, SceneFile},
     math::{Transform, Vec3, vec3},

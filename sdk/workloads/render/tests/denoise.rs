@@ -12,10 +12,10 @@ fn run(job: &DenoiseJob, unit: u64) -> Image {
     let module = Module::parse(DENOISE_MODULE).unwrap();
     assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
     let mut memory = Memory::new(&module);
-    let plan = &job.spec.plan;
+    let plan = &job.prepared.spec.plan;
     let addresses: Vec<u64> = plan.buffers.iter().map(|b| memory.alloc(b.len, Access::ReadWrite).unwrap()).collect();
     assert_eq!(plan.buffers[0].init, BufferInit::Input(0));
-    memory.write(addresses[0], &job.blobs[1].1).unwrap();
+    memory.write(addresses[0], &job.prepared.blobs()[1]).unwrap();
     for launch in &plan.launches {
         let kernel = module.kernel(&launch.kernel).unwrap();
         let values: Vec<Vec<u8>> = launch
@@ -31,7 +31,7 @@ fn run(job: &DenoiseJob, unit: u64) -> Image {
         let launch = tessera_ptx::Launch { grid: launch.grid, block: launch.block, shared_len: 0, params: &params };
         Machine.launch(&mut memory, kernel, &launch, Limits::default()).unwrap();
     }
-    let mut output = vec![0; job.spec.output_len() as usize];
+    let mut output = vec![0; job.prepared.spec.output_len() as usize];
     memory.read(addresses[usize::from(plan.output)], &mut output).unwrap();
     job.image(&output).unwrap()
 }
@@ -100,7 +100,7 @@ fn error(image: &Image) -> f32 {
 fn noise_goes_and_edges_stay() {
     let noisy = noisy();
     let job = prepare_denoise(&[Layers { error: vec![0.0; WIDTH * HEIGHT], ..noisy.clone() }, noisy.clone()]).unwrap();
-    assert_eq!(job.spec.units, 2);
+    assert_eq!(job.prepared.spec.units, 2);
     let clean = run(&job, 1);
     let (before, after) = (error(&noisy.image), error(&clean));
     assert!((0.03..0.05).contains(&before) && after < before / 10.0, "{before} became {after}");

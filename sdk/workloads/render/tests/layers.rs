@@ -26,7 +26,7 @@ fn layers() -> Layers {
         ..small()
     };
     let job = prepare(&scene, &settings).unwrap();
-    let mut merge = Merge::new(&job.spec).unwrap();
+    let mut merge = Merge::new(&job.prepared.spec).unwrap();
     Cpu::new(&job).add(&job, &mut merge);
     merge.layers(0).unwrap()
 }

@@ -111,7 +111,7 @@ fn textures_become_linear() {
 fn a_camera_is_made_up_where_the_file_has_none() {
     let scene = load(&square(|json| json)).unwrap();
     let job = prepare(&scene, &Settings { width: 16, height: 16, ..Settings::default() }).unwrap();
-    assert_eq!(job.spec.units, 1);
+    assert_eq!(job.prepared.spec.units, 1);
     let missing = Settings { camera: CameraChoice::Named("front".into()), ..Settings::default() };
     assert!(prepare(&scene, &missing).unwrap_err().to_string().contains("no camera \"front\""));
 }

@@ -27,15 +27,15 @@ fn order_does_not_matter_and_units_count_once() {
     let scene = scene();
     let job = prepare(&scene, &Settings { samples_per_unit: 2, ..settings() }).unwrap();
     let cpu = Cpu::new(&job);
-    let outputs: Vec<_> = (0..job.spec.units).map(|unit| cpu.unit(&job, unit)).collect();
-    let mut forward = Merge::new(&job.spec).unwrap();
-    let mut backward = Merge::new(&job.spec).unwrap();
-    for unit in 0..job.spec.units {
-        assert_eq!(forward.progress(&job.picture), (unit, job.spec.units));
+    let outputs: Vec<_> = (0..job.prepared.spec.units).map(|unit| cpu.unit(&job, unit)).collect();
+    let mut forward = Merge::new(&job.prepared.spec).unwrap();
+    let mut backward = Merge::new(&job.prepared.spec).unwrap();
+    for unit in 0..job.prepared.spec.units {
+        assert_eq!(forward.progress(&job.picture), (unit, job.prepared.spec.units));
         assert!(!forward.is_complete(&job.picture, 0));
         assert!(forward.add(&job.picture, unit, &outputs[unit as usize]).unwrap());
         assert!(!forward.add(&job.picture, unit, &outputs[unit as usize]).unwrap());
-        let other = job.spec.units - 1 - unit;
+        let other = job.prepared.spec.units - 1 - unit;
         assert!(backward.add(&job.picture, other, &outputs[other as usize]).unwrap());
     }
     assert!(forward.is_complete(&job.picture, 0));
@@ -45,17 +45,17 @@ fn order_does_not_matter_and_units_count_once() {
 #[test]
 fn merging_refuses_what_does_not_fit() {
     let job = prepare(&scene(), &settings()).unwrap();
-    let mut merge = Merge::new(&job.spec).unwrap();
-    let output = vec![0; job.spec.output_len() as usize];
-    assert!(merge.add(&job.picture, job.spec.units, &output).unwrap_err().to_string().contains("of a job of"));
+    let mut merge = Merge::new(&job.prepared.spec).unwrap();
+    let output = vec![0; job.prepared.spec.output_len() as usize];
+    assert!(merge.add(&job.picture, job.prepared.spec.units, &output).unwrap_err().to_string().contains("of a job of"));
     assert!(merge.add(&job.picture, 0, &output[1..]).unwrap_err().to_string().contains("expected 1536"));
-    let mut other = job.spec.clone();
+    let mut other = job.prepared.spec.clone();
     other.front_end.name = "language model".into();
     assert!(Merge::new(&other).err().unwrap().to_string().contains("language model"));
-    other = job.spec.clone();
+    other = job.prepared.spec.clone();
     other.units += 1;
     assert!(Merge::new(&other).err().unwrap().to_string().contains("units"));
-    other = job.spec.clone();
+    other = job.prepared.spec.clone();
     other.front_end.data.pop();
     assert!(Merge::new(&other).is_err());
 }
@@ -63,7 +63,7 @@ fn merging_refuses_what_does_not_fit() {
 #[test]
 fn the_specification_alone_is_enough_to_resume() {
     let job = prepare(&scene(), &Settings { exposure: Exposure::Stops(1.5), frames: 3, ..settings() }).unwrap();
-    let decoded = tessera_protocol::spec::JobSpec::decode(&job.spec.encode().unwrap()).unwrap();
+    let decoded = tessera_protocol::spec::JobSpec::decode(&job.prepared.spec.encode().unwrap()).unwrap();
     let picture = Picture::from_spec(&decoded).unwrap();
     assert_eq!(picture, job.picture);
     assert_eq!((picture.frames.len(), picture.exposure), (3, Exposure::Stops(1.5)));

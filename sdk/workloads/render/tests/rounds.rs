@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use support::{Cpu, bits, small, stage};
-use tessera_render::{Aovs, Exposure, Merge, Part, PreparedJob, Rounds, Settings, Shot, Tiles, Work, prepare};
+use tessera_render::{Aovs, Exposure, Merge, Part, PictureJob, Rounds, Settings, Shot, Tiles, Work, prepare};
 
 const ALL: Aovs = Aovs { noise: true, surface: true };
 
@@ -17,16 +17,16 @@ fn part(first_sample: u32, samples: u32, tiles: Tiles) -> Part {
     Part { frame: 0, first_sample, samples, tiles }
 }
 
-fn outputs(job: &PreparedJob) -> Vec<Vec<u8>> {
+fn outputs(job: &PictureJob) -> Vec<Vec<u8>> {
     let cpu = Cpu::new(job);
-    (0..job.spec.units).map(|unit| cpu.unit(job, unit)).collect()
+    (0..job.prepared.spec.units).map(|unit| cpu.unit(job, unit)).collect()
 }
 
 #[test]
 fn jobs_of_any_tiles_and_samples_add_up_to_the_same_bits() {
     let scene = stage();
     let whole = prepare(&scene, &settings()).unwrap();
-    let mut expected = Merge::new(&whole.spec).unwrap();
+    let mut expected = Merge::new(&whole.prepared.spec).unwrap();
     Cpu::new(&whole).add(&whole, &mut expected);
     // Six tiles: some in a first job, the rest and later samples in others.
     let shot = Shot::new(&scene, &settings()).unwrap();
@@ -39,8 +39,8 @@ fn jobs_of_any_tiles_and_samples_add_up_to_the_same_bits() {
     let mut merge = Merge::on(settings().film());
     for work in works.iter().rev() {
         let job = shot.job(work).unwrap();
-        assert_eq!(job.blobs[2], whole.blobs[2], "jobs share the scene");
-        assert_eq!(job.spec.units, job.picture.units());
+        assert_eq!(job.prepared.blobs()[2], whole.prepared.blobs()[2], "jobs share the scene");
+        assert_eq!(job.prepared.spec.units, job.picture.units());
         Cpu::new(&job).add(&job, &mut merge);
     }
     assert!(merge.is_complete(&whole.picture, 0));
@@ -48,7 +48,7 @@ fn jobs_of_any_tiles_and_samples_add_up_to_the_same_bits() {
     assert_eq!(merge.layers(0), expected.layers(0));
     assert!(merge.missing(&whole.picture.work()).is_empty());
     // What was added by other jobs is known by this one's units.
-    assert!(!merge.add(&whole.picture, 0, &vec![0; whole.spec.output_len() as usize]).unwrap());
+    assert!(!merge.add(&whole.picture, 0, &vec![0; whole.prepared.spec.output_len() as usize]).unwrap());
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn what_is_missing_is_found_and_nothing_counts_twice() {
     let work = Work { parts: vec![part(0, 2, Tiles::of([1, 3])), part(2, 2, Tiles::of([3]))] };
     let job = shot.job(&work).unwrap();
     let mut merge = Merge::on(settings().film());
-    let blank = vec![0; job.spec.output_len() as usize];
-    for unit in 0..job.spec.units {
+    let blank = vec![0; job.prepared.spec.output_len() as usize];
+    for unit in 0..job.prepared.spec.units {
         assert!(merge.add(&job.picture, unit, &blank).unwrap());
     }
     assert_eq!(merge.samples(0), (0, 4));
@@ -78,7 +78,7 @@ fn what_is_missing_is_found_and_nothing_counts_twice() {
     assert!(merge.add(&other.picture, 0, &blank).unwrap_err().to_string().contains("other settings"));
     let other = Shot::new(&stage(), &Settings { tile: 16, ..settings() }).unwrap();
     let other = other.job(&Work::whole([0], 1)).unwrap();
-    let blank = vec![0; other.spec.output_len() as usize];
+    let blank = vec![0; other.prepared.spec.output_len() as usize];
     assert!(merge.add(&other.picture, 0, &blank).unwrap_err().to_string().contains("expected"));
 }
 
@@ -141,7 +141,7 @@ fn sums_on_disk_are_those_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("frame.sums");
     let job = prepare(&stage(), &settings()).unwrap();
-    let mut merge = Merge::new(&job.spec).unwrap();
+    let mut merge = Merge::new(&job.prepared.spec).unwrap();
     assert!(merge.save_frame(0, &file).unwrap_err().to_string().contains("no sums"));
     let outputs = outputs(&job);
     let half = outputs.len() / 2;
@@ -149,11 +149,11 @@ fn sums_on_disk_are_those_in_memory() {
         merge.add(&job.picture, unit as u64, output).unwrap();
     }
     merge.save_frame(0, &file).unwrap();
-    let mut restored = Merge::new(&job.spec).unwrap();
+    let mut restored = Merge::new(&job.prepared.spec).unwrap();
     assert_eq!(restored.restore_frame(&file).unwrap(), 0);
     assert_eq!(restored.layers(0), merge.layers(0));
     for merge in [&mut merge, &mut restored] {
-        assert_eq!(merge.progress(&job.picture), (half as u64, job.spec.units));
+        assert_eq!(merge.progress(&job.picture), (half as u64, job.prepared.spec.units));
         for (unit, output) in outputs.iter().enumerate() {
             assert_eq!(merge.add(&job.picture, unit as u64, output).unwrap(), unit >= half);
         }

@@ -134,12 +134,12 @@ fn what_moves_while_the_shutter_is_open_is_spread_over_its_way() {
     let alone = Shot::animated(&moving, [6], |frame, offset| Ok(at(frame as f32 + offset))).unwrap();
     let alone = alone.job(&Work::whole([6], 256)).unwrap();
     assert_eq!(alone.picture.frames[0], job.picture.frames[1]);
-    let mut merge = tessera_render::Merge::new(&job.spec).unwrap();
+    let mut merge = tessera_render::Merge::new(&job.prepared.spec).unwrap();
     Cpu::new(&job).add(&job, &mut merge);
     assert_eq!(bits(&Cpu::render(&alone)), bits(&merge.image(6)));
     let [few, many] = [2, 16].map(|slices| {
         let settings = Settings { slices, ..moving.clone() };
-        prepare_frames(&settings, |frame, offset| Ok(at(frame as f32 + offset))).unwrap().blobs[2].1.len()
+        prepare_frames(&settings, |frame, offset| Ok(at(frame as f32 + offset))).unwrap().prepared.blobs()[2].len()
     });
     assert!(many < few * 9, "{few} bytes for 4 poses, {many} for 32");
 }

@@ -12,7 +12,7 @@ use tessera_kernel_tests::{
     Program,
     machine::{Engine, Loaded},
 };
-use tessera_render::{Environment, EnvironmentChoice, Image, Merge, PreparedJob, Scene, Settings, prepare, vec3};
+use tessera_render::{Environment, EnvironmentChoice, Image, Merge, PictureJob, Scene, Settings, prepare, vec3};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
@@ -65,10 +65,10 @@ fn environment(text: &str) -> Result<EnvironmentChoice, Box<dyn Error>> {
 }
 
 /// All units of a job of one frame.
-fn render(job: &PreparedJob) -> Result<Image, Box<dyn Error>> {
+fn render(job: &PictureJob) -> Result<Image, Box<dyn Error>> {
     let program = Program::render(job);
     let loaded = Loaded::new(&program);
-    let mut merge = Merge::new(&job.spec)?;
+    let mut merge = Merge::new(&job.prepared.spec)?;
     for unit in 0..program.units {
         for output in loaded.run(Engine::Compiled, unit..unit + 1).outputs {
             merge.add(&job.picture, unit, &output)?;

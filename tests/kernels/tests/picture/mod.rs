@@ -1,12 +1,12 @@
 //! A small picture for the path tracer.
 
 use tessera_render::{
-    Camera, CameraChoice, Environment, EnvironmentChoice, Material, PreparedJob, PunctualLight, Scene, Settings,
+    Camera, CameraChoice, Environment, EnvironmentChoice, Material, PictureJob, PunctualLight, Scene, Settings,
     Triangle, Vec3, prepare, vec3,
 };
 
 /// A floor, a tilted metal plate, a lamp and other lights: tiles of 16 x 16 pixels, 8 samples in two ranges.
-pub fn job() -> PreparedJob {
+pub fn job() -> PictureJob {
     let diffuse = |base: f32| Material { base: Vec3::splat(base), metallic: 0.0, ..Material::default() };
     let mut scene = Scene { materials: vec![diffuse(0.7), diffuse(0.2), diffuse(0.0)], ..Scene::default() };
     scene.materials[1].metallic = 1.0;

@@ -8,7 +8,7 @@ use std::{path::Path, sync::LazyLock};
 
 use tessera_ptx::{Access, Launch, Limits, Machine, Memory, Module};
 use tessera_render::{
-    Camera, CameraChoice, Environment, EnvironmentChoice, Image, MODULE, Material, Merge, PreparedJob, RenderError,
+    Camera, CameraChoice, Environment, EnvironmentChoice, Image, MODULE, Material, Merge, PictureJob, RenderError,
     Scene, Settings, Triangle, Vec3, vec3,
 };
 
@@ -114,19 +114,19 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn new(job: &PreparedJob) -> Self {
+    pub fn new(job: &PictureJob) -> Self {
         static KERNEL: LazyLock<Module> = LazyLock::new(|| {
             let module = Module::parse(MODULE).unwrap();
             assert!(module.check().is_empty(), "the module leaves the reproducible profile: {:?}", module.check());
             module
         });
-        assert_eq!(job.blobs[0].1, MODULE.as_bytes());
+        assert_eq!(&job.prepared.blobs()[0], MODULE.as_bytes());
         Self { module: &KERNEL }
     }
 
     /// The output of one unit.
-    pub fn unit(&self, job: &PreparedJob, unit: u64) -> Vec<u8> {
-        let launch = &job.spec.plan.launches[0];
+    pub fn unit(&self, job: &PictureJob, unit: u64) -> Vec<u8> {
+        let launch = &job.prepared.spec.plan.launches[0];
         let kernel = self.module.kernel(&launch.kernel).unwrap();
         let mut memory = Memory::new(self.module);
         let mut place = |bytes: &[u8]| {
@@ -134,8 +134,8 @@ impl Cpu {
             memory.write(address, bytes).unwrap();
             address
         };
-        let (frame, scene) = (place(&job.blobs[1].1), place(&job.blobs[2].1));
-        let mut output = vec![0; job.spec.output_len() as usize];
+        let (frame, scene) = (place(&job.prepared.blobs()[1]), place(&job.prepared.blobs()[2]));
+        let mut output = vec![0; job.prepared.spec.output_len() as usize];
         let sums = place(&output);
         let unit = (unit as u32).to_le_bytes();
         let params = kernel.pack(&[&frame.to_le_bytes(), &scene.to_le_bytes(), &sums.to_le_bytes(), &unit]).unwrap();
@@ -146,16 +146,16 @@ impl Cpu {
     }
 
     /// Adds all units of a job.
-    pub fn add(&self, job: &PreparedJob, merge: &mut Merge) {
-        for unit in 0..job.spec.units {
+    pub fn add(&self, job: &PictureJob, merge: &mut Merge) {
+        for unit in 0..job.prepared.spec.units {
             assert!(merge.add(&job.picture, unit, &self.unit(job, unit)).unwrap());
         }
     }
 
     /// All units of a job, merged; its first frame.
-    pub fn render(job: &PreparedJob) -> Image {
+    pub fn render(job: &PictureJob) -> Image {
         let cpu = Self::new(job);
-        let mut merge = Merge::new(&job.spec).unwrap();
+        let mut merge = Merge::new(&job.prepared.spec).unwrap();
         cpu.add(job, &mut merge);
         merge.image(job.picture.frames[0].number)
     }

@@ -60,8 +60,8 @@ pub fn probe_at(
         ..Settings::default()
     };
     let job = prepare(&scene, &settings).unwrap();
-    let input = job.spec.inputs.iter().find(|input| input.name == "scene").unwrap();
-    let scene = &job.blobs.iter().find(|(cid, _)| *cid == input.cid).unwrap().1;
+    let place = job.prepared.spec.inputs.iter().position(|input| input.name == "scene").unwrap();
+    let scene = &job.prepared.inputs().unwrap()[place];
 
     let mut probes = Vec::new();
     for (material, angle, azimuth) in asked {

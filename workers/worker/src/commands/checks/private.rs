@@ -41,9 +41,14 @@ pub(super) fn private_checks(checks: &mut Checks, config: &Config) {
                     remedy,
                 );
             }
-            Ok(_) => match training.remark() {
-                None => checks.ok(NAME, training.describe()),
-                Some(remark) => checks.warn(NAME, training.describe(), remark),
+            Ok(agreement) => match (agreement.shape(&shard), training.remark()) {
+                (Err(e), _) => checks.missing(
+                    NAME,
+                    format!("training {}: {e}", training.name),
+                    "make it of the data that the agreed plan is for",
+                ),
+                (Ok(_), None) => checks.ok(NAME, training.describe()),
+                (Ok(_), Some(remark)) => checks.warn(NAME, training.describe(), remark),
             },
             Err(e) => {
                 let found = format!("training {}: {e}", training.name);
