@@ -80,8 +80,8 @@ impl Computer {
     }
 
     /// Computes a lease by `until`, seals its outputs under a fresh key and leaves them in the outbox. Where its units come to
-    /// a fault on every machine, that is the result, unless they read private files. `closely`: by the interpreter with all its checks, for a lease of which
-    /// somebody has said so.
+    /// a fault on every machine, that is the result, unless they read private files. `closely`: by the interpreter with all its
+    /// checks, for a lease of which somebody has said so.
     ///
     /// # Errors
     /// If that does not succeed in time.
