@@ -31,9 +31,9 @@ fn plan() -> PathBuf {
 /// Gas and output of every unit, as this process finds them by itself.
 fn computed_here(job: &PreparedJob) -> (u64, Vec<Vec<u8>>) {
     let program = Program {
-        module: &job.module,
+        module: job.module(),
         plan: &job.spec.plan,
-        inputs: &job.inputs,
+        inputs: &job.inputs().unwrap(),
         unit_gas: 0,
         unit_time: Duration::from_secs(120),
     };

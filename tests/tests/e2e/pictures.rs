@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tessera_executor::{Backend, Program, open};
-use tessera_protocol::{cid::Cid, spec::JobSpec};
-use tessera_render::{Exposure, Image, Layers, Merge, PreparedJob, Scene, Settings, prepare, prepare_denoise};
+use tessera_render::{
+    Exposure, Image, Layers, Merge, PictureJob, PreparedJob, Scene, Settings, prepare, prepare_denoise,
+};
 
 /// The scene of the demo.
 pub fn scene() -> PathBuf {
@@ -17,12 +17,10 @@ pub fn scene() -> PathBuf {
 }
 
 /// Computes the units of a job in this process.
-fn compute(spec: &JobSpec, blobs: &[(Cid, Bytes)], mut output: impl FnMut(u64, &[u8])) {
-    let blob = |cid| blobs.iter().find(|(name, _)| *name == cid).unwrap().1.clone();
-    let module = String::from_utf8(blob(spec.module).to_vec()).unwrap();
-    let inputs: Vec<Bytes> = spec.inputs.iter().map(|input| blob(input.cid)).collect();
+fn compute(job: &PreparedJob, mut output: impl FnMut(u64, &[u8])) {
+    let (spec, inputs) = (&job.spec, job.inputs().unwrap());
     let program = Program {
-        module: &module,
+        module: job.module(),
         plan: &spec.plan,
         inputs: &inputs,
         unit_gas: spec.unit_gas,
@@ -38,9 +36,9 @@ fn compute(spec: &JobSpec, blobs: &[(Cid, Bytes)], mut output: impl FnMut(u64, &
 }
 
 /// The units of a rendering, as this process computes them by itself.
-pub fn computed_here(job: &PreparedJob) -> Merge {
-    let mut merge = Merge::new(&job.spec).unwrap();
-    compute(&job.spec, &job.blobs, |unit, output| assert!(merge.add(&job.picture, unit, output).unwrap()));
+pub fn computed_here(job: &PictureJob) -> Merge {
+    let mut merge = Merge::new(&job.prepared.spec).unwrap();
+    compute(&job.prepared, |unit, output| assert!(merge.add(&job.picture, unit, output).unwrap()));
     merge
 }
 
@@ -48,7 +46,7 @@ pub fn computed_here(job: &PreparedJob) -> Merge {
 pub fn denoised_here(noisy: &Layers) -> Image {
     let job = prepare_denoise(std::slice::from_ref(noisy)).unwrap();
     let mut clean = None;
-    compute(&job.spec, &job.blobs, |_, output| clean = Some(job.image(output).unwrap()));
+    compute(&job.prepared, |_, output| clean = Some(job.image(output).unwrap()));
     clean.unwrap()
 }
 

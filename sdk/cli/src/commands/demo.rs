@@ -138,11 +138,12 @@ async fn show(plan: &Plan, args: &Args) -> Result<Report> {
     let prepared = tokio::task::block_in_place(|| {
         reel.pack(reel.frames())?
             .job(&Work::whole(reel.frames().iter().copied(), settings.samples))
+            .map(|job| job.prepared)
             .map_err(anyhow::Error::from)
     })?;
     let roll = Roll::new(target.clone(), settings.clone(), true, BTreeSet::new());
     let files = reel.frames().iter().flat_map(|frame| target.paths(*frame)).collect();
-    say(format!("scene read: {} units, {} blobs", prepared.spec.units, prepared.blobs.len()));
+    say(format!("scene read: {} units, {} blobs", prepared.spec.units, prepared.blobs().len()));
     stages.done("read the scene", &mut since);
 
     let (network, mut services) = Network::start(plan, &mut |text| say(text)).await?;
@@ -187,8 +188,7 @@ async fn work(
     terms.lease_seconds = args.terms.lease_seconds.unwrap_or(LEASE_SECONDS);
     network.fund(&wallet.pubkey(), 100 * SOL, 1_000_000 * TOKEN).await?;
     let before = Holdings::read(tessera, market, &wallet.pubkey(), providers).await?;
-    let blobs = prepared.blobs.into_iter().map(|(_, bytes)| bytes).collect();
-    let posted = tessera.post_job(&wallet, &market.address, &prepared.spec, blobs, terms).await;
+    let posted = tessera.post_job(&wallet, &market.address, &prepared.spec, prepared.blobs(), terms).await;
     let posted = posted.context("cannot post the job")?;
     let job = tessera.job(&posted.job).await?.context("the job was posted, but the node does not show it")?;
     say(format!(

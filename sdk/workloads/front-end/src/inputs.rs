@@ -78,7 +78,7 @@ impl Inputs {
     /// If the specification is not valid, or too large.
     pub fn job(
         self,
-        module: impl Into<Bytes>,
+        module: impl Into<String>,
         plan: LaunchPlan,
         units: u64,
         front_end: FrontEnd,
@@ -87,7 +87,7 @@ impl Inputs {
         let named = |(name, blob): &(String, Blob)| Input { name: name.clone(), cid: blob.cid(), len: blob.len() };
         let spec = JobSpec {
             version: SPEC_VERSION,
-            module: Cid::of(&module),
+            module: Cid::of(module.as_bytes()),
             inputs: self.0.iter().map(named).collect(),
             plan,
             units,

@@ -8,7 +8,7 @@ use tessera_protocol::spec::JobSpec;
 pub struct PreparedJob {
     /// What workers run.
     pub spec: JobSpec,
-    pub(crate) module: Bytes,
+    pub(crate) module: String,
     /// In the order of the specification; none where somebody else has it.
     pub(crate) inputs: Vec<Option<Bytes>>,
 }
@@ -24,14 +24,14 @@ pub struct MissingInput {
 impl PreparedJob {
     /// The module, PTX.
     #[must_use]
-    pub const fn module(&self) -> &Bytes {
+    pub fn module(&self) -> &str {
         &self.module
     }
 
     /// The blobs that are posted with the job: the module, then the inputs in their order, but those that somebody else has.
     #[must_use]
     pub fn blobs(&self) -> Vec<Bytes> {
-        [&self.module].into_iter().chain(self.inputs.iter().flatten()).cloned().collect()
+        [Bytes::from(self.module.clone())].into_iter().chain(self.inputs.iter().flatten().cloned()).collect()
     }
 
     /// The inputs in the order of [`JobSpec::inputs`].

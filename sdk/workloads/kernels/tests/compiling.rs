@@ -69,5 +69,5 @@ fn a_plan_with_a_source_becomes_a_job() {
     let plan = Plan::load(&here().join("mix.toml")).unwrap();
     let job = plan.prepare(&BTreeMap::from([("key".to_owned(), key)])).unwrap();
     assert_eq!((job.spec.plan.step_count(), job.spec.units), (4, 10));
-    assert_eq!(*job.module(), compile(&plan.module()).unwrap());
+    assert_eq!(job.module(), compile(&plan.module()).unwrap());
 }

@@ -133,7 +133,7 @@ fn a_module_that_was_compiled_before_needs_no_compiler() {
     let text = GOOD.replace("m.ptx", "not-there.cu");
     let plan = Plan::parse(&world.path("plan.toml"), text).unwrap();
     let job = plan.prepare_with(PTX.to_owned(), &BTreeMap::new()).unwrap();
-    assert_eq!((job.module().as_ref(), job.spec.module), (PTX.as_bytes(), Cid::of(PTX.as_bytes())));
+    assert_eq!((job.module(), job.spec.module), (PTX, Cid::of(PTX.as_bytes())));
     let long = " ".repeat(tessera_protocol::spec::MAX_MODULE_LEN as usize + 1);
     let error = plan.prepare_with(long, &BTreeMap::new()).unwrap_err().to_string();
     assert!(error.contains("not-there.cu") && error.contains("at most"), "{error}");

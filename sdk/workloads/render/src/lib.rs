@@ -14,7 +14,7 @@
 //!
 //! let scene = Scene::load(Path::new("scene.glb"))?;
 //! let job = prepare(&scene, &Settings { width: 320, height: 180, ..Settings::default() })?;
-//! let mut merge = Merge::new(&job.spec)?;
+//! let mut merge = Merge::new(&job.prepared.spec)?;
 //! # let outputs: Vec<(u64, Vec<u8>)> = Vec::new();
 //! for (unit, output) in outputs {
 //!     merge.add(&job.picture, unit, &output)?;
@@ -77,3 +77,4 @@ pub use crate::{
     sky::Sky,
     work::{Part, Tiles, Work},
 };
+pub use tessera_front_end::PreparedJob;

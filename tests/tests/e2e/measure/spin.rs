@@ -73,9 +73,9 @@ pub fn job(dir: &Path, units: u64, rounds: u32) -> PreparedJob {
 /// How long the executor takes for some units of a job, by itself, once the module is compiled.
 pub fn bare(job: &PreparedJob, units: Range<u64>) -> Duration {
     let program = Program {
-        module: &job.module,
+        module: job.module(),
         plan: &job.spec.plan,
-        inputs: &job.inputs,
+        inputs: &job.inputs().unwrap(),
         unit_gas: job.spec.unit_gas,
         unit_time: Duration::from_secs(120),
     };

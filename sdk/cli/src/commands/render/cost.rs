@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use bytes::Bytes;
-use tessera_render::{Exposure, MODULE, Merge, PreparedJob, Rounds, Settings, Shot, Work};
+use tessera_render::{Exposure, MODULE, Merge, PictureJob, Rounds, Settings, Shot, Work};
 
 use super::{
     super::estimate::{spread, try_units},
@@ -24,11 +23,6 @@ pub struct Trial {
     pub device: String,
 }
 
-/// The inputs of a job in the order of its specification.
-pub fn inputs(job: &PreparedJob) -> Vec<Bytes> {
-    job.blobs.iter().skip(1).map(|(_, bytes)| bytes.clone()).collect()
-}
-
 /// Renders some tiles of a frame with few samples on this machine.
 pub async fn try_tiles(shot: &Shot, frame: u32, tiles: u64) -> Result<Option<Trial>> {
     if tiles == 0 {
@@ -37,10 +31,10 @@ pub async fn try_tiles(shot: &Shot, frame: u32, tiles: u64) -> Result<Option<Tri
     let settings = shot.settings();
     let of_unit = settings.samples_per_unit.min(settings.samples);
     let samples = TRIAL_SAMPLES.min(of_unit);
-    let job = shot.job(&Work::whole([frame], samples))?;
+    let job = shot.job(&Work::whole([frame], samples))?.prepared;
     // The first one also compiles, which is done once: it is run again.
     let again: Vec<u64> = std::iter::once(0).chain(spread(tiles, job.spec.units)).collect();
-    let (tried, device) = try_units(&job.spec, MODULE, &inputs(&job), &again).await?;
+    let (tried, device) = try_units(&job.spec, MODULE, &job.inputs()?, &again).await?;
     let tried = &tried[1..];
     let scale = f64::from(of_unit) / f64::from(samples) / tried.len() as f64;
     let gas = tried.iter().map(|unit| unit.gas as f64).sum::<f64>() * scale;
@@ -64,11 +58,11 @@ pub async fn meter(reel: &Reel, first: u32) -> Result<f32> {
         ..settings.clone()
     };
     let shot = tokio::task::block_in_place(|| reel.pack_with(&small, &BTreeSet::from([first])))?;
-    let job = shot.job(&Work::whole([first], METER.1))?;
-    let here = Here::start(&job.spec, MODULE, &inputs(&job), On::Auto).await?;
+    let PictureJob { prepared: job, picture } = shot.job(&Work::whole([first], METER.1))?;
+    let here = Here::start(&job.spec, MODULE, &job.inputs()?, On::Auto).await?;
     let mut merge = Merge::new(&job.spec)?;
     for unit in 0..job.spec.units {
-        merge.add(&job.picture, unit, &here.unit(unit).await?.output)?;
+        merge.add(&picture, unit, &here.unit(unit).await?.output)?;
     }
     Ok(merge.image(first).auto_exposure().log2())
 }

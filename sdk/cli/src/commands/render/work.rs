@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use bytes::Bytes;
 use tessera_render::{Rounds, Shot, Work as Parts};
 use tessera_sdk::Error;
 
@@ -170,9 +169,8 @@ impl Rendering<'_> {
                 break;
             }
             fits?;
-            let job = tokio::task::block_in_place(|| shot.job(&parts))?;
-            let blobs: Vec<Bytes> = job.blobs.into_iter().map(|(_, bytes)| bytes).collect();
-            session.post(self, deal, &job.spec, blobs).await?;
+            let job = tokio::task::block_in_place(|| shot.job(&parts))?.prepared;
+            session.post(self, deal, &job.spec, job.blobs()).await?;
         }
         let left: Vec<u32> = batch.difference(self.roll.done()).copied().collect();
         for frame in left {
