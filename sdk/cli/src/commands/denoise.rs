@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tessera_kernels::PreparedJob;
 use tessera_protocol::cid::{Cid, CidHasher};
 use tessera_render::{DENOISE_MODULE, DenoiseJob, Exposure, Layers, prepare_denoise};
 
@@ -190,9 +189,7 @@ impl<'a> Cleaning<'a> {
         for place in left {
             let deal = session.deal(self.parts[place].noisy.len() as u64)?;
             session.check(self.computing.spent(), deal.deposit, LOWER)?;
-            let (_, DenoiseJob { spec, blobs, .. }) = self.parts[place].prepare()?;
-            let inputs = blobs.into_iter().skip(1).map(|(_, bytes)| bytes).collect();
-            let mut job = PreparedJob { name: "noise removal".into(), spec, module: DENOISE_MODULE.into(), inputs };
+            let (_, DenoiseJob { prepared: mut job, .. }) = self.parts[place].prepare()?;
             limit_gas(&mut job, 1).await?;
             self.computing.outputs().folder().keep(FILE, &place)?;
             session.post(&mut self.computing, deal, &job.spec, job.blobs()).await?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use serde::Serialize;
-use tessera_kernels::{Plan, PreparedJob};
+use tessera_kernels::{Plan, PreparedJob, name_of};
 use tessera_migrate::amount::{base_units, tokens};
 use tessera_protocol::{
     audit::AuditParams,
@@ -191,12 +191,13 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
     // Before the units, which may take long.
     let (market, decimals, params) = look_at_market(options).await?;
     let price = args.price.as_deref().map(|price| base_units(price, decimals)).transpose()?;
+    let inputs = job.inputs()?;
     if args.checks {
         // Providers would not agree on a unit that fails here.
-        let here = Here::start(&job.spec, &job.module, &job.inputs, On::Checked).await?;
+        let here = Here::start(&job.spec, job.module(), &inputs, On::Checked).await?;
         units_on(here, "checking", &units).await?;
     }
-    let (tried, device) = try_units(&job.spec, &job.module, &job.inputs, &units).await?;
+    let (tried, device) = try_units(&job.spec, job.module(), &inputs, &units).await?;
 
     let gas = || tried.iter().map(|unit| unit.gas);
     let sum: u128 = gas().map(u128::from).sum();
@@ -219,7 +220,7 @@ pub async fn run(options: &Options, args: Args) -> Result<()> {
         })
     });
     let estimate = Estimate {
-        name: job.name,
+        name: name_of(&job.spec),
         units: job.spec.units,
         exact: args.all,
         gas_min: gas().min().unwrap_or(0),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use tessera_kernels::PreparedJob;
+use tessera_kernels::{PreparedJob, name_of};
 use tessera_protocol::cid::Cid;
 
 use super::estimate::{Planned, spread, try_units};
@@ -72,7 +72,8 @@ async fn work(session: &Session<'_>, args: &Args, mut prepared: PreparedJob, com
     // Before anything takes long.
     session.check(computing.spent(), deal.deposit, LOWER)?;
     limit_gas(&mut prepared, args.sample).await?;
-    session.say(&format!("{}: at most {} gas a unit; {}", prepared.name, prepared.spec.unit_gas, deal.cost(units)))?;
+    let (name, gas) = (name_of(&prepared.spec), prepared.spec.unit_gas);
+    session.say(&format!("{name}: at most {gas} gas a unit; {}", deal.cost(units)))?;
     if !args.jobs.yes {
         confirm("post the job?").await?;
     }
@@ -82,11 +83,11 @@ async fn work(session: &Session<'_>, args: &Args, mut prepared: PreparedJob, com
 /// Runs so many units of a job here, and limits its gas by what they spend, unless it has a limit. Then this only finds what
 /// providers would refuse.
 pub async fn limit_gas(prepared: &mut PreparedJob, sample: u64) -> Result<()> {
-    let PreparedJob { spec, module, inputs, .. } = prepared;
-    let asked = if spec.unit_gas == 0 { sample } else { 0 };
-    let (tried, _) = try_units(spec, module, inputs, &spread(asked, spec.units)).await?;
+    let asked = if prepared.spec.unit_gas == 0 { sample } else { 0 };
+    let units = spread(asked, prepared.spec.units);
+    let (tried, _) = try_units(&prepared.spec, prepared.module(), &prepared.inputs()?, &units).await?;
     if let Some(most) = tried.iter().map(|unit| unit.gas).max() {
-        spec.unit_gas = most.saturating_mul(GAS_MARGIN).max(1);
+        prepared.spec.unit_gas = most.saturating_mul(GAS_MARGIN).max(1);
     }
     Ok(())
 }

@@ -54,6 +54,6 @@ mod plan;
 pub use crate::{
     compile::{HEADERS, OPTIONS, VERSION, compile, module_text},
     error::{KernelsError, Result},
-    plan::{FRONT_END, Plan},
+    plan::{FRONT_END, Plan, name_of},
 };
 pub use tessera_front_end::PreparedJob;

@@ -9,7 +9,7 @@ use std::{
 
 use tessera_front_end::{Blob, Inputs, PreparedJob};
 use tessera_protocol::spec::{
-    Buffer, BufferInit, FrontEnd, Input, Launch, LaunchPlan, MAX_BUFFERS, MAX_LAUNCHES, MAX_STEPS, Repeat,
+    Buffer, BufferInit, FrontEnd, Input, JobSpec, Launch, LaunchPlan, MAX_BUFFERS, MAX_LAUNCHES, MAX_STEPS, Repeat,
 };
 use toml::Spanned;
 
@@ -22,6 +22,12 @@ use crate::{
 
 /// Name of this front end in job specifications; the plan's name stands in its data.
 pub const FRONT_END: &str = "kernels";
+
+/// The name of the plan that a job was made of.
+#[must_use]
+pub fn name_of(spec: &JobSpec) -> String {
+    String::from_utf8_lossy(&spec.front_end.data).into_owned()
+}
 
 /// A plan that was read from a file. Modules and inputs are read by [`Plan::prepare`].
 pub struct Plan {

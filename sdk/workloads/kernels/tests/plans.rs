@@ -7,7 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tessera_kernels::{FRONT_END, KernelsError, Plan, PreparedJob};
+use tessera_kernels::{FRONT_END, KernelsError, Plan, PreparedJob, name_of};
 use tessera_protocol::{
     cid::Cid,
     spec::{Arg, BufferInit, Repeat},
@@ -79,6 +79,7 @@ impl World {
 fn a_plan_becomes_the_job_that_it_describes() {
     let job = World::new().prepare(GOOD, &[]).unwrap();
     assert_eq!((job.spec.units, job.spec.unit_gas, job.spec.output_len()), (64, 0, 4096));
+    assert_eq!(name_of(&job.spec), "options");
     assert_eq!(
         (job.spec.front_end.name.as_str(), job.spec.front_end.data.as_slice()),
         (FRONT_END, b"options".as_slice())
