@@ -109,7 +109,7 @@ impl Private {
         let Some(folder) = &self.folder else {
             return Err(PrivateError::Refused("it is private, and private.folder was not set at the start".into()));
         };
-        let without = if allowance.of_training { &[] } else { &self.of_trainings[..] };
+        let without: &[PathBuf] = if allowance.of_training { &[] } else { &self.of_trainings[..] };
         let find = |input: &Input, under: &Path| {
             let found = folder.find(under, without, &input.cid);
             found.map_err(|source| PrivateError::Io { folder: folder.root().to_owned(), source })

@@ -78,11 +78,6 @@ async fn participants_outlive_a_coordinator_and_remember_their_rounds() {
     let coordinator = start(address, &keys).await;
     let second = crowd.gather(&coordinator, round(2, &keys, 3, 1), 3).await.unwrap();
     assert_eq!(first.sum.signed(), second.sum.signed());
-    // Ends when all have said that they do not take part.
-    let until_all_speak = Times { adverts: LONG, ..times() };
-    // Who trains has forgotten the number: nobody takes part in a round a second time, not even in another process.
-    let again = coordinator.gather(round(2, &keys, 3, 1), until_all_speak).await.unwrap_err();
-    unwilling(&again, 3, "each is taken part in once");
     let path = |place: usize| crowd.folder.path().join(place.to_string());
     for place in 0..3 {
         let (training, path) = (hex::encode(TRAINING), path(place));
@@ -96,6 +91,11 @@ async fn participants_outlive_a_coordinator_and_remember_their_rounds() {
         timeout(LONG, written).await.unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(&format!("{training} 2\n")));
     }
+    // Ends when all have said that they do not take part.
+    let until_all_speak = Times { adverts: LONG, ..times() };
+    // Who trains has forgotten the number: nobody takes part in a round a second time, not even in another process.
+    let again = coordinator.gather(round(2, &keys, 3, 1), until_all_speak).await.unwrap_err();
+    unwilling(&again, 3, "each is taken part in once");
     crowd.tasks[0].abort();
     let restarted = Participant::new(config(base.clone(), &keys, 0, path(0))).unwrap();
     let task = tokio::spawn(async move {

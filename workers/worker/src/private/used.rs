@@ -72,8 +72,9 @@ impl Used {
     /// If that cannot be told.
     pub fn served(&self, cid: &Cid) -> Result<Option<Pubkey>, UsedError> {
         let Some(text) = self.note(cid)? else { return Ok(None) };
-        let damaged = |e| UsedError::Io { path: self.path(cid), source: io::Error::new(io::ErrorKind::InvalidData, e) };
-        text.parse().map(Some).map_err(damaged)
+        let expected = format!("expected the address of a job, found {text:?}");
+        let source = |_| io::Error::new(io::ErrorKind::InvalidData, expected);
+        text.parse().map(Some).map_err(source).map_err(|source| UsedError::Io { path: self.path(cid), source })
     }
 
     /// Whether it has served this job.
