@@ -129,19 +129,23 @@ struct Reader {
     }
 };
 
+T_FN u32 blocks_of(u32 total, u32 len) { return (total + len - 1u) / len; }
+
 // Adds to a parameter that has its turn; `all` is how many there are.
 T_FN void add_chosen(float *y, Subset of, u32 all, u32 j, float value) {
     u32 i = chosen(of, j);
     if (i < all) y[i] = y[i] + value;
 }
 
+// Of vectors that lie one behind the other, each of a round of its own from `round` on, the three below add number `nth`.
+
 // Adds what the slots say to the parameters that have their turn; one thread a block.
-T_KERNEL decode(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 len, u32 slot, u32 most, u32 rice,
-                u32 bits) {
+T_KERNEL decode(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 nth, u32 len, u32 slot, u32 most,
+                u32 rice, u32 bits) {
     u32 block = index(), first = block * len;
     if (first >= total) return;
     u32 count = first + len <= total ? len : total - first;
-    const u32 *from = slots + (u64)block * slot;
+    const u32 *from = slots + ((u64)nth * blocks_of(total, len) + block) * slot;
     float step = tame(t_from_bits(from[0] & 0xffff0000u));
     u32 entries = from[0] & 0xffffu, at = 0u;
     Reader reader = {from + 1, from + slot, 0ull, 0u};
@@ -152,7 +156,7 @@ T_KERNEL decode(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 ro
         if (at >= count) return;
         u32 code = Reader::take(reader, bits);
         float value = tame((float)((code >> 1) + 1u) * step);
-        add_chosen(y, {part, round, key}, all, first + at, code & 1u ? -value : value);
+        add_chosen(y, {part, round + nth, key}, all, first + at, code & 1u ? -value : value);
         at++;
     }
 }
@@ -166,9 +170,9 @@ T_KERNEL take(float *x, float *y, u32 count) {
 }
 
 // Adds such a vector.
-T_KERNEL add_dense(const float *x, float *y, u32 total, u32 all, u32 part, u32 round, u32 key) {
+T_KERNEL add_dense(const float *x, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 nth) {
     u32 j = index();
-    if (j < total) add_chosen(y, {part, round, key}, all, j, tame(x[j]));
+    if (j < total) add_chosen(y, {part, round + nth, key}, all, j, tame(x[(u64)nth * total + j]));
 }
 
 // Steps for values that are normally distributed, as parts of their deviation: those whose middles lie nearest to the values (Max,
@@ -213,15 +217,16 @@ T_KERNEL encode_all(float *x, u32 *slots, u32 total, u32 len, u32 slot, u32 bits
 }
 
 // Adds what such slots say; a thread for each value.
-T_KERNEL decode_all(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 len, u32 slot, u32 bits) {
+T_KERNEL decode_all(const u32 *slots, float *y, u32 total, u32 all, u32 part, u32 round, u32 key, u32 nth, u32 len, u32 slot,
+                    u32 bits) {
     u32 j = index(), each = 32u / bits;
     if (j >= total) return;
-    const u32 *from = slots + (u64)(j / len) * slot;
+    const u32 *from = slots + ((u64)nth * blocks_of(total, len) + j / len) * slot;
     float step = tame(t_from_bits(from[0] & 0xffff0000u));
     u32 place = j % len, code = from[1u + place / each] >> (place % each * bits) & ((1u << bits) - 1u);
     // The sign is the highest bit.
     i32 steps = (i32)(code << (32u - bits)) >> (32u - bits);
-    add_chosen(y, {part, round, key}, all, j, tame(((float)steps + 0.5f) * step));
+    add_chosen(y, {part, round + nth, key}, all, j, tame(((float)steps + 0.5f) * step));
 }
 
 // How far the parameters that have their turn have come.

@@ -50,7 +50,8 @@ impl Round<'_> {
             let input = inputs.add(name, blob);
             let update = planner.input(input);
             planner.once("copy", vec![at(update), at(told.plus(i)), number(1)]);
-            self.updates.decode(&mut planner, update.plus(UPDATE_HEAD), vectors.plus(i * count), Subset::all(count));
+            let to = vectors.plus(i * count);
+            self.updates.decode(&mut planner, update.plus(UPDATE_HEAD), to, Subset::all(count), 1);
         }
         let input = inputs.add("shares", shares);
         let shares = planner.input(input);

@@ -150,9 +150,11 @@ impl Code {
         }
     }
 
-    /// Adds what `from` says to the parameters of `y` that have their turn.
-    pub fn decode(&self, planner: &mut Planner, from: Place, y: Place, subset: Subset) {
-        let args = [from, y].map(at).into_iter().chain(subset.args());
+    /// Adds what `from` says to the parameters of `y` that have their turn: `times` vectors one behind the other, the first one of the
+    /// subset's round, each other one of the round after the one before it.
+    pub fn decode(&self, planner: &mut Planner, from: Place, y: Place, subset: Subset, times: usize) {
+        let first = planner.position();
+        let args = [from, y].map(at).into_iter().chain(subset.args()).chain([Arg::Round32]);
         let numbers = |sizes: &[usize]| sizes.iter().map(|size| number(*size as u32)).collect::<Vec<_>>();
         match self.form {
             Form::Floats => planner.each("add_dense", self.count, args.collect()),
@@ -163,6 +165,9 @@ impl Code {
                 let sizes = numbers(&[len, slot, most, rice as usize, bits as usize]);
                 planner.each("decode", self.count.div_ceil(len), args.chain(sizes).collect());
             }
+        }
+        if times > 1 {
+            planner.repeat(first, times as u32);
         }
     }
 

@@ -33,6 +33,7 @@ mod compress;
 mod data;
 mod error;
 mod job;
+mod lineage;
 mod model;
 mod network;
 mod parameters;

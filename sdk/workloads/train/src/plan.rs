@@ -17,8 +17,12 @@ use crate::error::{Result, TrainError, setting};
 pub const MAX_SHARDS: usize = 64;
 /// Most rounds of a training.
 const MAX_ROUNDS: u32 = 1 << 20;
-/// Most rounds between two dense copies of the weights: each change is a buffer of the jobs until then.
-const MAX_BASE_EVERY: u32 = 200;
+/// Most rounds between two dense copies of the weights, where each change is a buffer of the jobs until then.
+const MAX_SINGLE: u32 = 200;
+/// The same where changes are put together.
+const MAX_BASE_EVERY: u32 = 4096;
+/// Most changes, or blobs of them, that are put together: no more than 3 times as many are buffers of a job then.
+const MAX_GATHER: u32 = 64;
 
 /// What is trained, on which data, and how. Paths are seen from the folder of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,9 +58,14 @@ pub struct Plan {
     /// How updates of private shards are bounded and rounded.
     #[serde(default)]
     pub private: Private,
-    /// Rounds between two dense copies of the weights, 1 to 200. Jobs in between name the last copy and the changes since then.
+    /// Rounds between two dense copies of the weights, 1 to 4096, at most 200 where changes are not put together. Jobs in between name
+    /// the last copy and the changes since then.
     #[serde(default = "base_every")]
     pub base_every: u32,
+    /// So many changes of the weights are put together into one blob, so many of such blobs into one, and so on: 2 to 64. Specifications are
+    /// shorter then, and each change is fetched again for each size of blob. 0: each change is a blob of its own.
+    #[serde(default = "gather")]
+    pub gather: u32,
     /// A round trains one of so many parts of the parameters, and the next round the next one: updates and changes are shorter by
     /// as much. 1: all parameters in every round.
     #[serde(default = "whole")]
@@ -68,7 +77,11 @@ fn whole() -> u32 {
 }
 
 fn base_every() -> u32 {
-    MAX_BASE_EVERY
+    MAX_SINGLE
+}
+
+fn gather() -> u32 {
+    16
 }
 
 impl Plan {
@@ -100,7 +113,8 @@ impl Plan {
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
         within("rounds", self.rounds, 1, MAX_ROUNDS)?;
-        within("base_every", self.base_every, 1, MAX_BASE_EVERY)?;
+        within("base_every", self.base_every, 1, if self.gather == 0 { MAX_SINGLE } else { MAX_BASE_EVERY })?;
+        within("gather", self.gather, if self.gather == 0 { 0 } else { 2 }, MAX_GATHER)?;
         within("rotation", self.rotation, 1, 1024)?;
         within("shards.count", self.shards.count, 1, MAX_SHARDS)?;
         within("shards.alpha", self.shards.alpha, 1e-3, 1e6)?;
@@ -204,6 +218,8 @@ mod tests {
         assert!(refused(|plan| plan.shards.count = 65).contains("shards.count"));
         assert!(refused(|plan| plan.updates.density = f64::NAN).contains("updates.density"));
         assert!(refused(|plan| plan.changes.bits = 9).contains("changes.bits"));
+        assert!(refused(|plan| (plan.gather, plan.base_every) = (0, 201)).contains("base_every"));
+        assert!(refused(|plan| plan.gather = 1).contains("gather"));
         assert!(refused(|plan| plan.private.steps = 1e9).contains("private.steps"));
         assert!(refused(|plan| plan.data = Data::Text { files: vec![], held_out: 0.1 }).contains("data.kind"));
         assert!(toml::from_str::<Plan>(&PLAN.replace("rounds", "round")).is_err());

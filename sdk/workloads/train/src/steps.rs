@@ -19,13 +19,14 @@ const FOR_UPDATES: u32 = 2;
 /// Parameters of which one thread adds the squares, as in `kernels/aggregate.cuh`.
 pub(crate) const PART: usize = 1024;
 
-/// Weights as jobs are given them: a dense copy, and the changes since then.
+/// Weights as jobs are given them: a dense copy, and the changes since then. See `lineage.rs` for how these are put together.
 #[derive(Clone, Debug)]
 pub(crate) struct Weights {
     /// The round of the first change.
     pub since: u32,
     /// The dense copy; none where the first weights are drawn by the seed.
     pub base: Option<Blob>,
+    /// Each holds the changes of one or more rounds, one behind the other.
     pub changes: Vec<Blob>,
 }
 
@@ -100,10 +101,14 @@ impl Setting<'_> {
                 place
             }
         };
-        for (i, change) in weights.changes.iter().enumerate() {
-            let input = inputs.add(format!("change.{i}"), change.clone());
-            let change = planner.input(input);
-            self.changes().decode(planner, change, place, self.subset(weights.since + i as u32));
+        let code = self.changes();
+        let mut round = weights.since;
+        for (i, blob) in weights.changes.iter().enumerate() {
+            let input = inputs.add(format!("change.{i}"), blob.clone());
+            let changes = planner.input(input);
+            let rounds = blob.len() as usize / (4 * code.words());
+            code.decode(planner, changes, place, self.subset(round), rounds);
+            round += rounds as u32;
         }
         place
     }

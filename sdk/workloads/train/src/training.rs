@@ -10,12 +10,14 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_front_end::{Blob, Inputs, PreparedJob};
+use tessera_protocol::cid::Cid;
 
 use crate::{
     aggregate::Round,
     data::{self, Divided},
     error::{Result, TrainError, setting},
     job::{AGGREGATION_FRONT_END, EVALUATION_FRONT_END, STEPS_FRONT_END, job, words},
+    lineage::Lineage,
     model::Model,
     plan::Plan,
     planner::Shape,
@@ -36,9 +38,7 @@ pub struct Training {
     shape: Shape,
     data: Bytes,
     held_out: Bytes,
-    /// The last dense copy of the weights, and the round that it is from; none: those that the seed draws.
-    base: Option<Bytes>,
-    changes: Vec<Bytes>,
+    lineage: Lineage,
     /// State of the outer optimiser.
     state: Option<Bytes>,
     weights: Vec<f32>,
@@ -60,15 +60,19 @@ pub struct Progress {
     pub trial: Option<Trial>,
 }
 
-/// Bytes of one participant in one round, besides the data and the specifications of jobs.
+/// Bytes of one participant in one round, besides the data, which it fetches once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Its update.
     pub up: u64,
-    /// The change of the weights since the round before, or a dense copy of them where there is a new one.
+    /// The change of the weights since the round before, and earlier ones where they are put together anew; or a dense copy of
+    /// them where there is a new one.
     pub down: u64,
     /// What both would be in floats of 32 bits.
     pub dense: u64,
+    /// The specification of its local steps.
+    #[serde(default)]
+    pub specification: u64,
 }
 
 /// How well a model does on data that it was not trained on.
@@ -96,8 +100,9 @@ impl Training {
         let held_out = data::blob(&[&divided.held_out], divided.width, 0);
         let weights = model.parameters.start(plan.seed);
         let shape = Shape::default();
-        let (base, changes, state, history) = (None, vec![], None, vec![]);
-        Ok(Self { plan, divided, model, shape, data, held_out, base, changes, state, weights, history })
+        let lineage = Lineage { gather: plan.gather as usize, ..Lineage::default() };
+        let (state, history) = (None, vec![]);
+        Ok(Self { plan, divided, model, shape, data, held_out, lineage, state, weights, history })
     }
 
     /// Goes on with a training that was saved in a folder.
@@ -141,8 +146,7 @@ impl Training {
         if saved.state.as_ref().is_some_and(|state| state.len() != weights.len() * 8) {
             return Err(content("the state of the outer optimiser has another length than the model's".into()));
         }
-        self.base = saved.base;
-        self.changes = saved.changes;
+        (self.lineage.base, self.lineage.changes) = (saved.base, saved.changes);
         self.state = saved.state;
         self.history = saved.history;
         self.weights = weights;
@@ -156,8 +160,8 @@ impl Training {
     /// If a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let saved = Saved {
-            base: self.base.clone(),
-            changes: self.changes.clone(),
+            base: self.lineage.base.clone(),
+            changes: self.lineage.changes.clone(),
             state: self.state.clone(),
             history: self.history.clone(),
         };
@@ -211,8 +215,7 @@ impl Training {
 
     /// The weights as jobs are given them.
     fn given(&self) -> Weights {
-        let since = self.round() - self.changes.len() as u32;
-        Weights { since, base: self.base.as_ref().map(Blob::of), changes: self.changes.iter().map(Blob::of).collect() }
+        self.lineage.weights(self.round())
     }
 
     /// The job of the round's local steps: a unit for each shard, whose output is a compressed update.
@@ -281,15 +284,17 @@ impl Training {
         let code = self.setting().changes();
         let (head, rest) = output.split_at(UPDATE_HEAD * 4);
         let (change, state) = rest.split_at(code.words() * 4);
-        let mut down = change.len() as u64;
+        let specification = self.specification()?;
         let subset = self.setting().subset(self.round());
         code.add_to(&words(change), &mut self.weights, subset);
-        self.changes.push(Bytes::copy_from_slice(change));
+        self.lineage.changes.push(Bytes::copy_from_slice(change));
         self.state = Some(Bytes::copy_from_slice(state));
         let dense = self.weights.len() as u64 * 4;
-        if self.changes.len() >= self.plan.base_every as usize && self.round() + 1 < self.rounds() {
-            self.base = Some(self.weights.iter().flat_map(|weight| weight.to_le_bytes()).collect());
-            self.changes.clear();
+        let mut down = self.lineage.newest() as u64;
+        let full = self.lineage.changes.len() >= self.plan.base_every as usize && self.round() + 1 < self.rounds();
+        // What is no longer is better for those who come later.
+        if full || down >= dense {
+            self.lineage.settle(&self.weights);
             down = dense;
         }
         let up = ((UPDATE_HEAD + self.setting().updates().words()) * 4) as u64;
@@ -297,11 +302,23 @@ impl Training {
             round: self.round(),
             loss: words(head).first().map_or(0.0, |bits| f32::from_bits(*bits).min(f32::MAX)),
             updates,
-            traffic: Traffic { up, down, dense: 2 * dense },
+            traffic: Traffic { up, down, dense: 2 * dense, specification },
             trial: None,
         };
         self.history.push(progress.clone());
         Ok(progress)
+    }
+
+    /// Bytes of the specification of a participant's local steps; on a private shard it has some more, for the mask.
+    fn specification(&self) -> Result<u64> {
+        let mut inputs = Inputs::default();
+        let data = Data {
+            blob: Blob::Elsewhere(Cid([0; 32]), self.data.len() as u64),
+            records: data::records_at(self.divided.shards.len()),
+        };
+        let plan = self.setting().update(&mut inputs, &self.given(), &data, self.round());
+        let job = job(inputs, STEPS_FRONT_END, plan, self.divided.shards.len() as u64, vec![])?;
+        Ok(job.spec.encode()?.len() as u64)
     }
 
     /// The job that tries the weights on what is held out, if the plan wants that now: after every so many rounds, and after the

@@ -38,20 +38,30 @@ fn sum(updates: &[Vec<u32>]) -> Vec<u32> {
     (0..len).map(|i| updates.iter().fold(0u32, |sum, update| sum.wrapping_add(update[i]))).collect()
 }
 
-/// A training that has had a round.
-fn second_round(folder: &Folder, text: &str) -> Training {
+/// A training that has had so many rounds.
+fn after(rounds: usize, folder: &Folder, text: &str) -> Training {
     let mut training = folder.training(text);
-    let updates: Vec<_> = (0..3).map(|shard| update(&training, shard)).collect();
-    let job = training.groups_aggregation(&[(sum(&updates), 3)]).unwrap();
-    training.advance(&run(&job, Checks::NONE)[0], 3).unwrap();
+    for _ in 0..rounds {
+        let updates: Vec<_> = (0..3).map(|shard| update(&training, shard)).collect();
+        let job = training.groups_aggregation(&[(sum(&updates), 3)]).unwrap();
+        training.advance(&run(&job, Checks::NONE)[0], 3).unwrap();
+    }
     training
 }
 
 #[test]
 fn a_participant_computes_what_was_agreed_and_nothing_else() {
     let folder = Folder::new();
-    for text in [plan(MLP, SGD, PRIVATE), plan(MLP, ADAMW, &format!("base_every = 1\n{PRIVATE}"))] {
-        let training = second_round(&folder, &text);
+    // From the first weights, a dense copy, a change, and two changes in one blob.
+    let few_bits = |gather: u32| format!("gather = {gather}\nchanges = {{ bits = 4 }}\n{PRIVATE}");
+    let plans = [
+        (0, plan(MLP, SGD, PRIVATE)),
+        (1, plan(MLP, ADAMW, PRIVATE)),
+        (1, plan(MLP, SGD, &few_bits(0))),
+        (2, plan(MLP, SGD, &few_bits(2))),
+    ];
+    for (rounds, text) in plans {
+        let training = after(rounds, &folder, &text);
         let agreement = Agreement::new(folder.plan(&text));
         let shard = training.shard_data(0, 99).unwrap();
         let (data, path) = (own(&shard), folder.path("own.shard"));
@@ -99,6 +109,9 @@ fn a_participant_computes_what_was_agreed_and_nothing_else() {
         refused(&|spec| spec.front_end.data[8] -= 1, true, "the shard has");
         let wider = Shape { width: shape.width + 1, ..shape };
         assert!(agreement.check(&spec, &task, data, wider, mask).is_err());
+        if let Some(number) = spec.inputs.iter().position(|input| input.name == "change.0") {
+            refused(&|spec| spec.inputs[number].len += 1, true, "expected a multiple of");
+        }
         // Another plan, of which nobody has spoken.
         let other = Agreement::new(folder.plan(&text.replace("batch = 4", "batch = 5")));
         assert!(other.check(&spec, &task, data, shape, mask).is_err());

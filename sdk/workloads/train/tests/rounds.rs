@@ -19,7 +19,7 @@ fn bits_are_those_of_the_interpreter() {
         plan(CNN, SGD, &robust("trimmed-mean")),
         plan(&CNN.replace("[4, 4]", "[4, 8]").replace("max", "average"), ADAMW, &robust("centered-clip")),
         plan(DECODER, ADAMW, SMALL_CODE),
-        plan(DECODER, SGD, "rotation = 7\nupdates = { bits = 1 }\nchanges = { bits = 3, density = 0.2 }\n"),
+        plan(DECODER, SGD, "rotation = 7\ngather = 2\nupdates = { bits = 1 }\nchanges = { bits = 3, density = 0.2 }\n"),
     ];
     for text in plans {
         let mut trainings = [folder.training(&text), folder.training(&text)];
@@ -59,22 +59,66 @@ fn trials_do_not_depend_on_their_batch() {
     }
 }
 
-/// A dense copy of the weights now and then changes nothing: what the kernels decode is what the host decodes.
+/// A dense copy of the weights now and then, or changes put together, alter nothing: what the kernels decode is what the host decodes.
 #[test]
-fn bases_change_no_bit() {
+fn bases_and_runs_of_changes_alter_no_bit() {
     let folder = Folder::new();
     for changes in ["bits = 2, block = 64", "density = 0.2, bits = 3, block = 128", "bits = 32"] {
-        let trained = |every: u32| {
-            let more = format!("rotation = 3\nbase_every = {every}\nchanges = {{ {changes} }}\n");
+        let trained = |every: u32, gather: u32| {
+            let more = format!("rotation = 3\nbase_every = {every}\ngather = {gather}\nchanges = {{ {changes} }}\n");
             let mut training = folder.training(&plan(MLP, SGD, &more));
-            let traffic: Vec<_> = (0..3).map(|_| round(&mut training, |_| (), Checks::NONE).traffic).collect();
+            let traffic: Vec<_> = (0..6).map(|_| round(&mut training, |_| (), Checks::NONE).traffic).collect();
             (bits(training.weights()), traffic)
         };
-        let ((weights, sent), (same, bases)) = (trained(200), trained(1));
-        assert_eq!(weights, same, "{changes}");
+        let ((weights, sent), (same, bases), (alike, runs)) = (trained(200, 0), trained(1, 0), trained(200, 2));
+        assert_eq!((&weights, &weights), (&same, &alike), "{changes}");
         assert_eq!(bases[0].down * 2, bases[0].dense);
-        assert!(sent[0].down < bases[0].down && sent[2] == bases[2]);
+        let down: Vec<u64> = sent.iter().map(|traffic| traffic.down).collect();
+        let one = down[0];
+        assert!(down.iter().all(|down| *down == one) && one < bases[0].down && bases[5].down == one);
+        // What is put together is fetched anew; where that would be as long as a dense copy there is one.
+        let expected = [1, 2, 1, 4, 1, 2].map(|count| if count < 3 { count * one } else { bases[0].down });
+        let down: Vec<u64> = runs.iter().map(|traffic| traffic.down).collect();
+        if changes.contains("32") {
+            assert_eq!(down, expected);
+        } else {
+            assert_eq!(down, [1, 2, 1, 4, 1, 2].map(|count| count * one));
+            assert!(runs[5].specification < sent[5].specification && runs[0].specification == sent[0].specification);
+        }
     }
+}
+
+/// What the plan of docs/training.md sends: less than a hundredth of a dense one. Where changes are put together specifications stay
+/// short, and all is less.
+#[test]
+fn a_rotating_plan_sends_a_hundredth() {
+    let folder = Folder::new();
+    let plan = include_str!("../examples/decoder-rotating.toml");
+    // Bytes sent and got, of a dense plan, of all specifications, of the longest one beyond the first.
+    let bytes_of = |text: &str| {
+        let mut training = folder.training(text);
+        let (mut sent, mut dense, mut specifications) = (0, 0, vec![]);
+        while training.round() < training.rounds() {
+            let steps = training.steps().unwrap().spec;
+            let update = Bytes::from(vec![0; steps.output_len() as usize]);
+            let aggregation = training.aggregation(&vec![Some(update); 8]).unwrap().spec;
+            // Lengths do not depend on what is computed.
+            let change = vec![0; aggregation.output_len() as usize];
+            let traffic = training.advance(&change, 8).unwrap().traffic;
+            let expected = (steps.output_len(), steps.encode().unwrap().len() as u64);
+            assert_eq!((traffic.up, traffic.specification), expected);
+            sent += traffic.up + traffic.down;
+            dense += traffic.dense;
+            specifications.push(traffic.specification);
+        }
+        let growth = specifications.iter().max().map_or(0, |longest| longest - specifications[0]);
+        [sent, dense, specifications.iter().sum(), growth]
+    };
+    let [sent, dense, specifications, growth] = bytes_of(plan);
+    assert!(100 * sent <= dense, "{sent} bytes of {dense}");
+    let [more, _, shorter, bounded] = bytes_of(&plan.replace("gather = 0", "gather = 16"));
+    assert!(sent < more && sent + specifications > more + shorter, "{sent} {specifications} {more} {shorter}");
+    assert!(bounded <= 18 * 200 && growth > 2 * bounded, "{growth} {bounded}");
 }
 
 #[test]

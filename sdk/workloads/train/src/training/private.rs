@@ -120,10 +120,6 @@ impl Agreement {
         let elsewhere = |input: &tessera_protocol::spec::Input| Blob::Elsewhere(input.cid, input.len);
         let changes: Vec<Blob> =
             spec.inputs.iter().filter(|input| input.name.starts_with(CHANGE)).map(elsewhere).collect();
-        let Some(since) = notes.round.checked_sub(changes.len() as u32) else {
-            return setting(format!("{} changes of the weights in round {}", changes.len(), notes.round));
-        };
-        let weights = Weights { since, base: named(BASE).map(elsewhere), changes };
         let model = Model::new(&self.plan, notes.width as usize, notes.classes as usize)?;
         let least = model.least_samples();
         if shape.count < least {
@@ -132,6 +128,15 @@ impl Agreement {
         let (width, classes) = (notes.width as usize, notes.classes as usize);
         let setting_here =
             Setting { plan: &self.plan, model: &model, width, classes, shape: planner::Shape::default() };
+        let one = 4 * setting_here.changes().words() as u64;
+        if let Some(blob) = changes.iter().find(|blob| blob.len() == 0 || !blob.len().is_multiple_of(one)) {
+            return setting(format!("changes of {} bytes, expected a multiple of {one}", blob.len()));
+        }
+        let rounds = changes.iter().map(|blob| blob.len() / one).sum::<u64>();
+        let Some(since) = u64::from(notes.round).checked_sub(rounds) else {
+            return setting(format!("{rounds} changes of the weights in round {}", notes.round));
+        };
+        let weights = Weights { since: since as u32, base: named(BASE).map(elsewhere), changes };
         let mut inputs = Inputs::default();
         let blob = Data { blob: Blob::Elsewhere(data.0, data.1), records: data::records_at(1) };
         let plan = setting_here.private(&mut inputs, &weights, &blob, Blob::Elsewhere(mask.0, mask.1), notes.round);

@@ -63,7 +63,7 @@ fn gradients_are_slopes_of_the_loss() {
         let gradient: Vec<f64> =
             run(&training.steps().unwrap())[0][4..].iter().map(|bits| -f64::from(f32::from_bits(*bits))).collect();
         let mut loss_at = |weights: Vec<f32>| {
-            training.base = Some(bytes(&weights));
+            training.lineage.base = Some(bytes(&weights));
             f64::from(f32::from_bits(run(&training.steps().unwrap())[0][0]))
         };
         // Where slopes jump, a sample may lie between both places: then all parameters move together, so that one sample counts little.
@@ -119,7 +119,7 @@ fn starting_weights_are_drawn_alike() {
         let mut training = training(model, 4, 0.1);
         let drawn = run(&training.steps().unwrap());
         assert_ne!(drawn[0], drawn[1]);
-        training.base = Some(bytes(&training.weights));
+        training.lineage.base = Some(bytes(&training.weights));
         assert_eq!(run(&training.steps().unwrap()), drawn, "{model}");
     }
 }
