@@ -72,9 +72,10 @@ impl Used {
     /// If that cannot be told.
     pub fn served(&self, cid: &Cid) -> Result<Option<Pubkey>, UsedError> {
         let Some(text) = self.note(cid)? else { return Ok(None) };
-        let expected = format!("expected the address of a job, found {text:?}");
-        let source = |_| io::Error::new(io::ErrorKind::InvalidData, expected);
-        text.parse().map(Some).map_err(source).map_err(|source| UsedError::Io { path: self.path(cid), source })
+        text.parse::<Pubkey>().map(Some).map_err(|_| {
+            let found = format!("expected the address of a job, found {text:?}");
+            UsedError::Io { path: self.path(cid), source: io::Error::new(io::ErrorKind::InvalidData, found) }
+        })
     }
 
     /// Whether it has served this job.
