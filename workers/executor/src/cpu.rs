@@ -5,12 +5,14 @@ use std::ops::Range;
 use tessera_protocol::spec::BufferInit;
 use tessera_ptx::{Access, Checks, FaultKind, Interpreter, Launch, Limits, Machine, Memory};
 
+use crate::modules::Modules;
 use crate::program::{Checked, Program};
 use crate::{Device, ExecError, Executor, Kind, Session, Sink, UnitOutput};
 
 pub(crate) struct Cpu {
     devices: [Device; 1],
     checks: Checks,
+    modules: Modules,
 }
 
 impl Cpu {
@@ -23,7 +25,11 @@ impl Cpu {
         let name = line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
         let kilobytes = line("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
         let memory = kilobytes.unwrap_or(0) << 10;
-        Self { devices: [Device { name, kind: Kind::Cpu, memory, compute_capability: None, uuid: [0; 16] }], checks }
+        Self {
+            devices: [Device { name, kind: Kind::Cpu, memory, compute_capability: None, uuid: [0; 16] }],
+            checks,
+            modules: Modules::default(),
+        }
     }
 }
 
@@ -36,7 +42,7 @@ impl Executor for Cpu {
         let Some(found) = self.devices.get(device) else {
             return Err(ExecError::UnknownDevice { device, count: self.devices.len() });
         };
-        let program = Checked::new(program)?;
+        let program = Checked::new(program, &self.modules)?;
         let (needed, available) = (program.memory(), found.memory);
         if available > 0 && needed > available {
             return Err(ExecError::Memory { needed, available, name: found.name.clone() });

@@ -28,6 +28,7 @@
 mod cpu;
 mod cuda;
 mod error;
+mod modules;
 mod program;
 
 use std::ops::Range;

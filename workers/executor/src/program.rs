@@ -1,5 +1,6 @@
 //! Programs, and what both backends need to know of one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use tessera_protocol::spec::{Arg, BufferInit, Input, LaunchPlan, Step};
 use tessera_ptx::{Kernel, Module};
 
 use crate::ExecError;
+use crate::modules::Modules;
 
 /// Most shared memory of a block, static and dynamic: what every GPU since sm_80 has without asking for more.
 const MAX_SHARED: usize = 48 << 10;
@@ -29,7 +31,7 @@ pub struct Program<'a> {
 
 /// A program that was checked.
 pub(crate) struct Checked {
-    pub module: Module,
+    pub module: Arc<Module>,
     pub plan: LaunchPlan,
     pub inputs: Vec<Bytes>,
     pub unit_gas: u64,
@@ -37,20 +39,15 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    pub fn new(program: &Program<'_>) -> Result<Self, ExecError> {
+    pub fn new(program: &Program<'_>, modules: &Modules) -> Result<Self, ExecError> {
         let inputs: Vec<Input> = program
             .inputs
             .iter()
             .map(|bytes| Input { name: String::new(), cid: Cid::default(), len: bytes.len() as u64 })
             .collect();
         program.plan.validate(&inputs).map_err(|error| ExecError::Plan(error.to_string()))?;
-        let module = Module::parse(program.module)?;
-        let refusals = module.check();
-        if !refusals.is_empty() {
-            return Err(ExecError::Refused(refusals));
-        }
         let checked = Self {
-            module,
+            module: modules.get(program.module)?,
             plan: program.plan.clone(),
             inputs: program.inputs.to_vec(),
             unit_gas: program.unit_gas,

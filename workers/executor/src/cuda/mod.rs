@@ -16,6 +16,7 @@ use cudarc::driver::CudaFunction;
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
 use tessera_protocol::spec::Launch;
 
+use crate::modules::Modules;
 use crate::program::{Checked, Program};
 use crate::{Device, ExecError, Executor, Options, Session};
 use cubins::Key;
@@ -49,6 +50,7 @@ pub(crate) struct Cuda {
     /// Version of the driver, for example 13000.
     version: i32,
     options: Options,
+    modules: Modules,
 }
 
 impl Cuda {
@@ -77,7 +79,7 @@ impl Cuda {
             })
         };
         let gpus = contexts.into_iter().map(gpu).collect::<Result<_, _>>()?;
-        Ok(Self { gpus, devices, version, options: options.clone() })
+        Ok(Self { gpus, devices, version, options: options.clone(), modules: Modules::default() })
     }
 }
 
@@ -117,7 +119,7 @@ impl Executor for Cuda {
         let (Some(gpu), Some(found)) = (self.gpus.get(device), self.devices.get(device)) else {
             return Err(ExecError::UnknownDevice { device, count: self.devices.len() });
         };
-        let checked = Checked::new(program)?;
+        let checked = Checked::new(program, &self.modules)?;
         let available = self.available(device)?;
         let needed = Needs::of(&checked.plan).least();
         if needed > available {
