@@ -53,7 +53,7 @@ mod tests {
         let given = |line: &[&str]| given(&crate::Cli::command().try_get_matches_from(line).unwrap());
         let market = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
         let line = ["tessera", "-u", "http://a,http://b", "job", "list", "--market", market, "-C", "a b.yml", "--json"];
-        assert_eq!(given(&line), format!(" --url http://a,http://b --config 'a b.yml' --market {market}"));
+        assert_eq!(given(&line), format!(" --url 'http://a,http://b' --config 'a b.yml' --market {market}"));
         assert_eq!(given(&["tessera", "job", "list"]), "");
         let secret = given(&["tessera", "--url", "https://rpc.example/KEY", "-k", "usb://ledger?key=0", "job", "list"]);
         assert_eq!(secret, " --url 'https://rpc.example/…' --keypair 'usb://ledger?key=0'");

@@ -106,7 +106,8 @@ fn text(job: &Job, takers: &Takers, mut others: Vec<u64>, decimals: u8) -> Strin
     if all == 0 {
         return said + "No provider is registered in this market: nobody can take it";
     }
-    said += &format!("Of {all} providers in the market {can} could take one, as far as the chain knows");
+    let noun = if all == 1 { "provider" } else { "providers" };
+    said += &format!("Of {all} {noun} in the market {can} could take one, as far as the chain knows");
     let why = [
         (listed, "left out by --allow or --deny"),
         (machine, "with too little memory shown, or of another class or region"),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     fn params() -> MarketParams {
-        let params = MarketSettings::localnet().unwrap().params(0).unwrap();
+        let params = MarketSettings::localnet().unwrap().params(8).unwrap();
         MarketParams { min_stake: 10, max_open_leases: 3, proof_seconds: 0, ..params }
     }
 

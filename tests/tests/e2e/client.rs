@@ -138,7 +138,7 @@ async fn nobody_comes(client: &Client<'_>) {
         waiting.log().contains("nobody has taken a lease")
     });
     let said = waiting.log();
-    assert!(said.contains("Of 1 providers in the market 1 could") && said.contains("job raise"), "{said}");
+    assert!(said.contains("Of 1 provider in the market 1 could") && said.contains("job raise"), "{said}");
     waiting.stop();
 
     let wallet = client.run(&["wallet"]);

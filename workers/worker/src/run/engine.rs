@@ -71,15 +71,14 @@ pub enum EngineError {
     Journal(#[from] JournalError),
     /// Only GPUs are to compute, and none can be used.
     #[error(
-        "executor.backend is \"cuda\", and after {tries} tries no GPU can be used ({source}); {} says what is missing; with executor.backend = \"auto\" the processor computes where there is no GPU",
+        "executor.backend is \"cuda\", and after {tries} tries no GPU can be used ({reason}); {} says what is missing; with executor.backend = \"auto\" the processor computes where there is no GPU",
         hint::command("doctor")
     )]
     NoDevice {
         /// How often it was tried.
         tries: u32,
         /// What the last one came to.
-        #[source]
-        source: ComputeError,
+        reason: ComputeError,
     },
 }
 

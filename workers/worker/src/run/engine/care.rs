@@ -169,7 +169,7 @@ impl Engine {
                 self.care.failures = self.care.failures.saturating_add(1);
                 let tries = self.care.failures;
                 if is_hopeless(self.care.backend, self.care.tested.is_some(), tries, self.slots.len()) {
-                    return Err(EngineError::NoDevice { tries, source: error });
+                    return Err(EngineError::NoDevice { tries, reason: error });
                 }
                 let wait = backoff::after(self.care.failures);
                 tracing::warn!(%error, ?wait, "the devices cannot be tested now; {} says what may be missing", hint::command("doctor"));
