@@ -216,6 +216,17 @@ mod tests {
     }
 
     #[test]
+    fn trainings_on_private_shards_have_their_own_deadlines() {
+        accepted("tessera train plan.toml --out dir --round-seconds 60 --least 3 --try 0 --yes");
+        let private = "tessera train plan.toml --out dir --participants who.toml";
+        accepted(private);
+        for option in ["--round-seconds 60", "--least 3", "--try 0"] {
+            let line = format!("{private} {option}");
+            refused(&line, "cannot be used with");
+        }
+    }
+
+    #[test]
     fn shells_complete_every_command_and_each_has_a_man_page() {
         let dir = tempfile::TempDir::new().unwrap();
         shell::man(Cli::command(), dir.path()).unwrap();

@@ -1,8 +1,9 @@
-//! A whole training on private shards on this machine: `private-digits PLAN.toml [--absent N] [--noise SIGMA]`.
+//! A whole training on private shards on this machine: `private-digits PLAN.toml [OUT] [options]`. With OUT it saves every round there.
 //!
 //! Participants and who trains speak over HTTP as they would over the Internet; jobs are run here instead of being posted, and masked
-//! vectors are handed over. `--absent`: so many participants of a round fall silent, other ones each round, half of them before they
-//! dealt shares and half after. `--noise`: discrete Gaussian noise of SIGMA times what `clip` allows in the sum, whatever drops out.
+//! vectors are handed over. `--absent N`: so many participants of a round fall silent, other ones each round, half of them before they
+//! dealt shares and half after. `--patience SECONDS`: how long these are waited for in each phase (10). `--noise SIGMA`: discrete Gaussian
+//! noise of SIGMA times what `clip` allows in the sum, whatever drops out.
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
@@ -23,8 +24,6 @@ type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How long anything may take.
 const LONG: Duration = Duration::from_secs(600);
-/// How long those are waited for who fall silent.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How many participants may collude with who trains.
 const COLLUDERS: u8 = 3;
 
@@ -39,16 +38,24 @@ enum Silent {
 
 #[tokio::main]
 async fn main() -> Done<()> {
-    let (mut plan, mut absent, mut sigma) = (None, 0, 0.0);
+    let (mut given, mut absent, mut sigma, mut patience) = (vec![], 0, 0.0, Duration::from_secs(10));
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--absent" => absent = words.next().ok_or("--absent needs a number")?.parse()?,
             "--noise" => sigma = words.next().ok_or("--noise needs a number")?.parse()?,
-            _ => plan = Some(word),
+            "--patience" => {
+                patience = Duration::from_secs(words.next().ok_or("--patience needs a number")?.parse()?);
+            }
+            _ => given.push(word),
         }
     }
-    let plan = Plan::load(Path::new(&plan.ok_or("expected a plan")?))?;
+    let (plan, out) = match given.as_slice() {
+        [plan] => (plan, None),
+        [plan, out] => (plan, Some(Path::new(out))),
+        _ => return Err("expected a plan, and a folder to save the training in".into()),
+    };
+    let plan = Plan::load(Path::new(plan))?;
     let (count, private) = (plan.shards.count, plan.private);
     let mut training = Training::start(plan)?;
     let len = u32::try_from(training.private_words())?;
@@ -122,9 +129,9 @@ async fn main() -> Done<()> {
             });
             tasks.push((task, jobs));
         }
-        let times = Times { adverts: PATIENCE, deals: PATIENCE, confirmations: PATIENCE, openings: PATIENCE };
+        let times = Times { adverts: patience, deals: patience, confirmations: patience, openings: patience };
         let gathering = coordinator.gather(round, times).await?;
-        for (key, offers) in gathering.offers(PATIENCE).await? {
+        for (key, offers) in gathering.offers(patience).await? {
             let shard = members.binary_search(&key).map_err(|_| "an offer of nobody")?;
             let [data, mask] = offers[..] else { return Err("expected data and mask".into()) };
             let job = training.private_steps((Cid(data.cid), data.len), Cid(mask.cid))?;
@@ -146,6 +153,9 @@ async fn main() -> Done<()> {
             progress.trial = Some(training.evaluated(&computed(&*executor, &trial, &[])?)?);
         }
         println!("{}", serde_json::to_string(&progress)?);
+        if let Some(out) = out {
+            training.save(out)?;
+        }
         if let Some(noise) = &noise {
             accountant.add(noise);
             println!("{}", accountant.spent(1e-5)?);

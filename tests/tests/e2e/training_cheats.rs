@@ -68,7 +68,7 @@ impl Cheat {
         }
         for (round, here) in made["rounds"].as_array().unwrap().iter().zip(here.history()) {
             let came = (round["updates"].as_u64(), round["loss"].as_f64().map(|loss| loss as f32));
-            assert_eq!(came, (Some(SHARDS as u64), Some(here.loss)), "{fault}: round {}", here.round);
+            assert_eq!(came, (Some(SHARDS as u64), here.loss), "{fault}: round {}", here.round);
         }
         assert!(weights(&out) == saved(&here, network), "{fault}: other weights than those that are computed here");
 

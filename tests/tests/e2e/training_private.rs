@@ -1,7 +1,8 @@
-//! Training on private shards through the network: participants keep their data, one of them is killed with its mask in hand, and
-//! the weights are, bit for bit, those of the plain sums of the others' updates.
+//! Training on private shards through the network: participants keep their data, one of them or who trains is killed in a round, and
+//! the weights are, bit for bit, those of the plain sums of the updates of those who are left.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -11,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::Value;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_executor::{Backend, Program, open, outputs};
 use tessera_protocol::cid::Cid;
@@ -21,9 +23,10 @@ use crate::{
     faults::network,
     network::{Network, free_port},
     private::holding,
-    process::{PATIENCE, answer, run, wait_for},
+    process::{PATIENCE, Process, answer, run, wait_for},
 };
 
+/// Participants where one is killed: those who are left are as many as a round needs.
 const PARTICIPANTS: u16 = 4;
 /// The one that is killed in the second round.
 const KILLED: u16 = 4;
@@ -66,9 +69,14 @@ fn plan(network: &Network) -> PathBuf {
     network.path("plan.toml")
 }
 
-/// Writes the plan, the data of whoever trains, and a shard for each participant; returns the blobs of these.
-fn prepare(network: &Network) -> Vec<Bytes> {
-    fs::write(plan(network), PLAN).unwrap();
+/// The plan, of one round.
+fn one_round() -> String {
+    PLAN.replace("rounds = 2", "rounds = 1")
+}
+
+/// Writes the plan, the data of whoever trains, and a shard for each of so many participants; returns the blobs of these.
+fn prepare(network: &Network, text: &str, participants: u16) -> Vec<Bytes> {
+    fs::write(plan(network), text).unwrap();
     fs::write(network.path("public.csv"), digits(0..40)).unwrap();
     fs::write(network.path("test.csv"), digits(40..100)).unwrap();
     let shard = |n: u16| {
@@ -83,12 +91,12 @@ fn prepare(network: &Network) -> Vec<Bytes> {
         run(command);
         Bytes::from(fs::read(blob).unwrap())
     };
-    (1..=PARTICIPANTS).map(shard).collect()
+    (1..=participants).map(shard).collect()
 }
 
-/// Has worker `n` take part with its shard.
-fn take_part(network: &Network, n: u16, port: u16) {
-    let others = (1..=PARTICIPANTS).filter(|other| *other != n);
+/// Has worker `n` of so many participants take part with its shard.
+fn take_part(network: &Network, n: u16, participants: u16, port: u16) {
+    let others = (1..=participants).filter(|other| *other != n);
     let peers: Vec<toml::Value> = others.map(|other| network.operator(other).pubkey().to_string().into()).collect();
     let training = toml::toml! {
         name = "digits of spring"
@@ -109,12 +117,18 @@ fn take_part(network: &Network, n: u16, port: u16) {
     fs::write(&path, settings.to_string()).unwrap();
 }
 
-/// `tessera train` with these participants.
-fn train(network: &Network, port: u16) -> Command {
-    let addresses: Vec<String> = (1..=PARTICIPANTS).map(|n| format!("\"{}\"", network.provider(n))).collect();
+/// Starts the workers of so many participants.
+fn all_take_part(network: &Network, participants: u16, port: u16) -> Vec<Process> {
+    (1..=participants).for_each(|n| take_part(network, n, participants, port));
+    (1..=participants).map(|n| network.run_worker(n)).collect()
+}
+
+/// `tessera train` with so many participants; `more` is what else their file says.
+fn train(network: &Network, participants: u16, port: u16, more: &str) -> Command {
+    let addresses: Vec<String> = (1..=participants).map(|n| format!("\"{}\"", network.provider(n))).collect();
     let text = format!(
-        "name = \"digits of spring\"\nlisten = \"127.0.0.1:{port}\"\nparticipants = [{}]\nnoise = 0.0\n\
-         deadline_seconds = 300\nlate_seconds = 40\nphase_seconds = 20\n",
+        "name = \"digits of spring\"\nlisten = \"127.0.0.1:{port}\"\nparticipants = [{}]\n\
+         deadline_seconds = 300\nlate_seconds = 40\nphase_seconds = 20\n{more}",
         addresses.join(", ")
     );
     fs::write(network.path("participants.toml"), text).unwrap();
@@ -176,13 +190,11 @@ fn masks(network: &Network, n: u16) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_are_summed_and_nobody_sees_one() {
-    let (network, _) = network(PARTICIPANTS, [], &[]);
+    let (network, port) = (network(PARTICIPANTS, [], &[]).0, free_port());
     let tessera = network.connect().await;
-    let shards = prepare(&network);
-    let port = free_port();
-    (1..=PARTICIPANTS).for_each(|n| take_part(&network, n, port));
-    let mut workers: Vec<_> = (1..=PARTICIPANTS).map(|n| network.run_worker(n)).collect();
-    let mut command = train(&network, port);
+    let shards = prepare(&network, PLAN, PARTICIPANTS);
+    let mut workers = all_take_part(&network, PARTICIPANTS, port);
+    let mut command = train(&network, PARTICIPANTS, port, "noise = 0.0\n");
     let client = thread::spawn(move || answer(&mut command));
 
     // In the second round one of them is killed once it has its mask, before anybody can have asked for its job.
@@ -204,9 +216,11 @@ async fn updates_are_summed_and_nobody_sees_one() {
     assert!(made["epsilon"].is_null() && made["masked_bytes"].as_u64() > Some(0), "{made}");
     let trained = Training::resume(Plan::load(&plan(&network)).unwrap(), &network.path("out")).unwrap();
     assert_eq!(bits(&trained), weights_here(&plan(&network), &[&shards, &shards[..3]]));
-    assert!(trained.history().iter().all(|round| round.trial.is_some()));
+    assert!(trained.history().iter().all(|round| round.trial.is_some() && round.loss.is_none()));
 
-    nothing_is_left_in_an_escrow(&network, &tessera, &made).await;
+    // Four and three or four participants, depending on how far the last one came, and two aggregations.
+    let jobs = nothing_is_left_in_an_escrow(&network, &tessera, &made).await;
+    assert!((9..=10).contains(&jobs.len()), "{jobs:?}");
     nobody_has_seen(&network, &shards).await;
     for n in (1..=PARTICIPANTS).filter(|n| *n != KILLED) {
         wait_for("masks to be removed", PATIENCE, || masks(&network, n).is_empty());
@@ -219,16 +233,16 @@ async fn updates_are_summed_and_nobody_sees_one() {
     workers.into_iter().for_each(|worker| worker.stop());
 }
 
-/// Every job is closed, those of the participant that was killed too, and their money adds up.
-async fn nothing_is_left_in_an_escrow(network: &Network, tessera: &Tessera, made: &Value) {
+/// Every job is closed, those that came to nothing too, and their money adds up; returns them.
+async fn nothing_is_left_in_an_escrow(network: &Network, tessera: &Tessera, made: &Value) -> Vec<Pubkey> {
     assert!(tessera.jobs(&network.market(), JobFilter::All).await.unwrap().is_empty(), "a job is open");
-    let jobs: Vec<&str> = made["jobs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    // Four and three or four participants, depending on how far the last one came, and two aggregations.
-    assert!((9..=10).contains(&jobs.len()), "{jobs:?}");
-    for job in jobs {
-        let ledger = tessera.ledger(&job.parse().unwrap()).await.unwrap();
+    let jobs = made["jobs"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let jobs: Vec<Pubkey> = jobs.map(|job| job.parse().unwrap()).collect();
+    for job in &jobs {
+        let ledger = tessera.ledger(job).await.unwrap();
         assert!(ledger.balances() && ledger.closed, "{job}");
     }
+    jobs
 }
 
 /// Neither the store nor anything else outside the participants' folders has anything of the shards.
@@ -242,4 +256,80 @@ async fn nobody_has_seen(network: &Network, shards: &[Bytes]) {
         let elsewhere = holding(&network.path(""), &network.path("own"), samples);
         assert!(elsewhere.is_empty(), "found in {elsewhere:?}");
     }
+}
+
+/// Masks that these jobs have taken, one for each private job.
+async fn masks_of(network: &Network, tessera: &Tessera, jobs: &[Pubkey]) -> Vec<Cid> {
+    let mut masks = Vec::new();
+    for job in jobs {
+        let (spec, _) = tessera.job_spec(job, Some(network.env("TESSERA_STORE"))).await.unwrap();
+        masks.extend(private_inputs(&spec).map(|[_, mask]| spec.inputs[usize::from(mask)].cid));
+    }
+    masks
+}
+
+/// The noted jobs of participants.
+fn noted(network: &Network) -> usize {
+    fs::read_dir(network.path("out/.tessera-train/participants")).map_or(0, |entries| entries.flatten().count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_in_which_the_client_is_killed_is_begun_anew() {
+    let (network, port) = (network(PARTICIPANTS, [], &[]).0, free_port());
+    let tessera = network.connect().await;
+    let shards = prepare(&network, &one_round(), PARTICIPANTS);
+    let workers = all_take_part(&network, PARTICIPANTS, port);
+    let begin = || train(&network, PARTICIPANTS, port, "");
+    let mut client = Process::start("train", begin(), &network.path("train.log"));
+    // Everybody has a mask, and the first job is posted, or about to be.
+    wait_for("the first job of a participant", PATIENCE, || {
+        client.assert_running();
+        noted(&network) > 0
+    });
+    let before: HashSet<PathBuf> = (1..=PARTICIPANTS).flat_map(|n| masks(&network, n)).collect();
+    client.signal("KILL");
+    assert!(!client.wait(PATIENCE).success());
+    assert!(!before.is_empty() && !network.path("out/training.json").exists());
+    let (good, made, said) = answer(&mut begin());
+    assert!(good, "{said}");
+
+    let updates = made["rounds"][0]["updates"].as_u64();
+    assert_eq!(updates, Some(PARTICIPANTS.into()), "{said}");
+    let trained = Training::resume(Plan::load(&plan(&network)).unwrap(), &network.path("out")).unwrap();
+    assert_eq!(bits(&trained), weights_here(&plan(&network), &[&shards]));
+    // The jobs of the first attempt are closed as well, and no mask was in two.
+    let jobs = nothing_is_left_in_an_escrow(&network, &tessera, &made).await;
+    let taken = masks_of(&network, &tessera, &jobs).await;
+    assert!(taken.len() >= usize::from(PARTICIPANTS), "{jobs:?}");
+    assert_eq!(taken.iter().collect::<HashSet<_>>().len(), taken.len(), "a mask was taken twice");
+    for n in 1..=PARTICIPANTS {
+        let stake = || async { tessera.provider(&network.provider(n)).await.unwrap().unwrap().locked };
+        assert_eq!(stake().await, 0, "stake of provider {n} is locked");
+        wait_for("masks to be removed", PATIENCE, || masks(&network, n).is_empty());
+    }
+    workers.into_iter().for_each(|worker| worker.stop());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_have_sums_of_their_own_and_noise_is_accounted_for() {
+    const MEMBERS: u16 = 6;
+    let (network, port) = (network(MEMBERS, [], &[]).0, free_port());
+    let tessera = network.connect().await;
+    let shards = prepare(&network, &one_round(), MEMBERS);
+    let workers = all_take_part(&network, MEMBERS, port);
+    let (good, made, said) = answer(&mut train(&network, MEMBERS, port, "group = 3\nnoise = 2.0\ndelta = 1e-6\n"));
+    assert!(good, "{said}");
+
+    assert_eq!(made["rounds"][0]["updates"].as_u64(), Some(MEMBERS.into()), "{said}");
+    assert!(said.contains("6 of 6 participants in 2 groups"), "{said}");
+    // One round of noise with a multiplier of 2; one that came to nothing, as may be on a busy machine, counts as well.
+    let epsilon = made["epsilon"].as_f64().unwrap();
+    assert!(epsilon > 2.418 && made["delta"].as_f64() == Some(1e-6), "{made}");
+    assert!(said.contains(&format!("(ε = {epsilon:.3}, δ = 1e-6) for each participant after")), "{said}");
+    // With noise the weights are not those of plain sums.
+    let trained = Training::resume(Plan::load(&plan(&network)).unwrap(), &network.path("out")).unwrap();
+    assert_ne!(bits(&trained), weights_here(&plan(&network), &[&shards]));
+    let jobs = nothing_is_left_in_an_escrow(&network, &tessera, &made).await;
+    assert_eq!(masks_of(&network, &tessera, &jobs).await.len(), usize::from(MEMBERS));
+    workers.into_iter().for_each(|worker| worker.stop());
 }

@@ -2,8 +2,9 @@
 //! from what is saved, and writes the weights before the first round to OUT/start.
 //!
 //! What may go wrong: `--absent N` participants of a round do not answer, other ones each round; `--poison sign` or `--poison scale`:
-//! the first two negate their updates, or send them 100 times as long (updates of 32 bits only). `--private`: steps on
-//! private data, of which only a sum under masks is seen.
+//! the first two negate their updates, or send them 100 times as long (updates of 32 bits only). `--private`: steps on private data, of
+//! which only the sum of those who answer is seen; sums are exact, so that their weights are, bit for bit, those of rounds with secure
+//! sums and the same participants (the example `private-digits` of `sdk/federation`).
 
 use std::{error::Error, path::Path, time::Duration};
 
@@ -49,7 +50,7 @@ fn main() -> Done<()> {
     let executor = open(Backend::Cpu)?;
     while training.round() < training.rounds() {
         let mut progress = if private {
-            private_round(&*executor, &mut training)?
+            private_round(&*executor, &mut training, faults.absent)?
         } else {
             round(&*executor, &mut training, &faults)?
         };
@@ -73,23 +74,27 @@ fn round(executor: &dyn Executor, training: &mut Training, faults: &Faults) -> D
             *update = floats.flat_map(f32::to_le_bytes).collect();
         }
     }
-    let count = updates.len();
-    for i in 0..faults.absent {
-        // Two that lie side by side, then the next two.
-        updates[(training.round() as usize * faults.absent + i) % count] = None;
-    }
+    let present = present(training, faults.absent);
+    updates.iter_mut().enumerate().filter(|(shard, _)| !present.contains(shard)).for_each(|(_, update)| *update = None);
     let change = computed(executor, &training.aggregation(&updates)?, job_inputs)?;
     Ok(training.advance(&change[0], updates.iter().flatten().count())?)
 }
 
+/// Participants who answer in a round: those who do not lie side by side, in the next round it is the next ones.
+fn present(training: &Training, absent: usize) -> Vec<usize> {
+    let (round, count) = (training.round() as usize, training.plan().shards.count);
+    (0..count).filter(|shard| (shard + count - round * absent % count) % count >= absent).collect()
+}
+
 /// A round in which only a sum is seen: each participant's update under a mask that the next one takes away.
-fn private_round(executor: &dyn Executor, training: &mut Training) -> Done<Progress> {
-    let (words, shards) = (training.private_words(), training.plan().shards.count);
+fn private_round(executor: &dyn Executor, training: &mut Training, absent: usize) -> Done<Progress> {
+    let (words, present) = (training.private_words(), present(training, absent));
     let mask = |shard: usize| (0..words as u32).map(move |i| (i ^ (shard as u32) << 20).wrapping_mul(2_654_435_761));
     let mut sum = vec![0u32; words];
-    for shard in 0..shards {
+    for (place, &shard) in present.iter().enumerate() {
+        let next = present[(place + 1) % present.len()];
         let data = training.shard_data(shard, 1 + shard as u64)?;
-        let between = mask(shard).zip(mask((shard + 1) % shards)).map(|(mine, next)| mine.wrapping_sub(next));
+        let between = mask(shard).zip(mask(next)).map(|(mine, next)| mine.wrapping_sub(next));
         let mask: Bytes = between.flat_map(u32::to_le_bytes).collect();
         let job = training.private_steps((Cid::of(&data), data.len() as u64), Cid::of(&mask))?;
         let output = computed(executor, &job, |job| {
@@ -105,8 +110,8 @@ fn private_round(executor: &dyn Executor, training: &mut Training) -> Done<Progr
             *sum = sum.wrapping_add(u32::from_le_bytes(*word));
         }
     }
-    let change = computed(executor, &training.private_aggregation(&sum, shards)?, job_inputs)?;
-    Ok(training.advance(&change[0], shards)?)
+    let change = computed(executor, &training.private_aggregation(&sum, present.len())?, job_inputs)?;
+    Ok(training.advance(&change[0], present.len())?)
 }
 
 fn job_inputs(job: &PreparedJob) -> Vec<Bytes> {

@@ -21,14 +21,40 @@ T_KERNEL squares_of_parts(const float *updates, const float *centre, float *part
     parts[(u64)update * part_count + part] = sum;
 }
 
+// The products of a part of an update with `centre`: a thread for each part (x) and update (y).
+T_KERNEL products_of_parts(const float *updates, const float *centre, float *parts, u32 count, u32 part_count) {
+    u32 part = index(), update = blockIdx.y;
+    if (part >= part_count) return;
+    const float *x = updates + (u64)update * count;
+    float sum = 0.0f;
+    for (u32 i = part * PART; i < count && i < (part + 1u) * PART; i++) sum = t_fma(x[i], centre[i], sum);
+    parts[(u64)update * part_count + part] = sum;
+}
+
+T_FN float sum_of_parts(const float *parts, u32 update, u32 part_count) {
+    float sum = 0.0f;
+    for (u32 part = 0; part < part_count; part++) sum = sum + parts[(u64)update * part_count + part];
+    return sum;
+}
+
+// How much each update counts by the cosine of its angle to a direction, given its products with that and its squares: nothing where it
+// points away. `weights` add up to 1, and so do the shares; where all point away they stay as they are. One thread.
+T_KERNEL agreeing_shares(const float *products, const float *squares, const float *weights, float *shares, u32 updates, u32 part_count) {
+    float total = 0.0f;
+    for (u32 u = 0; u < updates; u++) {
+        float length = t_sqrt(sum_of_parts(squares, u, part_count)), along = sum_of_parts(products, u, part_count);
+        shares[u] = length > 0.0f && along > 0.0f ? weights[u] * t_div(along, length) : 0.0f;
+        total = total + shares[u];
+    }
+    for (u32 u = 0; u < updates; u++) shares[u] = total > 0.0f ? t_div(shares[u], total) : weights[u];
+}
+
 // Lengths from the squares, and how much each update counts so that none is longer than `factor` times the middle one: the upper one of
 // the two in the middle where their number is even is left, the lower one taken. `weights` add up to 1. One thread.
 T_KERNEL bounded_shares(const float *parts, const float *weights, float *shares, u32 updates, u32 part_count, float factor) {
     float lengths[MOST_UPDATES], sorted[MOST_UPDATES];
     for (u32 u = 0; u < updates && u < MOST_UPDATES; u++) {
-        float sum = 0.0f;
-        for (u32 part = 0; part < part_count; part++) sum = sum + parts[(u64)u * part_count + part];
-        lengths[u] = t_sqrt(sum);
+        lengths[u] = t_sqrt(sum_of_parts(parts, u, part_count));
         u32 at = u;
         for (; at > 0u && sorted[at - 1u] > lengths[u]; at--) sorted[at] = sorted[at - 1u];
         sorted[at] = lengths[u];

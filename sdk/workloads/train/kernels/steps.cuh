@@ -7,8 +7,7 @@
 #define FOR_BATCHES 1u
 #define FOR_UPDATES 2u
 #define FOR_CHANGES 3u
-#define FOR_NOISE 4u
-#define FOR_PRIVATE 5u
+#define FOR_PRIVATE 4u
 
 // The data begins with its number of shards and what the owner alone knows of its seed, then the first sample and the number of samples
 // of each shard, filled up to HEAD_WORDS.

@@ -7,7 +7,7 @@ use crate::{
     job::{Blob, Inputs},
     plan::{Aggregation, Rule},
     planner::{Place, Planner, Shape, at, float, number},
-    steps::{PART, UPDATE_HEAD, squares},
+    steps::{PART, UPDATE_HEAD, parts, squares},
 };
 
 /// What random numbers are for, as in `kernels/steps.cuh`.
@@ -30,7 +30,7 @@ impl Round<'_> {
         self.updates.count
     }
 
-    /// Words of the output: the loss and three that are 0, the change, the state.
+    /// Words of the output: the loss, not a number where updates tell none, and three that are 0; the change; the state.
     pub fn output_words(&self) -> usize {
         UPDATE_HEAD + self.changes.words() + 2 * self.subset.total
     }
@@ -69,6 +69,7 @@ impl Round<'_> {
         let mean = planner.words(count);
         let scale = (1.0 / (f64::from(steps) * updates as f64)) as f32;
         planner.each("mean_of_sum", count, vec![at(sum), at(mean), number(count as u32), float(scale)]);
+        no_loss(&mut planner, output);
         self.outer(planner, inputs, mean, output)
     }
 
@@ -92,6 +93,7 @@ impl Round<'_> {
         let (n, len) = inputs.add("shares", shares);
         let shares = planner.input(n, len);
         let mean = self.robust(&mut planner, vectors, shares, lines);
+        no_loss(&mut planner, output);
         self.outer(planner, inputs, mean, output)
     }
 
@@ -105,13 +107,16 @@ impl Round<'_> {
             let args = [vectors, shares, centre, mean].map(at).into_iter().chain(sizes.clone()).collect();
             planner.each("towards", count, args);
         };
+        let part_sizes = [number(lines as u32), number(count.div_ceil(PART) as u32)];
+        let shortened = |planner: &mut Planner, parts: Place, shares: Place| {
+            let bounded = planner.words(lines);
+            let sizes = part_sizes.clone().into_iter().chain([float(self.aggregation.factor)]);
+            planner.once("bounded_shares", [parts, shares, bounded].map(at).into_iter().chain(sizes).collect());
+            bounded
+        };
         let bounded = |planner: &mut Planner, centre: Place| {
             let parts = squares(planner, vectors, centre, lines, count);
-            let bounded = planner.words(lines);
-            let sizes = [number(lines as u32), number(count.div_ceil(PART) as u32), float(self.aggregation.factor)];
-            let args = [parts, shares, bounded].map(at).into_iter().chain(sizes).collect();
-            planner.once("bounded_shares", args);
-            bounded
+            shortened(planner, parts, shares)
         };
         match self.aggregation.rule {
             Rule::Mean => towards(planner, shares, zero),
@@ -129,6 +134,19 @@ impl Round<'_> {
                 let first = planner.position();
                 let shares = bounded(planner, mean);
                 towards(planner, shares, mean);
+                planner.repeat(first, self.aggregation.iterations);
+            }
+            Rule::Agreement => {
+                let lengths = squares(planner, vectors, zero, lines, count);
+                let first_shares = shortened(planner, lengths, shares);
+                towards(planner, first_shares, zero);
+                let first = planner.position();
+                let products = parts("products_of_parts", planner, vectors, mean, lines, count);
+                let agreeing = planner.words(lines);
+                let places = [products, lengths, shares, agreeing].map(at);
+                planner.once("agreeing_shares", places.into_iter().chain(part_sizes.clone()).collect());
+                let agreeing = shortened(planner, lengths, agreeing);
+                towards(planner, agreeing, zero);
                 planner.repeat(first, self.aggregation.iterations);
             }
         }
@@ -157,4 +175,9 @@ impl Round<'_> {
         planner.each("keep_unsent", count, args);
         planner.finish(output)
     }
+}
+
+/// Says that a sum tells no loss.
+fn no_loss(planner: &mut Planner, output: Place) {
+    planner.once("fill", vec![at(output), number(1), float(f32::NAN)]);
 }

@@ -16,7 +16,7 @@
 //!     let updates: Vec<_> = computed(&training.steps()?).into_iter().map(Some).collect();
 //!     let change = computed(&training.aggregation(&updates)?);
 //!     let progress = training.advance(&change[0], updates.len())?;
-//!     println!("round {}: loss {}", progress.round, progress.loss);
+//!     println!("round {}: {} updates", progress.round, progress.updates);
 //!     training.save(Path::new("digits"))?;
 //! }
 //! # Ok::<(), tessera_train::TrainError>(())

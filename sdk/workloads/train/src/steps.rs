@@ -256,10 +256,10 @@ impl Setting<'_> {
         let (n, len) = inputs.add("mask", mask);
         let mask = planner.input(n, len);
         let output = planner.output(count);
-        let Private { clip, steps, noise } = self.plan.private;
+        let Private { clip, steps } = self.plan.private;
         let places = [update, parts, data.0, mask, output].map(at);
         let sizes = [count, count.div_ceil(PART)].map(|size| number(size as u32));
-        let numbers = [clip, steps, noise * clip * steps].map(float);
+        let numbers = [clip, steps].map(float);
         let args = places.into_iter().chain(sizes).chain(numbers).chain([number(round)]).collect();
         planner.each("mask_update", count, args);
         planner.finish(output)
@@ -290,11 +290,23 @@ impl Setting<'_> {
 
 /// Squares of the parts of vectors that lie one behind the other, as distances from a centre.
 pub(crate) fn squares(planner: &mut Planner, vectors: Place, centre: Place, lines: usize, count: usize) -> Place {
+    parts("squares_of_parts", planner, vectors, centre, lines, count)
+}
+
+/// What a kernel makes of each part of vectors that lie one behind the other, and of one vector.
+pub(crate) fn parts(
+    kernel: &str,
+    planner: &mut Planner,
+    vectors: Place,
+    centre: Place,
+    lines: usize,
+    count: usize,
+) -> Place {
     let part_count = count.div_ceil(PART);
     let parts = planner.words(lines * part_count);
     let sizes = [count, part_count].map(|size| number(size as u32));
     let args = [vectors, centre, parts].map(at).into_iter().chain(sizes).collect();
-    planner.each_of("squares_of_parts", part_count, lines, args);
+    planner.each_of(kernel, part_count, lines, args);
     parts
 }
 

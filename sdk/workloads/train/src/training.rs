@@ -49,8 +49,8 @@ pub struct Training {
 pub struct Progress {
     /// The round, from 0 up.
     pub round: u32,
-    /// Mean loss of the round's local steps, as the updates tell it; 0 in private rounds, which do not tell it.
-    pub loss: f32,
+    /// Mean loss of the round's local steps, as the updates tell it; sums of private updates tell none.
+    pub loss: Option<f32>,
     /// Updates that came.
     pub updates: usize,
     /// What a participant sent and got.
@@ -284,7 +284,7 @@ impl Training {
         let up = ((UPDATE_HEAD + self.setting().updates().words()) * 4) as u64;
         let progress = Progress {
             round: self.round(),
-            loss: words(head).first().map_or(0.0, |bits| f32::from_bits(*bits)),
+            loss: words(head).first().map(|bits| f32::from_bits(*bits)).filter(|loss| !loss.is_nan()),
             updates,
             traffic: Traffic { up, down, dense: 2 * dense },
             trial: None,

@@ -29,7 +29,8 @@ const COLUMNS: usize = 32;
 
 /// A line of the losses: each column is the mean of as many rounds.
 pub fn line(history: &[Progress]) -> String {
-    let losses: Vec<f64> = history.iter().map(|round| f64::from(round.loss)).filter(|loss| loss.is_finite()).collect();
+    let losses: Vec<f64> =
+        history.iter().filter_map(|round| round.loss.map(f64::from)).filter(|loss| loss.is_finite()).collect();
     let means: Vec<f64> = losses
         .chunks(losses.len().div_ceil(COLUMNS).max(1))
         .map(|part| part.iter().sum::<f64>() / part.len() as f64)
@@ -61,6 +62,7 @@ fn table(history: &[Progress]) -> String {
     for Progress { round, loss, updates, traffic, trial } in history {
         let (held_out, accuracy) =
             trial.map_or_else(Default::default, |trial| (trial.loss.to_string(), trial.accuracy.to_string()));
+        let loss = loss.map_or_else(String::new, |loss| loss.to_string());
         let [up, down, dense] = [traffic.up, traffic.down, traffic.dense];
         text += &format!("{round},{loss},{held_out},{accuracy},{updates},{up},{down},{dense}\n");
     }
@@ -75,7 +77,7 @@ fn points(history: &[Progress]) -> [Points; 2] {
     let finite = |points: &mut dyn Iterator<Item = (f64, f64)>| points.filter(|(_, loss)| loss.is_finite()).collect();
     let place = |round: &Progress| f64::from(round.round) + 1.0;
     [
-        finite(&mut history.iter().map(|round| (place(round), f64::from(round.loss)))),
+        finite(&mut history.iter().filter_map(|round| Some((place(round), round.loss?.into())))),
         finite(&mut history.iter().filter_map(|round| Some((place(round), round.trial?.loss)))),
     ]
 }
@@ -160,7 +162,7 @@ mod tests {
     fn history(losses: &[f32]) -> Vec<Progress> {
         let round = |(round, loss): (u32, &f32)| Progress {
             round,
-            loss: *loss,
+            loss: Some(*loss),
             updates: 8,
             traffic: Traffic { up: 10, down: 20, dense: 800 },
             trial: (round % 2 == 1).then_some(Trial { loss: f64::from(*loss) + 0.5, accuracy: 0.25, count: 4 }),
@@ -187,7 +189,10 @@ mod tests {
         assert_eq!(table.lines().nth(1), Some("0,2,,,8,10,20,800"));
         assert_eq!(table.lines().nth(2), Some("1,1,1.5,0.25,8,10,20,800"));
         let drawing = String::from_utf8(read(DRAWING)).unwrap();
-        assert!(drawing.contains("held out") && drawing.matches("<polyline").count() >= 2, "{drawing}");
+        assert!(
+            drawing.contains("held out") && drawing.contains("training") && drawing.matches("<polyline").count() >= 2,
+            "{drawing}"
+        );
         let picture = image::load_from_memory(&read(PICTURE)).unwrap().to_rgb8();
         assert_eq!(picture.dimensions(), SIZE);
         let count =
@@ -198,5 +203,18 @@ mod tests {
         write(&history(&[1.0]), dir.path()).unwrap();
         write(&history(&[f32::NAN]), dir.path()).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn where_no_loss_is_told_none_is_shown() {
+        let mut history = history(&[2.0, 1.0, 0.5, 0.25]);
+        history.iter_mut().for_each(|round| round.loss = None);
+        assert_eq!(line(&history), "");
+        let dir = tempfile::TempDir::new().unwrap();
+        write(&history, dir.path()).unwrap();
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read(TABLE).lines().nth(1), Some("0,,,,8,10,20,800"));
+        assert_eq!(read(TABLE).lines().nth(2), Some("1,,1.5,0.25,8,10,20,800"));
+        assert!(read(DRAWING).contains("held out") && !read(DRAWING).contains("training"));
     }
 }

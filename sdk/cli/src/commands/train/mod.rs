@@ -39,15 +39,16 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Seconds after which a round goes on without the shards that are missing, which then count nothing; 0: it waits for all
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "participants")]
     round_seconds: u64,
     /// Shards that a round needs, however long they take [default: half of them]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "participants")]
     least: Option<u64>,
     /// Shards to compute here before anything is posted, to say how long a unit takes and what its gas is
-    #[arg(long = "try", value_name = "N", default_value_t = 1)]
+    #[arg(long = "try", value_name = "N", default_value_t = 1, conflicts_with = "participants")]
     tries: u64,
-    /// Train on private shards of those whom this file names, see docs/private-training.md
+    /// Train on private shards of those whom this file names, which also says how long they are waited for; see
+    /// docs/private-training.md
     #[arg(long, value_name = "FILE.toml")]
     participants: Option<PathBuf>,
     #[command(flatten)]
@@ -136,13 +137,19 @@ fn begun_with(training: &Training) -> Result<BTreeMap<String, String>> {
     ]))
 }
 
+/// What a round has come to: losses, as far as they are known.
+fn learnt(round: &Progress) -> String {
+    let loss = round.loss.map(|loss| format!("loss {loss:.4}"));
+    let held_out =
+        round.trial.map(|trial| format!("held out {:.4} with {:.1} % right", trial.loss, 100.0 * trial.accuracy));
+    let known: Vec<String> = loss.into_iter().chain(held_out).collect();
+    if known.is_empty() { "not tried".into() } else { known.join(", ") }
+}
+
 fn plain(made: &Made) -> String {
     let mut text: String = made.files.iter().map(|file| format!("{}\n", file.display())).collect();
     if let Some(last) = made.rounds.last() {
-        text += &format!("{} rounds, loss {:.4}", made.rounds.len(), last.loss);
-        if let Some(trial) = &last.trial {
-            text += &format!(", held out {:.4} with {:.1} % right", trial.loss, 100.0 * trial.accuracy);
-        }
+        text += &format!("{} rounds, {}", made.rounds.len(), learnt(last));
     }
     if let Some(spent) = &made.spent {
         text += &format!("; {spent} tokens paid");

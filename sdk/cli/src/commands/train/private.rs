@@ -19,7 +19,7 @@ use tessera_federation::{Coordinator, CoordinatorConfig};
 use tessera_protocol::hash::Digest;
 use tessera_sdk::Error;
 use tessera_secure_sum::dp::{Accountant, Noise, Spent};
-use tessera_train::{MODULE, PreparedJob, Progress as Round, Training};
+use tessera_train::{MODULE, PreparedJob, Training};
 use tokio::{sync::Mutex, time::sleep};
 
 use self::{
@@ -106,20 +106,8 @@ pub async fn run(options: &Options, args: &Args, path: &Path) -> Result<()> {
     };
     print(options.json, &made, |made| {
         let privacy = privacy.map(|spent| format!("\n{spent}")).unwrap_or_default();
-        plain(&made.made) + &privacy
+        super::plain(&made.made) + &privacy
     })
-}
-
-fn plain(made: &Made) -> String {
-    let mut text: String = made.files.iter().map(|file| format!("{}\n", file.display())).collect();
-    text += &format!("{} rounds", made.rounds.len());
-    if let Some(trial) = made.rounds.last().and_then(|last| last.trial) {
-        text += &format!(", held out {:.4} with {:.1} % right", trial.loss, 100.0 * trial.accuracy);
-    }
-    if let Some(spent) = &made.spent {
-        text += &format!("; {spent} tokens paid");
-    }
-    text
 }
 
 /// What was made, and what it has cost the participants.
@@ -334,21 +322,18 @@ impl Rounds<'_> {
 
     /// Says what a round came to.
     fn tell(&self, session: &Session<'_>, sums: &Sums) -> Result<()> {
-        let Some(Round { round, traffic, trial, .. }) = self.training.history().last() else { return Ok(()) };
-        let held_out = trial.map_or_else(
-            || "not tried".to_owned(),
-            |trial| format!("held out {:.4} with {:.1} % right", trial.loss, 100.0 * trial.accuracy),
-        );
+        let Some(last) = self.training.history().last() else { return Ok(()) };
         let privacy = self.privacy()?.map(|spent| format!("; {spent}")).unwrap_or_default();
         session.say(&format!(
-            "round {}/{}: {held_out}; {} of {} participants in {} groups, {} bytes up and {} down each; {} tokens{privacy}",
-            round + 1,
+            "round {}/{}: {}; {} of {} participants in {} groups, {} bytes up and {} down each; {} tokens{privacy}",
+            last.round + 1,
             self.training.rounds(),
+            super::learnt(last),
             sums.updates(),
             sums.invited,
             sums.groups.len(),
             4 * u64::from(self.words),
-            traffic.down,
+            last.traffic.down,
             session.shown(self.begun.spent()),
         ))
     }

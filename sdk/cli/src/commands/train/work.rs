@@ -308,15 +308,13 @@ impl<'a> Rounds<'a> {
 
     /// Says what a round came to.
     fn tell(&self, session: &Session<'_>, round: &Round) -> Result<()> {
-        let Round { loss, updates, traffic, trial, .. } = round;
-        let held_out = trial.map_or_else(String::new, |trial| {
-            format!(", held out {:.4} with {:.1} % right", trial.loss, 100.0 * trial.accuracy)
-        });
+        let Round { updates, traffic, .. } = round;
         let sent = traffic.up + traffic.down;
         session.say(&format!(
-            "round {}/{}: loss {loss:.4}{held_out}; {updates} of {} shards, {sent} bytes each, {:.0} times less than dense; {} tokens  {}",
+            "round {}/{}: {}; {updates} of {} shards, {sent} bytes each, {:.0} times less than dense; {} tokens  {}",
             round.round + 1,
             self.training.rounds(),
+            super::learnt(round),
             self.training.plan().shards.count,
             traffic.dense as f64 / sent.max(1) as f64,
             session.shown(self.spent()),

@@ -258,13 +258,13 @@ pub struct Aggregation {
     /// What is made of all updates.
     #[serde(default)]
     pub rule: Rule,
-    /// `norm-bound`: no update is longer than this times the middle one. `centered-clip`: no distance from the centre is.
+    /// `norm-bound`, `agreement`: no update is longer than this times the middle one. `centered-clip`: no distance from the centre is.
     #[serde(default = "one")]
     pub factor: f32,
     /// `trimmed-mean`: how many updates are left out at each end.
     #[serde(default)]
     pub cut: u32,
-    /// `centered-clip`: how often the centre moves.
+    /// `centered-clip`: how often the centre moves. `agreement`: how often updates are weighed by the mean so far.
     #[serde(default = "five")]
     pub iterations: u32,
     /// The outer rate.
@@ -298,6 +298,9 @@ pub enum Rule {
     TrimmedMean,
     /// Centered clipping (Karimireddy, He, Jaggi 2021), with a centre that begins at zero; not weighted.
     CenteredClip,
+    /// The mean, after longer updates were shortened, weighted by how far each points where the mean so far points. Not weighted by
+    /// samples.
+    Agreement,
 }
 
 /// How the model is tried.
@@ -324,13 +327,10 @@ pub struct Private {
     pub clip: f32,
     /// Whole numbers from 0 to 1: an update is multiplied by this and rounded.
     pub steps: f32,
-    /// Deviation of the noise that each participant adds to each parameter, as a part of `clip`.
-    #[serde(default)]
-    pub noise: f32,
 }
 
 impl Default for Private {
     fn default() -> Self {
-        Self { clip: 1.0, steps: 1_048_576.0, noise: 0.0 }
+        Self { clip: 1.0, steps: 1_048_576.0 }
     }
 }

@@ -27,8 +27,8 @@ impl Training {
         inputs.job(PRIVATE_FRONT_END, plan, 1, vec![])
     }
 
-    /// The blob of a participant's data: what its own plan's files hold. `secret` decides what noise and rounding are drawn, and must
-    /// be known to nobody else: noise that can be computed again hides nothing.
+    /// The blob of a participant's data: what its own plan's files hold. `secret` decides how values are rounded, and must
+    /// be known to nobody else: it also keeps others from finding the data by its content id.
     ///
     /// # Errors
     /// If the files cannot be read, or do not fit the plan.

@@ -106,11 +106,6 @@ impl Settings {
 
     /// Checks that sums of a plan's updates, with `words` words, fit.
     pub fn check(&self, plan: &Plan, words: u32) -> Result<()> {
-        ensure!(
-            plan.private.noise == 0.0,
-            "the plan's private.noise is {}: participants' workers draw the noise, which the unit need not know; set noise in the file of participants and 0 there",
-            plan.private.noise
-        );
         let largest = f64::from(plan.private.clip) * f64::from(plan.private.steps) + 1.0;
         for size in super::group::sizes(self.participants.len(), self.group) {
             let variance = self.noise(plan, size, words)?.map_or(0, |noise| noise.variance);
