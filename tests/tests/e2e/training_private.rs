@@ -133,7 +133,7 @@ fn train(network: &Network, participants: u16, port: u16, more: &str) -> Command
     );
     fs::write(network.path("participants.toml"), text).unwrap();
     let mut command = network.tessera();
-    command.args(["--json", "train"]).arg(plan(network)).arg("--out").arg(network.path("out"));
+    command.arg("train").arg(plan(network)).arg("--out").arg(network.path("out"));
     command.arg("--participants").arg(network.path("participants.toml"));
     command.args(["--price", "0.01", "--replicas", "1", "--lease-seconds", "60", "--yes"]);
     command
@@ -195,6 +195,7 @@ async fn updates_are_summed_and_nobody_sees_one() {
     let shards = prepare(&network, PLAN, PARTICIPANTS);
     let mut workers = all_take_part(&network, PARTICIPANTS, port);
     let mut command = train(&network, PARTICIPANTS, port, "noise = 0.0\n");
+    command.arg("--json");
     let client = thread::spawn(move || answer(&mut command));
 
     // In the second round one of them is killed once it has its mask, before anybody can have asked for its job.
@@ -290,7 +291,7 @@ async fn a_round_in_which_the_client_is_killed_is_begun_anew() {
     client.signal("KILL");
     assert!(!client.wait(PATIENCE).success());
     assert!(!before.is_empty() && !network.path("out/training.json").exists());
-    let (good, made, said) = answer(&mut begin());
+    let (good, made, said) = answer(begin().arg("--json"));
     assert!(good, "{said}");
 
     let updates = made["rounds"][0]["updates"].as_u64();
@@ -317,19 +318,22 @@ async fn groups_have_sums_of_their_own_and_noise_is_accounted_for() {
     let tessera = network.connect().await;
     let shards = prepare(&network, &one_round(), MEMBERS);
     let workers = all_take_part(&network, MEMBERS, port);
-    let (good, made, said) = answer(&mut train(&network, MEMBERS, port, "group = 3\nnoise = 2.0\ndelta = 1e-6\n"));
-    assert!(good, "{said}");
-
-    assert_eq!(made["rounds"][0]["updates"].as_u64(), Some(MEMBERS.into()), "{said}");
-    assert!(said.contains("6 of 6 participants in 2 groups"), "{said}");
+    let begin = || train(&network, MEMBERS, port, "group = 3\nnoise = 2.0\ndelta = 1e-6\n");
+    let output = begin().output().unwrap();
+    let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}{said}");
+    assert!(told.contains("6 of 6 participants in 2 groups") && !told.contains("loss"), "{told}");
+    // All is there: it is only told.
+    let (good, made, said) = answer(begin().arg("--json"));
+    assert!(good && made["spent"].is_null() && made["rounds"][0]["updates"].as_u64() == Some(MEMBERS.into()), "{said}");
     // One round of noise with a multiplier of 2; one that came to nothing, as may be on a busy machine, counts as well.
     let epsilon = made["epsilon"].as_f64().unwrap();
     assert!(epsilon > 2.418 && made["delta"].as_f64() == Some(1e-6), "{made}");
-    assert!(said.contains(&format!("(ε = {epsilon:.3}, δ = 1e-6) for each participant after")), "{said}");
+    assert!(told.contains(&format!("(ε = {epsilon:.3}, δ = 1e-6) for each participant after")), "{told}");
     // With noise the weights are not those of plain sums.
     let trained = Training::resume(Plan::load(&plan(&network)).unwrap(), &network.path("out")).unwrap();
     assert_ne!(bits(&trained), weights_here(&plan(&network), &[&shards]));
     let jobs = nothing_is_left_in_an_escrow(&network, &tessera, &made).await;
-    assert_eq!(masks_of(&network, &tessera, &jobs).await.len(), usize::from(MEMBERS));
+    assert!(masks_of(&network, &tessera, &jobs).await.len() >= usize::from(MEMBERS), "{jobs:?}");
     workers.into_iter().for_each(|worker| worker.stop());
 }
