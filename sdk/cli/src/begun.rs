@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 
-use crate::{folder::Folder, posted};
+use crate::{folder::Folder, hint, posted};
 
 /// The file.
 const FILE: &str = "begun.json";
@@ -25,6 +25,10 @@ struct Known {
     spent: u64,
     /// Those jobs.
     jobs: Vec<String>,
+    /// Those of them that were not closed when they were looked at last, and what of `spent` is theirs: some of it may come
+    /// back.
+    #[serde(default)]
+    open: BTreeMap<String, u64>,
 }
 
 /// What is known, in its folder.
@@ -44,7 +48,8 @@ impl Begun {
         let folder = Folder::create(path)?;
         if restart {
             if let Some(job) = posted::note(&folder)?.and_then(|note| note.job) {
-                eprintln!("warning: job {job} goes on and is paid; `tessera job cancel {job}` ends it");
+                let cancel = hint::command(&format!("job cancel {job}"));
+                eprintln!("warning: job {job} goes on and is paid; {cancel} ends it");
             }
             posted::forget(&folder)?;
             folder.remove(FILE)?;
@@ -91,16 +96,32 @@ impl Begun {
         Ok(())
     }
 
-    /// A job is over, and has cost so much. It is the one that the folder's note speaks of.
-    pub fn ended(&mut self, job: &Pubkey, cost: u64) -> Result<()> {
-        self.ended_beside(job, cost)?;
-        posted::forget(&self.folder)
+    /// Those of them whose escrow may still give something back.
+    pub fn open_jobs(&self) -> Vec<Pubkey> {
+        self.known.open.keys().filter_map(|job| job.parse().ok()).collect()
     }
 
-    /// The same of a job whose note lies elsewhere.
+    /// A job is over and closed, and has cost so much. Its note lies elsewhere.
     pub fn ended_beside(&mut self, job: &Pubkey, cost: u64) -> Result<()> {
-        self.known.spent = self.known.spent.saturating_add(cost);
-        self.known.jobs.push(job.to_string());
+        self.count(job, cost, true)
+    }
+
+    /// A job is over, and has cost so much until now. Each job counts once; what it has cost may change until it is closed.
+    pub fn count(&mut self, job: &Pubkey, cost: u64, is_closed: bool) -> Result<()> {
+        let Known { spent, jobs, open, .. } = &mut self.known;
+        let job = job.to_string();
+        let before = match open.remove(&job) {
+            Some(before) => before,
+            None if jobs.contains(&job) => return Ok(()),
+            None => {
+                jobs.push(job.clone());
+                0
+            }
+        };
+        *spent = spent.saturating_sub(before).saturating_add(cost);
+        if !is_closed {
+            open.insert(job, cost);
+        }
         self.is_kept = false;
         self.keep()
     }
@@ -139,8 +160,15 @@ mod tests {
         let mut begun = open(before.clone(), false).unwrap();
         assert!(begun.is_new());
         let job = Pubkey::new_from_array([3; 32]);
-        begun.ended(&job, 5).unwrap();
-        begun.ended(&job, 6).unwrap();
+        begun.ended_beside(&job, 5).unwrap();
+        begun.ended_beside(&job, 5).unwrap();
+        // One that is not closed yet, from which something comes back.
+        let other = Pubkey::new_from_array([4; 32]);
+        begun.count(&other, 9, false).unwrap();
+        assert_eq!((begun.spent(), begun.open_jobs()), (14, vec![other]));
+        begun.count(&other, 6, true).unwrap();
+        begun.count(&other, 9, false).unwrap();
+        assert!(begun.open_jobs().is_empty());
         drop(begun);
         let found = open(before.clone(), false).unwrap();
         assert_eq!((found.is_new(), found.spent(), found.jobs().len()), (false, 11, 2));

@@ -77,7 +77,8 @@ impl Folder {
             file.write_all(bytes)?;
             file.as_file().sync_data()?;
             file.persist(&path)?;
-            Ok(())
+            // Its name too: else it may be gone when the machine starts again.
+            File::open(&self.path)?.sync_all()
         };
         written().with_context(|| format!("cannot write {}", path.display()))
     }

@@ -15,7 +15,7 @@ use toml::{Table, Value};
 /// The option that names the file.
 const OPTION: &str = "--job";
 /// Commands that take it.
-const COMMANDS: [&str; 5] = ["run", "render", "embed", "generate", "train"];
+const COMMANDS: [&str; 7] = ["run", "render", "denoise", "embed", "generate", "score", "train"];
 /// What no file that others may read and repeat should say.
 const PRIVATE: [&str; 4] = ["keypair", "yes", "json", "verbose"];
 

@@ -4,8 +4,10 @@
 mod begun;
 mod children;
 mod commands;
+mod computing;
 mod folder;
 mod here;
+mod hint;
 mod jobfile;
 mod limits;
 mod money;
@@ -17,17 +19,18 @@ mod posted;
 mod posting;
 mod progress;
 mod session;
+mod takers;
 mod views;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 use commands::{
-    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, shard,
-    shell, simulate, store, train, verify, wallet,
+    demo, denoise, embed, estimate, generate, job, localnet, market, module, provider, reclaim, render, run, score,
+    shard, shell, simulate, store, train, verify, wallet,
 };
 use options::Options;
 
@@ -56,6 +59,8 @@ enum Command {
     Embed(embed::Args),
     /// Answer prompts, by a decoder such as Llama
     Generate(generate::Args),
+    /// Say how well a decoder predicts texts: its perplexity
+    Score(score::Args),
     /// Train a model in rounds, each by many providers with a part of the data
     Train(train::Args),
     /// Make the blob of a private shard, for the worker of whoever takes part in a training with it
@@ -102,10 +107,12 @@ enum Command {
 const QUIET: &str = "error,tessera_sdk::send=warn";
 
 fn main() -> ExitCode {
-    let cli = match jobfile::expand(std::env::args_os().collect(), &Cli::command()) {
-        Ok(args) => Cli::parse_from(args),
+    let matches = match jobfile::expand(std::env::args_os().collect(), &Cli::command()) {
+        Ok(args) => Cli::command().get_matches_from(args),
         Err(error) => return fail(&error),
     };
+    hint::remember(&matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Command::Supervise { command } = &cli.command {
         return children::supervise(command).unwrap_or_else(|error| fail(&error));
     }
@@ -125,6 +132,7 @@ fn main() -> ExitCode {
             Command::Denoise(args) => denoise::run(options, args).await,
             Command::Embed(args) => embed::run(options, args).await,
             Command::Generate(args) => generate::run(options, args).await,
+            Command::Score(args) => score::run(options, args).await,
             Command::Train(args) => train::run(options, args).await,
             Command::Shard(args) => shard::run(options, &args),
             Command::Module(command) => module::run(options, command),
@@ -255,6 +263,8 @@ mod tests {
             &format!("tessera job watch {job} --raise-to 2 --every 60 --raise-by 0.1"),
             &format!("tessera job cancel {job} --wait"),
             "tessera run plan.toml --out dir --price 1 --max-spend 5",
+            "tessera run plan.toml --out dir --price 1 --max-price 5 --restart",
+            "tessera denoise a.exr b.exr --out dir --price 1 --max-price 5 --restart --keep-open",
         ] {
             accepted(line);
         }
@@ -314,6 +324,8 @@ mod tests {
             "tessera embed - --model dir --out v.npy --int8 --batch 64 --texts-per-job 1000 --max-price 5 --try 0 --restart",
             "tessera generate a.jsonl --model dir --max-tokens 64 --out a.jsonl --yes --keep-open",
             "tessera generate a.jsonl --model dir --max-tokens 64 --out b.jsonl --temperature 0.7 --top-k 40 --top-p 0.9 --seed 7",
+            "tessera score a.jsonl --model dir --price 0.01",
+            "tessera score a.jsonl --model dir --int8 --no-tensor-cores --out b.jsonl --max-price 5 --restart",
         ] {
             accepted(line);
         }
@@ -321,6 +333,7 @@ mod tests {
             ("tessera embed a.jsonl --out v.npy", "--model"),
             ("tessera embed a.jsonl --model dir", "--out"),
             ("tessera embed a.jsonl --model dir --out v.npy --batch 1025", "1025"),
+            ("tessera score a.jsonl --model dir --no-tensor-cores", "--int8"),
             ("tessera generate a.jsonl --model dir --out b.jsonl", "--max-tokens"),
             ("tessera generate a.jsonl --model dir --out b.jsonl --max-tokens 0", "0"),
             ("tessera generate a.jsonl --model dir --out b.jsonl --max-tokens 9 --top-k 4", "--temperature"),
@@ -330,13 +343,26 @@ mod tests {
     }
 
     #[test]
+    fn wallets_are_funded_where_a_local_network_runs() {
+        accepted("tessera localnet --dir net --providers 2");
+        accepted("tessera localnet airdrop 4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi --sol 5 --tokens 0.5 --dir net");
+        refused("tessera localnet airdrop", "ADDRESS");
+        refused("tessera localnet --reset airdrop 4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi", "cannot be used with");
+    }
+
+    #[test]
     fn models_are_trained_with_one_command() {
         accepted("tessera train plan.toml --out dir --price 0.01 --max-price 5 --try 0 --yes");
         accepted("tessera train plan.toml --out dir --round-seconds 600 --least 6 --restart");
+        accepted("tessera train plan.toml --out dir --price 0.01 --aggregation-price 0.001");
         accepted("tessera train plan.toml --out dir --participants who.toml --price 0.01 --yes");
         accepted("tessera shard plan.toml a.npy b.npy --labels c.npy,d.npy --out own.shard");
         refused("tessera shard plan.toml --out own.shard", "FILE");
         refused("tessera train plan.toml", "--out");
+        refused(
+            "tessera train plan.toml --out dir --participants who.toml --aggregation-price 1",
+            "cannot be used with",
+        );
         refused("tessera train plan.toml --out dir --least 0", "0");
     }
 }

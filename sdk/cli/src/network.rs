@@ -22,6 +22,8 @@ use crate::children::{Child, sibling};
 
 /// The key of the program's address on local networks, which every checkout has.
 const PROGRAM_KEY: &str = include_str!("../../../programs/tessera/localnet-keypair.json");
+/// The folder of a network's keys.
+const KEYS: &str = "keys";
 /// Digits after the point of the token that is made here.
 pub const DECIMALS: u8 = 8;
 /// One token in base units.
@@ -168,7 +170,7 @@ impl Services {
 impl Plan {
     /// Where keys lie.
     pub fn keys(&self) -> PathBuf {
-        self.dir.join("keys")
+        self.dir.join(KEYS)
     }
 
     /// Where logs lie.
@@ -177,7 +179,7 @@ impl Plan {
     }
 
     fn admin(&self) -> PathBuf {
-        self.keys().join("admin.json")
+        admin_of(&self.dir)
     }
 
     /// Removes what belongs to a ledger that is to be forgotten; keys stay.
@@ -265,10 +267,20 @@ fn settings(plan: &Plan, rpc_url: &str) -> Result<Settings> {
     })
 }
 
+/// Where the key lies that mints the token of a network in `dir`.
+pub fn admin_of(dir: &Path) -> PathBuf {
+    dir.join(KEYS).join("admin.json")
+}
+
+/// Reads a key file.
+pub fn key_at(path: &Path) -> Result<Keypair> {
+    read_keypair_file(path).map_err(|e| anyhow!("{} is no key file: {e}", path.display()))
+}
+
 /// Reads a key file, or makes one.
 pub fn key(path: &Path) -> Result<Keypair> {
     if path.exists() {
-        return read_keypair_file(path).map_err(|e| anyhow!("{} is no key file: {e}", path.display()));
+        return key_at(path);
     }
     let key = Keypair::new();
     write_keypair_file(&key, path).map_err(|e| anyhow!("cannot write {}: {e}", path.display()))?;

@@ -25,6 +25,11 @@ impl Outputs {
         Ok(Self(Folder::open(dir)))
     }
 
+    /// Those in a folder that somebody else has open.
+    pub fn of(folder: &Folder) -> Self {
+        Self(Folder::open(folder.path()))
+    }
+
     /// Where it is, and its note.
     pub const fn folder(&self) -> &Folder {
         &self.0
@@ -51,6 +56,11 @@ impl Outputs {
         self.0.write(&Self::name(unit), output)
     }
 
+    /// Removes a unit's output, if it is there.
+    pub fn remove(&self, unit: u64) -> Result<()> {
+        self.0.remove(&Self::name(unit))
+    }
+
     /// The hashes of units; `None` if one is not there.
     pub fn hashes(&self, units: Range<u64>) -> Option<Vec<Cid>> {
         units.map(|unit| fs::read(self.0.path().join(Self::name(unit))).ok().map(|output| Cid::of(&output))).collect()
@@ -75,6 +85,8 @@ mod tests {
         assert!(outputs.has(1) && !outputs.has(2));
         assert_eq!(outputs.hashes(0..2), Some(vec![Cid::of(&[1; 10]), Cid::of(&[3; 10])]));
         assert_eq!(outputs.hashes(0..3), None);
+        outputs.remove(1).unwrap();
+        assert!(!outputs.has(1) && Outputs::of(outputs.folder()).has(0));
         assert!(outputs.read(2).unwrap_err().to_string().contains("unit-00002.bin"));
         assert!(Outputs::open(&dir.path().join("none")).unwrap_err().to_string().contains("--out"));
     }

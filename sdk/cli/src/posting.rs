@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    hint,
     limits::{Limits, Recorded, Spend},
     options::Options,
 };
@@ -161,10 +162,9 @@ impl Offer {
         Ok(Quote { market, decimals, price: base_units(price, decimals)?, limits: options.limits()? })
     }
 
-    /// The offer for a job of `units`.
-    pub fn at(&self, quote: &Quote, units: u64) -> Result<Deal> {
-        let Quote { decimals, price, .. } = quote;
-        let terms = self.terms.of(units, *price, *decimals, self.store()?)?;
+    /// The offer for a job of `units` at so many base units for each.
+    pub fn at(&self, quote: &Quote, units: u64, price: u64) -> Result<Deal> {
+        let terms = self.terms.of(units, price, quote.decimals, self.store()?)?;
         self.of_terms(quote, terms, units)
     }
 
@@ -182,11 +182,6 @@ impl Offer {
         let most = self.max_spend.as_deref().map(|text| base_units(text, *decimals)).transpose()?;
         let (market, mint) = (market.address, market.mint);
         Ok(Deal { market, decimals: *decimals, terms, escrow, deposit, mint, limits: limits.clone(), most })
-    }
-
-    /// The offer for a job of `units` in the market of the options.
-    pub async fn deal(&self, options: &Options, tessera: &Tessera, units: u64) -> Result<Deal> {
-        self.at(&self.quote(options, tessera).await?, units)
     }
 }
 
@@ -246,7 +241,8 @@ pub async fn close(tessera: &Tessera, payer: &AnySigner, job: &Pubkey) -> Result
     let challenge = found.challenge_seconds;
     if challenge > LONGEST_CHALLENGE {
         bail!(
-            "providers are paid {challenge} s after they have shown their outputs, as long as you may demand chunks of them; close the job then with `tessera job close {job}`"
+            "providers are paid {challenge} s after they have shown their outputs, as long as you may demand chunks of them; close the job then with {}",
+            hint::command(&format!("job close {job}"))
         );
     }
     let patience = LAST_PAY + Duration::from_secs(challenge.into());
@@ -258,8 +254,9 @@ pub async fn close(tessera: &Tessera, payer: &AnySigner, job: &Pubkey) -> Result
             Some(found) if found.is_complete() && found.owed_seats == 0 && found.contested == 0 => break,
             Some(_) if Instant::now() > give_up => {
                 bail!(
-                    "not every provider was paid within {} s; close the job later with `tessera job close {job}`",
-                    patience.as_secs()
+                    "not every provider was paid within {} s; close the job later with {}",
+                    patience.as_secs(),
+                    hint::command(&format!("job close {job}"))
                 )
             }
             Some(_) if tended.elapsed() >= TEND => {

@@ -15,10 +15,13 @@ use tessera_wallet::Wallet;
 
 use crate::{
     begun::Begun,
+    commands::job::cancel::{self, Patience},
+    hint,
     options::Options,
     output::line,
     posted,
     posting::{Deal, Offer, Quote, close, tend},
+    takers,
 };
 
 /// How jobs are posted and ended.
@@ -63,6 +66,16 @@ pub trait Work {
     fn complete(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// Whether the note of a job stays when its outputs are there, so that the same command looks for lost ones.
+    fn keeps_note(&self) -> bool {
+        false
+    }
+
+    /// What the same command does when a job has ended without all outputs.
+    fn rest(&self) -> &'static str {
+        "posts what is missing"
+    }
 }
 
 /// A job that was posted.
@@ -71,7 +84,7 @@ pub struct Posted<'a> {
     pub address: Pubkey,
     pub spec: &'a JobSpec,
     pub store: &'a StoreClient,
-    /// What earlier jobs have cost, and what a unit of this one does, in base units.
+    /// What earlier jobs have cost, and what a unit of this one does in all replicas, in base units.
     before: u64,
     unit: u64,
     decimals: u8,
@@ -115,6 +128,11 @@ impl<'a> Session<'a> {
         if self.options.json { Ok(()) } else { line(text) }
     }
 
+    /// Tokens as base units.
+    pub fn amount(&self, tokens: &str) -> Result<u64> {
+        Ok(base_units(tokens, self.quote.decimals)?)
+    }
+
     /// What jobs of so many units would put into their escrows, in base units.
     pub fn deposits(&self, jobs: &[u64]) -> Result<u64> {
         let mut sum = 0u64;
@@ -126,7 +144,12 @@ impl<'a> Session<'a> {
 
     /// The offer for a job of so many units.
     pub fn deal(&self, units: u64) -> Result<Deal> {
-        self.jobs.offer.at(&self.quote, units)
+        self.deal_at(units, self.quote.price)
+    }
+
+    /// The same at another price of a unit, in base units.
+    pub fn deal_at(&self, units: u64, price: u64) -> Result<Deal> {
+        self.jobs.offer.at(&self.quote, units, price)
     }
 
     /// The offer for a private job of one unit to one provider.
@@ -180,19 +203,22 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// Goes on with the job that an earlier command posted, if it was not collected to its end.
-    pub async fn go_on(&self, work: &mut impl Work) -> Result<()> {
-        let Some(note) = posted::note(work.begun().folder())? else { return Ok(()) };
+    /// Goes on with the job that an earlier command posted, if its note is there. Returns whether there was one: its outputs
+    /// are there then.
+    pub async fn go_on(&self, work: &mut impl Work) -> Result<bool> {
+        self.settle(work.begun()).await?;
+        let Some(note) = posted::note(work.begun().folder())? else { return Ok(false) };
         let (url, cid) = (note.store.clone(), note.spec.parse::<Cid>());
         let wallet = self.wallet.pubkey();
         let found = posted::find(&self.tessera, &wallet, work.begun().folder(), note).await?;
-        let Some(job) = found else { return Ok(()) };
+        let Some(job) = found else { return Ok(false) };
         let store = StoreClient::new(&url)?;
         let cid = cid.ok().context("job.json: the specification has no content id; --restart begins anew")?;
         let spec = store.get(&cid, MAX_SPEC_LEN as u64).await;
         let spec = JobSpec::decode(&spec.with_context(|| format!("cannot get the specification of job {job}"))?)?;
         self.say(&format!("going on with job {job}"))?;
-        self.follow(work, job, &spec, &store).await
+        self.follow(work, job, &spec, &store).await?;
+        Ok(true)
     }
 
     /// Posts a job and follows it to its end.
@@ -209,43 +235,90 @@ impl<'a> Session<'a> {
     /// Follows a job to its end: outputs are used, what is left in memory is saved, and the job is closed.
     async fn follow(&self, work: &mut impl Work, job: Pubkey, spec: &JobSpec, store: &StoreClient) -> Result<()> {
         let Self { tessera, wallet, quote, jobs, .. } = self;
-        let unit = quote.price.saturating_mul(u64::from(jobs.offer.terms.replicas));
+        // It may have been posted at another price, or raised.
+        let found = tessera.job(&job).await?;
+        let unit = found.map_or(0, |job| job.price_per_unit.saturating_mul(u64::from(job.replicas)));
         let before = work.begun().spent();
         let posted = Posted { tessera, address: job, spec, store, before, unit, decimals: quote.decimals };
         let collected = tokio::select! {
             collected = work.collect(&posted) => collected,
             () = tend(tessera, wallet, &job) => bail!("the job is not looked after any more"),
+            () = takers::watch(tessera, &quote.market, &job, quote.decimals) => bail!("nobody looks for takers any more"),
         };
         work.save()?;
-        if let Err(error) = collected {
-            if matches!(error, Error::Incomplete { .. }) {
-                // Nothing more comes of it. What is missing can be posted again.
+        match &collected {
+            Ok(()) if work.is_cut() => self.end(&job).await,
+            // Its outputs are there, which is what was asked for.
+            Ok(()) if !jobs.keep_open => {
+                if let Err(error) = close(tessera, wallet, &job).await {
+                    eprintln!("warning: {error:#}");
+                }
+            }
+            Ok(()) => {}
+            // Nothing more comes of it that is wanted. What is missing can be posted again.
+            Err(Error::Incomplete { .. } | Error::NotComputable { .. }) => self.end(&job).await,
+            Err(_) => {}
+        }
+        match collected {
+            Ok(()) => {
+                work.complete()?;
+                self.ended(work, job).await
+            }
+            Err(error @ (Error::Incomplete { .. } | Error::NotComputable { .. })) => {
                 self.ended(work, job).await?;
-                return Err(error).context("the same command posts what is missing");
+                posted::forget(work.begun().folder())?;
+                Err(error).with_context(|| format!("the same command {}", work.rest()))
             }
-            return Err(error)
-                .with_context(|| format!("job {job} goes on without this program; the same command goes on with it"));
+            Err(error) => Err(error)
+                .with_context(|| format!("job {job} goes on without this program; the same command goes on with it")),
         }
-        if work.is_cut() {
-            // Whoever is at work goes on and is paid; nobody else begins.
-            match tessera.cancel_job(wallet, &job).await {
-                Ok(_) => self.say(&format!("job {job}: cancelled; `tessera reclaim` brings back what nobody earns"))?,
-                Err(error) => eprintln!("warning: cannot cancel job {job}: {error}"),
+    }
+
+    /// Ends a job of which nothing more is wanted: whoever is at work goes on and is paid, nobody else begins.
+    async fn end(&self, job: &Pubkey) {
+        let ended = async {
+            let closed = cancel::end(&self.tessera, &self.wallet, &self.quote.market, *job, Patience::None).await?;
+            if closed.is_none() && self.tessera.job(job).await?.is_some() {
+                let reclaim = hint::command("reclaim");
+                self.say(&format!("job {job}: cancelled; {reclaim} brings back what nobody earns"))?;
             }
-        } else if !jobs.keep_open {
-            // The outputs are there, which is what was asked for.
-            if let Err(error) = close(tessera, wallet, &job).await {
-                eprintln!("warning: {error:#}");
-            }
+            anyhow::Ok(())
+        };
+        if let Err(error) = ended.await {
+            eprintln!("warning: cannot end job {job}: {error:#}");
         }
-        work.complete()?;
-        self.ended(work, job).await
     }
 
     /// Writes down that a job is over and what it has cost.
     async fn ended(&self, work: &mut impl Work, job: Pubkey) -> Result<()> {
-        let ledger = self.tessera.ledger(&job).await?;
-        work.begun().ended(&job, ledger.deposited.saturating_sub(ledger.refunded))
+        let keeps_note = work.keeps_note();
+        let begun = work.begun();
+        self.count(begun, &job).await?;
+        if !keeps_note {
+            posted::forget(begun.folder())?;
+        }
+        // Those that are to stay open are not looked at after each job.
+        if self.jobs.keep_open { Ok(()) } else { self.settle(begun).await }
+    }
+
+    async fn count(&self, begun: &mut Begun, job: &Pubkey) -> Result<()> {
+        let ledger = self.tessera.ledger(job).await?;
+        begun.count(job, ledger.deposited.saturating_sub(ledger.refunded), ledger.closed)
+    }
+
+    /// Looks again at jobs that were not closed when they were over: what comes back from them was not spent. Those that can be
+    /// closed are, unless they are to stay open or somebody would be asked to sign.
+    async fn settle(&self, begun: &mut Begun) -> Result<()> {
+        for job in begun.open_jobs() {
+            if !self.jobs.keep_open
+                && !self.wallet.is_interactive()
+                && let Err(error) = cancel::close_if_over(&self.tessera, &self.wallet, &self.quote.market, job).await
+            {
+                eprintln!("warning: cannot close job {job}: {error:#}");
+            }
+            self.count(begun, &job).await?;
+        }
+        Ok(())
     }
 }
 

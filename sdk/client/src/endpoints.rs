@@ -126,6 +126,13 @@ pub(crate) fn name(url: &Url) -> String {
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), if more { "/…" } else { "" })
 }
 
+/// The address of an endpoint as it may be shown: what stands behind host and port may be a key, and is left out. What is no
+/// URL stays as it is.
+#[must_use]
+pub fn endpoint_name(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.to_owned(), |url| name(&url))
+}
+
 impl Tessera {
     /// How the endpoints have been doing, in the order of the configuration: first those for requests, then those for
     /// notifications. Asks none of them anything; see [`Self::check_endpoints`].
@@ -154,5 +161,7 @@ mod tests {
         for secret in ["https://rpc.example/v2/KEY", "https://rpc.example?key=KEY", "https://KEY@rpc.example"] {
             assert_eq!(name(secret), "https://rpc.example/…");
         }
+        assert_eq!(endpoint_name("https://rpc.example/v2/KEY"), "https://rpc.example/…");
+        assert_eq!(endpoint_name("devnet"), "devnet");
     }
 }

@@ -93,7 +93,7 @@ pub use config::{ComputeUnits, Config, PriorityFee};
 pub use decode::{Account, Decode, Job, Lease, Seat};
 pub use demand::Missing;
 pub use due::{Action, Ending, Step};
-pub use endpoints::{EndpointHealth, EndpointKind, Standing};
+pub use endpoints::{EndpointHealth, EndpointKind, Standing, endpoint_name};
 pub use error::Error;
 pub use events::{Event, Recorded};
 pub use format::Format;

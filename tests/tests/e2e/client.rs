@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_protocol::payout;
@@ -17,7 +18,7 @@ use crate::{
     examples::post_and_await::MODULE,
     faults::network,
     network::{Network, TOKEN},
-    process::{PATIENCE, Process, until, wait_for},
+    process::{PATIENCE, Process, run, until, wait_for},
 };
 
 /// What the client was told, at its least price.
@@ -58,13 +59,18 @@ impl Client<'_> {
         self.tessera.balance(&self.network.client().pubkey()).await.unwrap()
     }
 
+    /// Starts a command that posts a job of two leases, or goes on with it.
+    fn start(&self, name: &str, more: &[&str]) -> Process {
+        let options = ["run", "--price", "0.5", "--replicas", "1", "--units-per-lease", "2", "--yes", "--out"];
+        let mut command = self.command(&options);
+        command.arg(self.network.path(name)).arg(self.network.path("fill.toml")).args(more);
+        Process::start(name, command, &self.network.path(&format!("{name}.log")))
+    }
+
     /// Posts a job of two leases, by a command that is stopped when it has.
     fn post(&self, name: &str, more: &[&str]) -> Pubkey {
         let out = self.network.path(name);
-        let options = ["run", "--price", "0.5", "--replicas", "1", "--units-per-lease", "2", "--yes", "--out"];
-        let mut command = self.command(&options);
-        command.arg(&out).arg(self.network.path("fill.toml")).args(more);
-        let mut run = Process::start(name, command, &self.network.path(&format!("{name}.log")));
+        let mut run = self.start(name, more);
         let posted = || {
             let note: Value = serde_json::from_slice(&fs::read(out.join("job.json")).ok()?).ok()?;
             note["job"].as_str()?.parse().ok()
@@ -87,9 +93,22 @@ async fn a_client_gets_back_what_nobody_earned() {
     network.plan("fill", MODULE);
     let account = token::ata(&network.client().pubkey(), &network.mint(&tessera).await);
     let client = Client { network: &network, tessera: tessera.clone(), account };
+    a_wallet_is_funded(&client).await;
     several_begin_at_once(&client).await;
     nobody_comes(&client).await;
     somebody_comes_and_goes(&client, &Attacker::new(&network, &tessera, 1)).await;
+}
+
+/// A wallet of one's own gets SOL and tokens where the network is one's own.
+async fn a_wallet_is_funded(client: &Client<'_>) {
+    let (network, wallet) = (client.network, Keypair::new().pubkey());
+    let mut airdrop = network.tessera();
+    airdrop.args(["localnet", "airdrop", &wallet.to_string(), "--sol", "1.5", "--tokens", "2.25", "--dir"]);
+    airdrop.arg(network.path("net"));
+    run(airdrop);
+    let account = token::ata(&wallet, &network.mint(&client.tessera).await);
+    assert_eq!(client.tessera.balance(&wallet).await.unwrap(), 1_500_000_000);
+    assert_eq!(client.tessera.token_balance(&account).await.unwrap(), Some(9 * TOKEN / 4));
 }
 
 /// Programs of one new wallet that start within a slot or two of each other: all of them find it registered.
@@ -111,6 +130,16 @@ async fn nobody_comes(client: &Client<'_>) {
     let address = client.post("raised", &limited);
     let job = client.tessera.job(&address).await.unwrap().unwrap();
     let text = address.to_string();
+
+    // The same command goes on with it, and says who could come.
+    let mut waiting = client.start("raised", &limited);
+    wait_for("the word that nobody comes", PATIENCE, || {
+        waiting.assert_running();
+        waiting.log().contains("nobody has taken a lease")
+    });
+    let said = waiting.log();
+    assert!(said.contains("Of 1 provider in the market 1 could") && said.contains("job raise"), "{said}");
+    waiting.stop();
 
     let wallet = client.run(&["wallet"]);
     let held = &wallet["jobs"][0];

@@ -18,7 +18,7 @@ use std::{
 use serde_json::{Value, json};
 use support::Folder;
 use tessera_executor::Checks;
-use tessera_nn::{Answers, Embedding, Generation, Model, Precision, Sampling, Vectors};
+use tessera_nn::{Answers, Embedding, Generation, Likelihood, Model, Precision, Sampling, Scores, Scoring, Vectors};
 use tessera_sdk::{JobFilter, Tessera};
 
 use crate::{
@@ -68,6 +68,22 @@ fn lines_here(model: &Model, sampling: &Sampling) -> Vec<Value> {
         line
     };
     answers.answers().unwrap().into_iter().enumerate().map(line).collect()
+}
+
+/// How likely each text is as this process finds by itself, and all of them together.
+fn scores_here(model: &Model) -> (Vec<Likelihood>, Likelihood) {
+    let job = Scoring::job(model, &TEXTS, 5).unwrap();
+    let mut scores = Scores::new(&job.spec).unwrap();
+    for (unit, output) in (0..).zip(support::run(&job, Checks::NONE)) {
+        scores.add(unit, &output).unwrap();
+    }
+    let texts = scores.texts().unwrap().iter().map(|text| text.iter().collect()).collect();
+    (texts, scores.total().unwrap())
+}
+
+/// A number as it is read from what a command has printed.
+fn printed(number: f64) -> Value {
+    serde_json::from_str(&json!(number).to_string()).unwrap()
 }
 
 /// What the line of a text calls it: every other one has a name.
@@ -168,12 +184,52 @@ async fn strangers_read_texts_with_the_same_bits() {
     let (good, again, said) = answer(&mut embed(&out[1], &options));
     assert!(good && again["spent"].is_null() && again["jobs"] == made["jobs"], "{said}");
 
+    texts_are_scored(&network, &tessera, &texts, &decoder).await;
+
     // The same from a program.
     let texts: Vec<String> = TEXTS.map(str::to_owned).to_vec();
     let (wallet, store) = (network.client(), network.env("TESSERA_STORE"));
     let rows = embed::run(&tessera, &wallet, &network.market(), store, encoder.path(), &texts).await.unwrap();
     assert_eq!(bits(&rows), bits(&expected));
     assert_eq!(cached(&network, 1, &model), before);
+}
+
+/// Scores in other batches, and by plans of another kind, are those that are computed here; with a file and without.
+async fn texts_are_scored(network: &Network, tessera: &Tessera, texts: &Path, decoder: &Folder) {
+    let (lines, total) = scores_here(&decoder.load(Precision::Int8));
+    let out = network.path("scores.jsonl");
+    let plain = ["--int8", "--no-tensor-cores", "--replicas", "1", "--batch", "3"];
+    let mut score = command(network, "score", texts, decoder.path(), &out, &plain);
+    let (good, made, said) = answer(&mut score);
+    assert!(good, "{said}");
+    let expected = lines.iter().enumerate().map(|(number, text)| {
+        let perplexity = if text.count > 0 { printed(text.perplexity()) } else { Value::Null };
+        let mut line = json!({"tokens": text.count, "log_likelihood": printed(text.sum), "perplexity": perplexity});
+        if let Some(id) = id(number) {
+            line["id"] = id;
+        }
+        line
+    });
+    assert_eq!(read_lines(&out), expected.collect::<Vec<_>>());
+    let is = |made: &Value, total: Likelihood| {
+        assert_eq!(made["scored"].as_u64(), Some(total.count));
+        assert_eq!(made["perplexity"], printed(total.perplexity()));
+        assert_eq!(made["mean_log_likelihood"], printed(total.sum / total.count as f64));
+    };
+    is(&made, total);
+    assert_eq!(paid(tessera, &made["jobs"][0]).await.len(), 3);
+    let (good, again, said) = answer(&mut score);
+    assert!(good && again["spent"].is_null() && again["jobs"] == made["jobs"], "{said}");
+    is(&again, total);
+
+    let mut score = network.tessera();
+    score.args(["--json", "score"]).arg(texts).arg("--model").arg(decoder.path());
+    score.args(["--price", "0.01", "--lease-seconds", "60", "--yes", "--batch", "4", "--replicas", "1"]);
+    let (good, made, said) = answer(&mut score);
+    assert!(good && made["file"].is_null(), "{said}");
+    is(&made, scores_here(&decoder.load(Precision::F32)).1);
+    let (good, again, said) = answer(&mut score);
+    assert!(good && again["spent"].is_null() && again["perplexity"] == made["perplexity"], "{said}");
 }
 
 /// What cannot be read is refused with its place, before any money moves.
@@ -194,6 +250,7 @@ fn nothing_is_posted_that_cannot_be_read(network: &Network, texts: &Path, encode
     refused("embed", &bad, encoder, &[], &["bad.jsonl, line 2", "at most 20 tokens", "found 21"]);
     refused("embed", texts, decoder, &[], &["expected an encoder", "tessera generate"]);
     refused("generate", texts, encoder, &["--max-tokens", "4"], &["expected a decoder", "tessera embed"]);
+    refused("score", texts, encoder, &[], &["expected a decoder"]);
     refused("generate", texts, decoder, &["--max-tokens", "64"], &["--max-tokens is 64", "1 to 63"]);
     // Seven units, two replicas, a fee.
     let little = ["--batch", "1", "--max-price", "0.14"];

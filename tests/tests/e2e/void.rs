@@ -1,6 +1,6 @@
 //! A module that no machine can compute: who finds that out is paid for it, and nobody loses anything.
 
-use std::process::Stdio;
+use std::fs;
 
 use tessera_protocol::verdict::VOID_ROOT;
 use tessera_sdk::{Event, JobFilter};
@@ -8,7 +8,7 @@ use tessera_sdk::{Event, JobFilter};
 use crate::{
     faults::network,
     history::settlements,
-    process::{PATIENCE, until},
+    process::{PATIENCE, Process, answer, until, wait_for},
 };
 
 /// Every unit writes its number into 64 words; the last one writes them a mebibyte beyond its buffer.
@@ -41,12 +41,24 @@ async fn a_module_that_leaves_its_buffers_is_paid_for_as_void() {
     let (network, _workers) = network(2, 1..=2, &[]);
     let tessera = network.connect().await;
     let plan = network.plan("void", MODULE);
-    let mut command = network.tessera();
-    command.args(["--json", "run", "--price", "0.5", "--units-per-lease", "2", "--lease-seconds", "60", "--yes"]);
-    command.arg("--out").arg(network.path("outputs")).arg(plan).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("cannot be computed"), "{said}");
+    let out = network.path("outputs");
+    let command = || {
+        let mut command = network.tessera();
+        command.args(["--json", "run", "--price", "0.5", "--units-per-lease", "2", "--lease-seconds", "60", "--yes"]);
+        command.arg("--out").arg(&out).arg(&plan);
+        command
+    };
+    // Stopped as soon as the job is there: it would end the job when it hears of the lease that is void.
+    let mut stopped = Process::start("run", command(), &network.path("run.log"));
+    let noted = || fs::read_to_string(out.join("job.json")).is_ok_and(|note| !note.contains("\"job\": null"));
+    wait_for("the job", PATIENCE, || {
+        let is_there = noted();
+        if !is_there {
+            stopped.assert_running();
+        }
+        is_there
+    });
+    stopped.stop();
 
     // The other lease goes on all the same, and both replicas of both are paid.
     let market = network.market();
@@ -55,9 +67,10 @@ async fn a_module_that_leaves_its_buffers_is_paid_for_as_void() {
         (job.is_complete() && job.owed == 0).then_some(job)
     })
     .await;
-    let mut close = network.tessera();
-    let closed = close.args(["job", "close", &job.address.to_string()]).stdin(Stdio::null()).output().unwrap();
-    assert!(closed.status.success(), "{}", String::from_utf8_lossy(&closed.stderr));
+    // The same command says so, ends the job, and would post another.
+    let (good, _, said) = answer(&mut command());
+    assert!(!good && said.contains("cannot be computed") && said.contains("all units again"), "{said}");
+    assert!(!out.join("job.json").exists() && tessera.job(&job.address).await.unwrap().is_none(), "{said}");
 
     let history = tessera.job_history(&job.address).await.unwrap();
     let seats = settlements(&history);

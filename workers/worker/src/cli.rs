@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tessera_executor::{Checks, Cubins, Options};
 use tracing_subscriber::EnvFilter;
@@ -22,7 +22,7 @@ use crate::{
     config::{self, Backend, Config, Sandbox},
     device,
     execution::{self, sandbox::Room},
-    run,
+    hint, run,
 };
 
 /// Computes jobs of a Tessera market on this machine and gets paid for it
@@ -132,7 +132,9 @@ enum Command {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    hint::remember(&matches);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tessera_worker=info"));
     let colours = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);

@@ -23,7 +23,7 @@ use solana_signer::Signer;
 use tessera_sdk::{Account, Tessera, accounts};
 use tessera_wallet::{KeySource, Wallet};
 
-use crate::config::Config;
+use crate::{config::Config, hint};
 
 /// The configuration of the solana tools, and the key that they use: a file, or what else they know as one.
 pub(crate) fn solana_cli() -> Option<(tessera_sdk::Config, PathBuf)> {
@@ -59,5 +59,5 @@ pub(crate) async fn market(tessera: &Tessera, address: &Pubkey) -> Result<Accoun
 /// The configured provider.
 pub(crate) async fn provider(tessera: &Tessera, config: &Config) -> Result<Account<accounts::Provider>> {
     let found = tessera.provider(&config.provider_address()).await?;
-    found.with_context(|| format!("{} is not registered: run `tessera-worker setup`", config.provider.authority))
+    found.with_context(|| format!("{} is not registered: run {}", config.provider.authority, hint::command("setup")))
 }

@@ -24,6 +24,8 @@ pub use settings::{
 pub use template::template;
 pub use training::TrainingSettings;
 
+use crate::hint;
+
 const MIB: u64 = 1 << 20;
 /// Most that is offered for what must not be late, in micro-lamports per compute unit, unless more is paid for everything.
 const URGENT_FEE: u64 = 500_000;
@@ -146,7 +148,7 @@ impl Config {
 /// Reads a configuration file: the settings, and what of them the file says.
 fn read_file(path: &Path) -> Result<(Config, toml::Table)> {
     let text = std::fs::read_to_string(path).with_context(|| {
-        format!("cannot read {}: run `tessera-worker setup` first, or give --config", path.display())
+        format!("cannot read {}: run {} first, or give another --config", path.display(), hint::command("setup"))
     })?;
     let within = || format!("in {}", path.display());
     // From the text, not from the table: errors then name the line.

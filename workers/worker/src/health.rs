@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cache::write_atomically,
     execution::{ChildDevice, Verdict},
+    hint,
     self_test::Depth,
 };
 
@@ -141,7 +142,8 @@ impl Health {
             device = id,
             name,
             reason,
-            "device in quarantine: it computes nothing more until `tessera-worker release-device` or the next start has tested it"
+            "device in quarantine: it computes nothing more until {} or the next start has tested it",
+            hint::command("release-device")
         );
         let entry = Quarantined { name: name.to_owned(), reason: reason.to_owned(), since: now, on_trial: false };
         let mut all = self.quarantine();

@@ -16,6 +16,7 @@ pub mod execution;
 pub mod fault;
 pub mod gpu;
 pub mod health;
+mod hint;
 pub mod journal;
 pub mod lifecycle;
 pub mod machine;

@@ -1,11 +1,6 @@
 //! `tessera embed`: sentence embeddings, computed by strangers.
 
-use std::{
-    fs,
-    io::{BufWriter, Write as _},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use npyz::WriterBuilder as _;
@@ -19,13 +14,16 @@ use crate::options::Options;
 pub struct Args {
     #[command(flatten)]
     texts: texts::TextArgs,
+    /// File that is written; the same command goes on where an earlier one was stopped
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 /// Turns texts into vectors.
 struct Embed;
 
 pub async fn run(options: &Options, args: Args) -> Result<()> {
-    texts::run(options, &args.texts, Embed).await
+    texts::run(options, &args.texts, Some(&args.out), Embed).await
 }
 
 impl Front for Embed {
@@ -60,7 +58,7 @@ impl Front for Embed {
         Ok(Embedding::job(model, texts, batch)?)
     }
 
-    fn reader(&self, spec: &JobSpec) -> Result<Vectors> {
+    fn reader(&self, spec: &JobSpec, _batch: usize) -> Result<Vectors> {
         Ok(Vectors::new(spec)?)
     }
 
@@ -69,8 +67,8 @@ impl Front for Embed {
     }
 
     /// An array of NumPy with a row for each text. It is there whole or not at all.
-    fn write(&self, out: &Path, texts: u64, kept: &Kept) -> Result<()> {
-        write(out, texts, kept).with_context(|| format!("cannot write {}", out.display()))
+    fn write(&self, out: &Path, texts: &[Text], kept: &Kept) -> Result<()> {
+        write(out, texts.len() as u64, kept).with_context(|| format!("cannot write {}", out.display()))
     }
 }
 
@@ -87,27 +85,22 @@ impl Reader for Vectors {
 }
 
 fn write(out: &Path, texts: u64, kept: &Kept) -> Result<()> {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let bytes = (0..kept.units()).try_fold(0, |sum, unit| anyhow::Ok(sum + kept.read(unit)?.len() as u64))?;
     let shape = [texts, bytes / 4 / texts.max(1)];
-    let permissions = fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().prefix(".tessera-").permissions(permissions).tempfile_in(folder)?;
-    let mut buffered = BufWriter::new(file.as_file_mut());
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut buffered).begin_nd()?;
-    for unit in 0..kept.units() {
-        let values = kept.read(unit)?;
-        writer.extend(values.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)))?;
-    }
-    writer.finish()?;
-    buffered.flush()?;
-    drop(buffered);
-    file.as_file().sync_data()?;
-    file.persist(out)?;
-    Ok(())
+    texts::whole(out, |file| {
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+        for unit in 0..kept.units() {
+            let values = kept.read(unit)?;
+            writer.extend(values.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)))?;
+        }
+        Ok(writer.finish()?)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -118,7 +111,8 @@ mod tests {
         kept.put(1, &floats(&[5.0, -0.0])).unwrap();
         kept.put(0, &floats(&[1.0, 2.0, 3.0, f32::MIN_POSITIVE])).unwrap();
         let out = dir.path().join("v.npy");
-        Embed.write(&out, 3, &kept).unwrap();
+        let texts = vec![Text { id: None, text: "a".into() }; 3];
+        Embed.write(&out, &texts, &kept).unwrap();
         let file = fs::read(&out).unwrap();
         let array = npyz::NpyFile::new(&file[..]).unwrap();
         assert_eq!(array.shape(), [3, 2]);
@@ -126,7 +120,7 @@ mod tests {
         assert_eq!(values, [1.0, 2.0, 3.0, f32::MIN_POSITIVE, 5.0, -0.0]);
         // Nothing half written is left beside.
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
-        let error = format!("{:#}", Embed.write(&dir.path().join("no/v.npy"), 3, &kept).unwrap_err());
+        let error = format!("{:#}", Embed.write(&dir.path().join("no/v.npy"), &texts, &kept).unwrap_err());
         assert!(error.contains("cannot write") && error.contains("v.npy"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! `tessera generate`: answers to prompts, computed by strangers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use crate::options::Options;
 pub struct Args {
     #[command(flatten)]
     texts: texts::TextArgs,
+    /// File that is written; the same command goes on where an earlier one was stopped
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
     /// Most tokens of an answer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
@@ -50,9 +53,9 @@ struct Line<'a> {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<()> {
-    let Args { texts, max_tokens, temperature, top_k, top_p, seed } = args;
+    let Args { texts, out, max_tokens, temperature, top_k, top_p, seed } = args;
     let sampling = Sampling { temperature, top_k, top_p, seed };
-    texts::run(options, &texts, Generate { max_tokens, sampling }).await
+    texts::run(options, &texts, Some(&out), Generate { max_tokens, sampling }).await
 }
 
 impl Front for Generate {
@@ -104,7 +107,7 @@ impl Front for Generate {
         Ok(Generation::job(model, texts, batch, made, &Sampling { seed, ..self.sampling.clone() })?)
     }
 
-    fn reader(&self, spec: &JobSpec) -> Result<Answers> {
+    fn reader(&self, spec: &JobSpec, _batch: usize) -> Result<Answers> {
         Ok(Answers::new(spec)?)
     }
 
@@ -118,7 +121,7 @@ impl Front for Generate {
         lines.map(|line| Ok(line.context("an answer that was kept is damaged")?.tokens.len() as u64)).sum()
     }
 
-    fn write(&self, _out: &Path, _texts: u64, _kept: &Kept) -> Result<()> {
+    fn write(&self, _out: &Path, _texts: &[Text], _kept: &Kept) -> Result<()> {
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use tessera_migrate::amount::tokens;
 use tessera_sdk::{Job, JobFilter, Ledger, Tessera};
 
 use crate::{
+    hint,
     options::Options,
     output::{Fields, print, relative, table},
     views::{self, JobView, LeaseView},
@@ -198,7 +199,8 @@ fn pay(view: &JobView, decimals: Option<u8>) -> String {
     match view.challenge_seconds {
         0 => "at once when outputs are open".into(),
         seconds => format!(
-            "{seconds} s after outputs are open; until then `tessera job demand` costs {} tokens and the fee on it",
+            "{seconds} s after outputs are open; until then {} costs {} tokens and the fee on it",
+            hint::command(&format!("job demand {} LEASE", view.address)),
             amount(view.demand_bond, decimals)
         ),
     }

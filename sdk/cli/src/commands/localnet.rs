@@ -1,5 +1,7 @@
 //! `tessera localnet`.
 
+mod airdrop;
+
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
@@ -15,9 +17,25 @@ use crate::{
 };
 
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Give a wallet SOL and tokens of the market, in a local network that runs
+    Airdrop(airdrop::Args),
+}
+
+/// What runs.
+#[derive(clap::Args, Debug)]
+struct NetworkArgs {
     /// Directory that keeps ledger, keys, blobs and logs over restarts
-    #[arg(long, default_value = ".tessera-localnet")]
+    #[arg(long, default_value = DIR)]
     dir: PathBuf,
     /// The program as built by scripts/build-program [default: that of this checkout]
     #[arg(long, value_name = "FILE", env = "TESSERA_PROGRAM")]
@@ -48,12 +66,24 @@ pub struct Args {
     node: Option<(String, String)>,
 }
 
+/// Where a network lies if nothing else is said.
+const DIR: &str = ".tessera-localnet";
+/// The file in it that points other tools at the network.
+const ENVIRONMENT: &str = "env";
+
 fn node_urls(text: &str) -> Result<(String, String), String> {
     let (rpc, ws) = text.split_once(',').ok_or("expected two URLs with a comma between them")?;
     Ok((rpc.to_owned(), ws.to_owned()))
 }
 
 pub async fn run(args: Args) -> Result<()> {
+    match args.command {
+        Some(Command::Airdrop(args)) => airdrop::run(args).await,
+        None => start(args.network).await,
+    }
+}
+
+async fn start(args: NetworkArgs) -> Result<()> {
     fs::create_dir_all(&args.dir).with_context(|| format!("cannot create {}", args.dir.display()))?;
     // Other tools are told these paths, and may be started from anywhere.
     let dir = args.dir.canonicalize().with_context(|| format!("cannot use {}", args.dir.display()))?;
@@ -90,11 +120,11 @@ pub async fn run(args: Args) -> Result<()> {
         network.store_url,
         wallet.display()
     );
-    let file = plan.dir.join("env");
+    let file = plan.dir.join(ENVIRONMENT);
     fs::write(&file, &environment).with_context(|| format!("cannot write {}", file.display()))?;
     line(&format!(
         "The network runs. In another terminal, point the tools at it with\n\n  source {}\n\nwhich says\n\n{environment}\n\
-         Funded keys of providers: {}\nLogs: {}\nCtrl-C stops it; started again, it goes on where it was.",
+         Funded keys of providers: {}\nA wallet of your own is funded by `tessera localnet airdrop ADDRESS`.\nLogs: {}\nCtrl-C stops it; started again, it goes on where it was.",
         file.display(),
         plan.keys().join("provider-*.json").display(),
         plan.logs().display()

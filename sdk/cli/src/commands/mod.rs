@@ -13,6 +13,7 @@ pub mod provider;
 pub mod reclaim;
 pub mod render;
 pub mod run;
+pub mod score;
 pub mod shard;
 pub mod shell;
 pub mod simulate;

@@ -8,6 +8,7 @@ use tessera_migrate::amount::{sol, tokens};
 use tessera_sdk::{Account, Claim, Ending, Holdings, JobHolding, Moment, Tessera, What, accounts, types};
 
 use crate::{
+    hint,
     money::{Held, Purse},
     options::Options,
     output::{Fields, print, relative, table},
@@ -198,7 +199,7 @@ fn text(shown: &Shown, holdings: &Holdings, purse: &Purse, now: i64) -> String {
         }
         fields.add(format!("provider {}", own.provider), line);
     }
-    let advice = if shown.due > 0 { "; get it with `tessera reclaim`" } else { "" };
+    let advice = if shown.due > 0 { format!("; get it with {}", hint::command("reclaim")) } else { String::new() };
     fields.add("due now", format!("{} claims{advice}", shown.due));
     if shown.jobs.is_empty() {
         return fields.text();

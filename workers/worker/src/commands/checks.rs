@@ -15,7 +15,7 @@ use crate::{
     config::{Backend, Config, Sandbox},
     device,
     execution::sandbox,
-    health, machine,
+    health, hint, machine,
     proof::Proof,
     run::report::{self, ReputationReport},
 };
@@ -137,7 +137,8 @@ pub(super) fn machine_checks(checks: &mut Checks, config: Option<&Config>) {
     match health::read_from(directory) {
         Ok(quarantine) => quarantine.values().for_each(|device| {
             let found = format!("{} is in quarantine: {}", device.name, device.reason);
-            let remedy = "run `tessera-conformance instructions --backend cuda`, then `tessera-worker release-device`";
+            let release = hint::command("release-device");
+            let remedy = format!("run `tessera-conformance instructions --backend cuda`, then {release}");
             checks.warn("device", found, remedy);
         }),
         Err(e) => checks.warn("device", format!("cannot read which are in quarantine: {e}"), "see data.directory"),
@@ -187,7 +188,8 @@ pub(super) async fn chain_checks(checks: &mut Checks, config: &Config) {
             Some(keypair.pubkey())
         }
         Err(e) => {
-            checks.missing("operator", format!("{e:#}"), "run `tessera-worker init`, or set provider.operator_keypair");
+            let remedy = format!("run {}, or set provider.operator_keypair", hint::command("init"));
+            checks.missing("operator", format!("{e:#}"), remedy);
             None
         }
     };
@@ -231,7 +233,7 @@ pub(super) async fn chain_checks(checks: &mut Checks, config: &Config) {
     }
     match tessera.provider(&config.provider_address()).await {
         Ok(Some(provider)) => provider_checks(checks, config, &market, &provider, operator.map(|key| key.to_string())),
-        Ok(None) => checks.missing("provider", "is not registered", "run `tessera-worker setup`"),
+        Ok(None) => checks.missing("provider", "is not registered", format!("run {}", hint::command("setup"))),
         Err(e) => checks.missing("provider", e.to_string(), "check cluster.rpc"),
     }
     store_checks(checks, config, &tessera).await;
@@ -294,14 +296,14 @@ fn provider_checks(
 ) {
     if operator.is_some_and(|operator| operator != provider.operator.to_string()) {
         let found = format!("its operator is {}, not the key of this worker", provider.operator);
-        checks.missing("provider", found, "run `tessera-worker register` to change it");
+        checks.missing("provider", found, format!("run {} to change it", hint::command("register")));
     } else {
         checks.ok("provider", config.provider_address().to_string());
     }
     let (stake, min) = (provider.stake, market.params.min_stake);
     if stake < min {
         let found = format!("{stake} base units, the market asks for {min}");
-        checks.missing("stake", found, "run `tessera-worker stake AMOUNT`");
+        checks.missing("stake", found, format!("run {}", hint::command("stake AMOUNT")));
     } else {
         checks.ok("stake", format!("{stake} base units, the market asks for {min}"));
     }
@@ -309,13 +311,15 @@ fn provider_checks(
     reputation_check(checks, market, &ReputationReport::new(&provider.reputation(), report::unix_now()));
     if provider.locked >= stake - stake.div_ceil(4) && provider.locked > 0 {
         let found = format!("{} base units of {stake} are locked: no more than audits can be claimed", provider.locked);
-        checks.warn("locks", found, "wait until leases are paid, or run `tessera-worker stake AMOUNT`");
+        let remedy = format!("wait until leases are paid, or run {}", hint::command("stake AMOUNT"));
+        checks.warn("locks", found, remedy);
     }
     if let Ok(has) = device::capabilities(config)
         && has != provider.capabilities()
     {
         let found = format!("announced as {:?}, found {has:?}", provider.capabilities());
-        checks.warn("capabilities", found, "run `tessera-worker register` to announce what there is");
+        let remedy = format!("run {} to announce what there is", hint::command("register"));
+        checks.warn("capabilities", found, remedy);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::checks::{Checks, chain_checks, machine_checks};
-use crate::config::Config;
+use crate::{config::Config, hint};
 
 /// Checks everything and prints what was found.
 ///
@@ -19,7 +19,10 @@ pub async fn run(path: &Path, json: bool) -> Result<()> {
             Some(config)
         }
         Err(e) => {
-            let remedy = if path.exists() { "correct it there" } else { "run `tessera-worker setup --market MARKET`" };
+            let remedy = match path.exists() {
+                true => "correct it there".to_owned(),
+                false => format!("run {}", hint::command("setup --market MARKET")),
+            };
             checks.missing("configuration", format!("{e:#}"), remedy);
             None
         }

@@ -8,7 +8,10 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_wallet::KeySource;
 
-use crate::config::{self, Data, read_keypair};
+use crate::{
+    config::{self, Data, read_keypair},
+    hint,
+};
 
 /// What `init` is told.
 #[derive(Debug, clap::Args)]
@@ -68,10 +71,9 @@ impl Init {
         let operator = write(path, &rpc, &self.market, &authority, self.operator_keypair, self.data_dir)?;
         println!("operator       {operator}");
         println!();
-        println!(
-            "Next: send a little SOL to the operator, then `tessera-worker register` and `tessera-worker stake AMOUNT`."
-        );
-        println!("`tessera-worker doctor` tells what is still missing.");
+        let [register, stake, doctor] = ["register", "stake AMOUNT", "doctor"].map(hint::command);
+        println!("Next: send a little SOL to the operator, then {register} and {stake}.");
+        println!("{doctor} tells what is still missing.");
         Ok(())
     }
 }

@@ -1,17 +1,24 @@
 //! `tessera-worker status`.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde::Serialize;
 use solana_signer::Signer;
-use tessera_sdk::Tessera;
+use tessera_sdk::{Tessera, endpoint_name};
+use tokio::time::timeout;
 
 use super::amount;
 use crate::{
     config::Config,
     health::{self, Quarantine},
+    hint,
     proof::Proof,
     run::report::{self, Report, ReputationReport},
 };
+
+/// How long nothing is said while the cluster does not answer.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// What `status` shows.
 #[derive(Debug, Serialize)]
@@ -49,12 +56,41 @@ struct Status {
 /// # Errors
 /// If the chain cannot be read or the provider is not registered.
 pub async fn run(config: &Config, json: bool) -> Result<()> {
+    let cluster = config.cluster();
+    let silent = format!(
+        "no answer from {} yet: it is asked for {} s at most; {} says what else there is",
+        cluster.rpc_urls.iter().map(|url| endpoint_name(url)).collect::<Vec<_>>().join(", "),
+        cluster.patience.as_secs(),
+        hint::command("top")
+    );
+    let status = told(look(config), || eprintln!("{silent}")).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        show(&status);
+    }
+    Ok(())
+}
+
+/// Does something, and says if it takes long.
+async fn told<T>(work: impl Future<Output = T>, say: impl FnOnce()) -> T {
+    let mut work = std::pin::pin!(work);
+    match timeout(SILENCE, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            say();
+            work.await
+        }
+    }
+}
+
+async fn look(config: &Config) -> Result<Status> {
     let tessera = Tessera::connect(config.cluster()).await?;
     let market = super::market(&tessera, &config.cluster.market).await?;
     let provider = super::provider(&tessera, config).await?;
     let operator = config.operator()?.pubkey();
     let worker = report::read(&config.data.directory);
-    let status = Status {
+    Ok(Status {
         market: config.cluster.market.to_string(),
         provider: provider.address.to_string(),
         authority: provider.authority.to_string(),
@@ -80,13 +116,7 @@ pub async fn run(config: &Config, json: bool) -> Result<()> {
         quarantine: health::read_from(&config.data.directory).unwrap_or_default(),
         private: config.private.describe(),
         worker,
-    };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-    } else {
-        show(&status);
-    }
-    Ok(())
+    })
 }
 
 fn show(status: &Status) {
@@ -159,5 +189,20 @@ fn show(status: &Status) {
             }
         }
         _ => println!("worker      not running"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cluster_that_is_silent_is_told_of() {
+        for (seconds, expected) in [(1, 0), (60, 1)] {
+            let mut told_of = 0;
+            let work = tokio::time::sleep(Duration::from_secs(seconds));
+            told(work, || told_of += 1).await;
+            assert_eq!(told_of, expected, "{seconds} s");
+        }
     }
 }

@@ -14,6 +14,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use super::amount;
 use crate::{
     config::Config,
+    hint,
     run::report::{self, Earnings, GpuReport, Report},
 };
 
@@ -33,7 +34,8 @@ pub fn run(config: &Config) -> Result<()> {
     let term = Term::stdout();
     ensure!(
         term.is_term() && io::stdin().is_terminal(),
-        "`top` needs a terminal: `tessera-worker status --json` is for scripts"
+        "`top` needs a terminal: {} is for scripts",
+        hint::command("status --json")
     );
     let _screen = Screen::enter(term.clone())?;
     let keys = listen(term.clone());

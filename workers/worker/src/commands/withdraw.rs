@@ -6,7 +6,7 @@ use tessera_sdk::{Tessera, ix, token};
 use tessera_wallet::KeySource;
 
 use super::amount;
-use crate::config::Config;
+use crate::{config::Config, hint};
 
 /// What `withdraw` is told.
 #[derive(Debug, clap::Args)]
@@ -68,8 +68,9 @@ impl Withdraw {
                 let receipt = tessera.send(&[request], &authority, &[]).await?;
                 let wait = market.params.unstake_seconds;
                 println!(
-                    "asked for  {} tokens; fetch them with `tessera-worker withdraw --stake` in {wait} s",
-                    shown(units)
+                    "asked for  {} tokens; fetch them with {} in {wait} s",
+                    shown(units),
+                    hint::command("withdraw --stake")
                 );
                 receipt
             }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Reading;
-use crate::config::{GpuSettings, PauseFor};
+use crate::{
+    config::{GpuSettings, PauseFor},
+    hint,
+};
 
 /// A GPU that was too hot is cool enough so many degrees below the limit.
 const COOLER: u32 = 5;
@@ -53,10 +56,14 @@ impl std::fmt::Display for Pause {
             Self::Power(gpu, found, most) => write!(f, "{gpu} draws {found:.0} W, gpu.max_watts is {most}"),
             Self::Used(gpu, pid) => write!(f, "process {pid} uses {gpu}, see gpu.pause_for"),
             Self::Disk(free, wanted) => {
-                write!(f, "{free} MiB are free on the disk of data.directory, of which {wanted} are kept for what is leased: make room")
+                write!(
+                    f,
+                    "{free} MiB are free on the disk of data.directory, of which {wanted} are kept for what is leased: make room"
+                )
             }
             Self::Quarantine => {
-                f.write_str("every device is in quarantine: `tessera-worker status` tells why, `tessera-worker release-device` has it tested again")
+                let (status, release) = (hint::command("status"), hint::command("release-device"));
+                write!(f, "every device is in quarantine: {status} tells why, {release} has it tested again")
             }
         }
     }

@@ -27,6 +27,7 @@ use crate::{
     device,
     execution::{By, ChildCommand, Limits, Runner},
     health::Health,
+    hint,
     journal::Journal,
     lifecycle::{Me, Record},
     private::{Inputs, Private},
@@ -143,7 +144,8 @@ impl std::fmt::Display for Obstacle {
             Self::Paused => f.write_str("the market is paused: only audits and disputes go on"),
             Self::Stake(has, wanted) => write!(
                 f,
-                "the stake is {has}, the market asks for {wanted} for anything but audits and disputes: run `tessera-worker stake`"
+                "the stake is {has}, the market asks for {wanted} for anything but audits and disputes: run {}",
+                hint::command("stake AMOUNT")
             ),
         }
     }
@@ -329,13 +331,15 @@ async fn look_up(tessera: &Tessera, config: &Config, me: &Me) -> Result<Standing
     let address = config.cluster.market;
     let market = tessera.market(&address).await?.with_context(|| no_market(&address))?;
     let provider = tessera.provider(&me.provider).await?.with_context(|| {
-        format!("{} is not registered in market {address}: run `tessera-worker register`", config.provider.authority)
+        let register = hint::command("register");
+        format!("{} is not registered in market {address}: run {register}", config.provider.authority)
     })?;
     ensure!(
         provider.operator == me.operator,
-        "the provider's operator is {}, the key of this worker is {}: run `tessera-worker register` to change it",
+        "the provider's operator is {}, the key of this worker is {}: run {} to change it",
         provider.operator,
-        me.operator
+        me.operator,
+        hint::command("register")
     );
     let (stake, min) = (provider.stake, market.params.min_stake);
     let low = (stake < min).then_some(Obstacle::Stake(stake, min));

@@ -28,7 +28,7 @@ use super::{
     supervisor::{self, Heartbeat},
 };
 use crate::{
-    backoff,
+    backoff, hint,
     journal::{Entry, JournalError, LeaseId, Phase},
     lifecycle::Mood,
 };
@@ -61,6 +61,25 @@ enum News {
     Proved(Result<Outcome, ProvingError>),
     /// Outputs of others were looked at, and so many found missing or wrong.
     Inspected(u64),
+}
+
+/// Why a worker cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal fails: nothing may go on without it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Only GPUs are to compute, and none can be used.
+    #[error(
+        "executor.backend is \"cuda\", and after {tries} tries no GPU can be used ({reason}); {} says what is missing; with executor.backend = \"auto\" the processor computes where there is no GPU",
+        hint::command("doctor")
+    )]
+    NoDevice {
+        /// How often it was tried.
+        tries: u32,
+        /// What the last one came to.
+        reason: ComputeError,
+    },
 }
 
 /// The loop's state.
@@ -147,8 +166,8 @@ impl Engine {
     /// Works until `stop` tells it to leave (again: to leave at once), and everything is finished or returned.
     ///
     /// # Errors
-    /// If the journal fails: nothing may go on without it.
-    pub async fn run(mut self, wake: Arc<Notify>, stop: Arc<Notify>) -> Result<Counts, JournalError> {
+    /// If the journal fails, without which nothing may go on, or there is nothing to compute on.
+    pub async fn run(mut self, wake: Arc<Notify>, stop: Arc<Notify>) -> Result<Counts, EngineError> {
         loop {
             let now = Instant::now();
             self.grow_impatient(now);
@@ -306,7 +325,7 @@ impl Engine {
         });
     }
 
-    fn take(&mut self, news: News) -> Result<(), JournalError> {
+    fn take(&mut self, news: News) -> Result<(), EngineError> {
         match news {
             News::Observed(result) => {
                 self.observing = false;
@@ -360,7 +379,7 @@ impl Engine {
             Err(e) => {
                 self.claim_failures += 1;
                 self.claim_after = now + backoff::after(self.claim_failures);
-                tracing::warn!(error = %e, "cannot claim; is there SOL on the operator key? `tessera-worker doctor` tells");
+                tracing::warn!(error = %e, "cannot claim; is there SOL on the operator key? {} tells", hint::command("doctor"));
             }
         }
         Ok(())

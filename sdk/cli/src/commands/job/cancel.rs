@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     commands::unless_stopped,
+    hint,
     options::Options,
     output::{line, print, relative},
 };
@@ -55,7 +56,7 @@ struct Cancelled {
 pub async fn run(options: &Options, tessera: &Tessera, args: Args) -> Result<()> {
     unless_stopped(
         cancel(options, tessera, &args),
-        "stopped; once the job has ended, `tessera reclaim` brings back what is left",
+        &format!("stopped; once the job has ended, {} brings back what is left", hint::command("reclaim")),
     )
     .await
 }
@@ -80,7 +81,8 @@ async fn cancel(options: &Options, tessera: &Tessera, args: &Args) -> Result<()>
     }
     let Some(receipt) = closed else {
         let Some(held) = held(tessera, &args.job).await? else {
-            bail!("somebody else has closed the job; `tessera job show {}` says what came back", args.job)
+            let show = hint::command(&format!("job show {}", args.job));
+            bail!("somebody else has closed the job; {show} says what came back")
         };
         let now = tessera.clock().await?;
         let cancelled = Cancelled {
@@ -126,6 +128,22 @@ pub async fn end(
     match try_both(tessera, wallet, market, job).await? {
         None if patience == Patience::UntilItEnds => wait(tessera, wallet, market, job).await,
         closed => Ok(closed),
+    }
+}
+
+/// Closes a job if nobody is waited for in it any more.
+pub async fn close_if_over(
+    tessera: &Tessera,
+    wallet: &AnySigner,
+    market: &Account<accounts::Market>,
+    address: Pubkey,
+) -> Result<()> {
+    let Some(JobHolding { job, leases, .. }) = held(tessera, &address).await? else { return Ok(()) };
+    let Ending::Now { vacant } = job.ending(&leases, tessera.clock().await?) else { return Ok(()) };
+    match tessera.send(&job.close_with(&market.mint, &vacant), wallet, &[]).await {
+        // Somebody else may be faster.
+        Ok(_) | Err(Error::Program { .. }) => Ok(()),
+        Err(error) => Err(error).context("cannot close the job"),
     }
 }
 
@@ -178,8 +196,9 @@ fn outlook(held: &JobHolding, decimals: u8, now: Moment) -> String {
         Ending::Runs { over_at } | Ending::Later { over_at } => ("its windows run out".into(), over_at),
     };
     format!(
-        "cancelled: {amount} come back {} at the latest; {why}. Get it then with `tessera reclaim`",
-        relative(at, now.time)
+        "cancelled: {amount} come back {} at the latest; {why}. Get it then with {}",
+        relative(at, now.time),
+        hint::command("reclaim")
     )
 }
 
@@ -213,7 +232,7 @@ async fn wait(
             return Err(error).context("cannot do what is due in the job");
         }
         if Instant::now() > *until.get_or_insert_with(|| give_up(&job, now.time)) {
-            bail!("the job has not ended although its time is over; `tessera reclaim` tries again");
+            bail!("the job has not ended although its time is over; {} tries again", hint::command("reclaim"));
         }
         sleep(LOOK).await;
     }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::raise::Bank;
 use crate::{
+    hint,
     options::Options,
     output::{line, print},
     posting::confirm,
@@ -93,7 +94,10 @@ pub async fn run(options: &Options, tessera: &Tessera, args: Args) -> Result<()>
     let (job, provider) = (args.job.to_string(), provider.to_string());
     let demanded = Demanded { job, lease: args.lease, provider, chunk, cost, answer_by, shown };
     print(options.json, &demanded, |demanded| match demanded.shown {
-        None => format!("it must be shown by Unix time {answer_by}; `tessera job show` says whether it was"),
+        None => format!(
+            "it must be shown by Unix time {answer_by}; {} says whether it was",
+            hint::command(&format!("job show {}", demanded.job))
+        ),
         Some(true) => "it was shown, and is what was committed to: the bond is the provider's".into(),
         Some(false) => {
             "it was not shown: the provider has lost its lock, and somebody else may compute the lease".into()
@@ -144,7 +148,10 @@ async fn outcome(tessera: &Tessera, payer: &AnySigner, args: &Args, provider: &P
             return Ok(!history.iter().any(|recorded| withheld(&recorded.event)));
         }
         if Instant::now() > give_up {
-            bail!("the time for an answer is over, but nobody could say so yet; `tessera job close` will");
+            bail!(
+                "the time for an answer is over, but nobody could say so yet; {} will",
+                hint::command(&format!("job close {}", args.job))
+            );
         }
         sleep(LOOK).await;
     }

@@ -7,6 +7,7 @@ use tessera_migrate::amount::{base_units, tokens};
 use tessera_sdk::{AnySigner, Event, Job, Tessera};
 
 use crate::{
+    hint,
     limits::{Limits, Recorded, Spend},
     options::Options,
     output::{line, print, relative},
@@ -89,8 +90,9 @@ fn add_seconds(job: &Job, wanted: i64, now: i64) -> Result<u32> {
     let add = wanted.saturating_sub(job.deadline);
     if add < 0 {
         bail!(
-            "the deadline is {} already, and is never brought forward; `tessera job cancel` ends the job",
-            relative(job.deadline, now)
+            "the deadline is {} already, and is never brought forward; {} ends the job",
+            relative(job.deadline, now),
+            hint::command(&format!("job cancel {}", job.address))
         );
     }
     u32::try_from(add).context("too far away")
@@ -147,8 +149,10 @@ impl Bank {
             Event::JobToppedUp(raised) => Some(raised),
             _ => None,
         });
-        let raised =
-            raised.context("the job was raised, but the endpoint keeps no log of it; see `tessera job show`")?;
+        let raised = raised.with_context(|| {
+            let show = hint::command(&format!("job show {}", job.address));
+            format!("the job was raised, but the endpoint keeps no log of it; see {show}")
+        })?;
         Ok(Raised {
             job: job.address.to_string(),
             price_per_unit: raised.price_per_unit,

@@ -14,7 +14,7 @@ use tessera_sdk::{Event, Job, JobUpdate, Lease, Tessera};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{decimals_of, ledger_text};
-use crate::{commands::asked_to_stop, options::Options, output::line};
+use crate::{commands::asked_to_stop, hint, options::Options, output::line};
 use offer::Rise;
 use status::Status;
 
@@ -47,7 +47,7 @@ pub async fn run(options: &Options, tessera: &Tessera, args: Args) -> Result<()>
     tokio::select! {
         done = watch.follow() => done,
         asked = asked_to_stop() => {
-            eprintln!("the job goes on; `tessera job watch {address}` shows it again");
+            eprintln!("the job goes on; {} shows it again", hint::command(&format!("job watch {address}")));
             asked
         }
     }

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -102,6 +103,22 @@ impl Lines {
     pub fn sync(&self) -> Result<()> {
         self.file.sync_data().with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+/// Writes a file by `write`. It is there whole or not at all, whenever this program or the machine stops.
+pub fn whole(out: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>) -> Result<()> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let permissions = fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().prefix(".tessera-").permissions(permissions).tempfile_in(folder)?;
+    let mut buffered = BufWriter::new(file.as_file_mut());
+    write(&mut buffered)?;
+    buffered.flush()?;
+    drop(buffered);
+    file.as_file().sync_data()?;
+    file.persist(out)?;
+    // Its name too: else it may be gone when the machine starts again.
+    File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ use tessera_protocol::{
 };
 
 use self::{input::Input, plan::Plan, work::Reading};
-pub use self::{input::Text, kept::Kept};
+pub use self::{
+    input::Text,
+    kept::{Kept, whole},
+};
 use crate::{
     begun::Begun,
     commands::unless_stopped,
@@ -44,12 +47,13 @@ pub struct TextArgs {
     /// The model as it was published: a folder with config.json, tokenizer.json and model.safetensors
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// File that is written; the same command goes on where an earlier one was stopped
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
     /// Compute products in 8 bits: less memory, and faster where there are tensor cores; the answers are others
     #[arg(long)]
     int8: bool,
+    /// With --int8: post plans without tensor cores, which take less time where providers compute on processors; the answers
+    /// are the same
+    #[arg(long, requires = "int8")]
+    no_tensor_cores: bool,
     /// Texts of a unit; answers do not depend on it
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     batch: u16,
@@ -89,8 +93,8 @@ pub trait Front {
     /// A job in which at most `made` tokens are made for a text. `first` is the place of its first text among all.
     fn job(&self, model: &Model, texts: &[&str], batch: usize, first: u64, made: u32) -> Result<PreparedJob>;
 
-    /// What reads the outputs of a job.
-    fn reader(&self, spec: &JobSpec) -> Result<Self::Reader>;
+    /// What reads the outputs of a job, whose units but the last have `batch` texts.
+    fn reader(&self, spec: &JobSpec, batch: usize) -> Result<Self::Reader>;
 
     /// Puts the outputs of units together.
     type Reader: Reader;
@@ -98,8 +102,13 @@ pub trait Front {
     /// Tokens in what a unit became.
     fn tokens(&self, unit: &[u8]) -> Result<u64>;
 
+    /// What all texts come to, where that is asked for.
+    fn total(&self, _kept: &Kept) -> Result<Option<Total>> {
+        Ok(None)
+    }
+
     /// Writes the whole file, where it is not written as answers come.
-    fn write(&self, out: &Path, texts: u64, kept: &Kept) -> Result<()>;
+    fn write(&self, out: &Path, texts: &[Text], kept: &Kept) -> Result<()>;
 }
 
 /// Reads the outputs of a job's units.
@@ -109,13 +118,26 @@ pub trait Reader {
 }
 
 /// What is noted besides how it was begun.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
     /// Units of the job that was posted last: first ones, and ones behind the last.
     posted: Vec<(u64, u64)>,
     /// Whether all is written.
     done: bool,
+    /// What all texts came to.
+    #[serde(default)]
+    total: Option<Total>,
+}
+
+/// How likely a model finds all texts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Total {
+    /// Tokens that have a score: all but the first of each text.
+    pub scored: u64,
+    /// Mean of the natural logarithms of their probabilities.
+    pub mean_log_likelihood: f64,
+    pub perplexity: f64,
 }
 
 /// What was made.
@@ -124,8 +146,8 @@ struct Made {
     /// Jobs that were posted, now or earlier.
     jobs: Vec<String>,
     texts: usize,
-    /// The file that is there now.
-    file: PathBuf,
+    /// The file that is there now, if one was asked for.
+    file: Option<PathBuf>,
     /// Tokens of the texts.
     tokens: u64,
     /// Tokens that were made for them, where any are.
@@ -133,21 +155,28 @@ struct Made {
     /// What was collected now: seconds, and tokens a second, of those that were made where any are, else of those of the texts.
     seconds: Option<f64>,
     tokens_per_second: Option<f64>,
+    /// What all texts come to, of a command that asks for it.
+    #[serde(flatten)]
+    total: Option<Total>,
     /// Tokens that the jobs have cost; nothing if none was needed.
     spent: Option<String>,
 }
 
-/// Has all texts read by providers, as far as that was not done before.
-pub async fn run<F: Front>(options: &Options, args: &TextArgs, front: F) -> Result<()> {
+/// Has all texts read by providers, as far as that was not done before, and writes what comes of it to `out`.
+pub async fn run<F: Front>(options: &Options, args: &TextArgs, out: Option<&Path>, front: F) -> Result<()> {
     // First what can be refused without asking anybody, and before any money moves.
     let input = Input::new(&args.input);
     let (plan, texts) = tokio::task::block_in_place(|| prepare(args, &front, &input))?;
-    let path = state_folder(&args.out, F::NAME)?;
-    let begun = Begun::open(&path, F::MADE, begun_with(args, &front, &plan, &texts)?, args.jobs.restart)?;
-    if begun.is_new() && !args.jobs.restart && args.out.exists() {
+    let begun_with = begun_with(args, &front, &plan, &texts)?;
+    let path = match out {
+        Some(out) => state_folder(out, F::NAME)?,
+        None => unnamed_folder(&begun_with, F::NAME)?,
+    };
+    let begun = Begun::open(&path, F::MADE, begun_with, args.jobs.restart)?;
+    if let Some(out) = out.filter(|out| begun.is_new() && !args.jobs.restart && out.exists()) {
         bail!(
             "{} is there already, and no such command has begun it: give another --out, remove it, or give --restart to have it overwritten",
-            args.out.display()
+            out.display()
         );
     }
     let mut state: State = if args.jobs.restart {
@@ -157,21 +186,22 @@ pub async fn run<F: Front>(options: &Options, args: &TextArgs, front: F) -> Resu
         begun.folder().read(FILE, "what `tessera` knows of answers to texts")?.unwrap_or_default()
     };
     // A file that is gone is made again.
-    state.done &= args.out.is_file();
+    state.done &= out.is_none_or(Path::is_file);
     let mut made = Made {
         jobs: begun.jobs().to_vec(),
         texts: texts.len(),
-        file: args.out.clone(),
+        file: out.map(Path::to_owned),
         tokens: plan.tokens(),
         made: None,
         seconds: None,
         tokens_per_second: None,
+        total: state.total,
         spent: None,
     };
     if !state.done {
         let kept = Kept::open(&path.join(UNITS), plan.units())?;
         let session = Session::start(options, &args.jobs).await?;
-        let mut reading = Reading::new(args, &front, &plan, &texts, begun, state, kept);
+        let mut reading = Reading::new((args, out), &front, (&plan, &texts), begun, state, kept);
         unless_stopped(
             reading.work(&session),
             "stopped; a job that was posted goes on without this program, and the same command goes on with it",
@@ -188,6 +218,7 @@ fn prepare<F: Front>(args: &TextArgs, front: &F, input: &Input) -> Result<(Plan,
     let texts = input.read()?;
     let precision = if args.int8 { Precision::Int8 } else { Precision::F32 };
     let model = Model::load(&args.model, precision)?;
+    let model = if args.no_tensor_cores { model.without_tensor_cores() } else { model };
     let longest = front.longest(&model).with_context(|| format!("{}", args.model.display()))?;
     let mut counts = Vec::with_capacity(texts.len());
     for (number, text) in texts.iter().enumerate() {
@@ -221,6 +252,12 @@ fn state_folder(out: &Path, name: &str) -> Result<PathBuf> {
         fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
     Ok(parent.join(format!(".tessera-{name}")).join(file))
+}
+
+/// The same for a command that writes no file: in the working directory, by what the result depends on.
+fn unnamed_folder(begun_with: &BTreeMap<String, String>, name: &str) -> Result<PathBuf> {
+    let text = serde_json::to_vec(begun_with).context("cannot write JSON")?;
+    Ok(Path::new(&format!(".tessera-{name}")).join(Cid::of(&text).to_string()))
 }
 
 /// Removes what an earlier command has kept in its folder.
@@ -259,7 +296,8 @@ fn begun_with<F: Front>(args: &TextArgs, front: &F, plan: &Plan, texts: &[Text])
 }
 
 fn plain(made: &Made) -> String {
-    let mut text = format!("{}: {} texts with {} tokens", made.file.display(), made.texts, made.tokens);
+    let file = made.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.display()));
+    let mut text = format!("{file}{} texts with {} tokens", made.texts, made.tokens);
     if let Some(tokens) = made.made {
         text += &format!(", {tokens} tokens made");
     }
@@ -268,6 +306,11 @@ fn plain(made: &Made) -> String {
     }
     if let Some(spent) = &made.spent {
         text += &format!("; {spent} tokens paid");
+    }
+    if let Some(Total { scored, mean_log_likelihood, perplexity }) = &made.total {
+        text += &format!(
+            "\n{scored} tokens scored, mean log-likelihood {mean_log_likelihood:.6}, perplexity {perplexity:.4}"
+        );
     }
     text
 }
@@ -284,6 +327,9 @@ mod tests {
         let out = dir.path().join("a/v.npy");
         assert_eq!(state_folder(&out, "generate").unwrap(), dir.path().join("a/.tessera-generate/v.npy"));
         assert!(dir.path().join("a").is_dir());
+        let unnamed =
+            |batch: &str| unnamed_folder(&BTreeMap::from([("--batch".into(), batch.into())]), "score").unwrap();
+        assert!(unnamed("8").starts_with(".tessera-score") && unnamed("8") != unnamed("9"));
         assert!(folder("/").unwrap_err().to_string().contains("names no file"));
 
         let kept = dir.path().join("kept");
@@ -299,16 +345,24 @@ mod tests {
         let made = Made {
             jobs: vec![],
             texts: 3,
-            file: "a.jsonl".into(),
+            file: Some("a.jsonl".into()),
             tokens: 12,
             made: Some(30),
             seconds: Some(2.0),
             tokens_per_second: Some(15.0),
+            total: None,
             spent: Some("0.5".into()),
         };
         let text = "a.jsonl: 3 texts with 12 tokens, 30 tokens made; 2.0 s, 15.0 tokens a second; 0.5 tokens paid";
         assert_eq!(plain(&made), text);
+        let total = Total { scored: 9, mean_log_likelihood: -0.5, perplexity: 1.648_721 };
         let again = Made { made: None, seconds: None, tokens_per_second: None, spent: None, ..made };
         assert_eq!(plain(&again), "a.jsonl: 3 texts with 12 tokens");
+        let json = serde_json::to_value(&again).unwrap();
+        assert!(json["made"].is_null() && json.get("perplexity").is_none(), "{json}");
+        let scored = Made { file: None, total: Some(total), ..again };
+        let text = "3 texts with 12 tokens\n9 tokens scored, mean log-likelihood -0.500000, perplexity 1.6487";
+        assert_eq!(plain(&scored), text);
+        assert_eq!(serde_json::to_value(&scored).unwrap()["scored"], 9);
     }
 }

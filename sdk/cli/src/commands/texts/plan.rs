@@ -10,7 +10,8 @@ use super::{
     Front, Text,
 };
 
-/// Most tokens of the texts of one job: every provider gets all of them, at 16 bytes each.
+/// Most tokens of the texts of one job, as they are packed: every provider gets all of them, at 16 bytes each, and each unit has
+/// room for as many as the largest one has.
 const MOST_TOKENS: u64 = 4 << 20;
 
 /// Texts, cut into units and jobs.
@@ -126,15 +127,19 @@ fn parts(batch: usize, texts_per_job: Option<u32>, tokens: &[u64]) -> Vec<Range<
     let units = tokens.chunks(batch).map(|unit| (unit.len(), unit.iter().sum::<u64>()));
     let most = texts_per_job.map_or(usize::MAX, |count| count as usize);
     let mut parts: Vec<Range<u64>> = vec![];
+    // Texts of the part at hand, and tokens of its largest unit.
     let mut inside = (0, 0);
     for (unit, (texts, tokens)) in (0..).zip(units) {
-        let full = inside.0 + texts > most || (texts_per_job.is_none() && inside.1 + tokens > MOST_TOKENS);
-        match parts.last_mut() {
-            Some(part) if !full => {
+        let largest = tokens.max(inside.1);
+        let packed = |part: &Range<u64>| largest.saturating_mul(part.end - part.start + 1);
+        let is_full =
+            |part: &Range<u64>| inside.0 + texts > most || (texts_per_job.is_none() && packed(part) > MOST_TOKENS);
+        match parts.last_mut().filter(|part| !is_full(part)) {
+            Some(part) => {
                 part.end = unit + 1;
-                inside = (inside.0 + texts, inside.1 + tokens);
+                inside = (inside.0 + texts, largest);
             }
-            _ => {
+            None => {
                 parts.push(unit..unit + 1);
                 inside = (texts, tokens);
             }
@@ -153,7 +158,11 @@ mod tests {
         assert_eq!(parts(2, Some(4), &[5; 5]), [0..2, 2..3]);
         // At least one unit each.
         assert_eq!(parts(2, Some(1), &[5; 5]), [0..1, 1..2, 2..3]);
-        assert_eq!(parts(1, None, &[MOST_TOKENS - 1, 1, 1, MOST_TOKENS, 3]), [0..2, 2..3, 3..4, 4..5]);
+        assert_eq!(parts(1, None, &[MOST_TOKENS - 1, 1, 1, MOST_TOKENS, 3]), [0..1, 1..3, 3..4, 4..5]);
+        // A long text makes room for as much in each unit beside it.
+        let long = MOST_TOKENS / 4;
+        assert_eq!(parts(1, None, &[1, 1, 1, long, 1, 1]), [0..4, 4..6]);
+        assert_eq!(parts(1, None, &[1, 1, 1, 1, long, 1]), [0..4, 4..6]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The jobs that read texts, one after the other: what is missing is posted, what comes in is kept and written.
 
-use std::{collections::HashSet, time::Instant};
+use std::{collections::HashSet, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tessera_sdk::Error;
@@ -19,6 +19,8 @@ const LOWER: &str = "--price or the number of texts, take a larger --batch";
 /// What is wanted, and what there is of it.
 pub struct Reading<'a, F> {
     args: &'a TextArgs,
+    /// The file that is written, if one is.
+    out: Option<&'a Path>,
     front: &'a F,
     plan: &'a Plan,
     texts: &'a [Text],
@@ -48,7 +50,8 @@ impl<F: Front> Work for Reading<'_, F> {
         }
         self.since.get_or_insert_with(Instant::now);
         self.open().map_err(caller)?;
-        let mut reader = self.front.reader(job.spec).map_err(caller)?;
+        let batch = units.first().map_or(0, |unit| self.plan.texts(*unit).len());
+        let mut reader = self.front.reader(job.spec, batch).map_err(caller)?;
         let mut progress = Progress::new(F::DOING, self.texts.len() as u64);
         let there = (0..self.kept.units()).filter(|unit| self.kept.has(*unit));
         progress.add(there.map(|unit| self.plan.texts(unit).len() as u64).sum());
@@ -87,15 +90,14 @@ impl<F: Front> Work for Reading<'_, F> {
 impl<'a, F: Front> Reading<'a, F> {
     /// What there is, and nothing collected yet.
     pub const fn new(
-        args: &'a TextArgs,
+        (args, out): (&'a TextArgs, Option<&'a Path>),
         front: &'a F,
-        plan: &'a Plan,
-        texts: &'a [Text],
+        (plan, texts): (&'a Plan, &'a [Text]),
         begun: Begun,
         state: State,
         kept: Kept,
     ) -> Self {
-        Self { args, front, plan, texts, begun, state, kept, lines: None, since: None, came: 0 }
+        Self { args, out, front, plan, texts, begun, state, kept, lines: None, since: None, came: 0 }
     }
 
     /// What jobs that have ended have cost, in base units.
@@ -170,8 +172,8 @@ impl<'a, F: Front> Reading<'a, F> {
 
     /// Opens the file, where it is written as answers come.
     fn open(&mut self) -> Result<()> {
-        if F::IS_STREAMED && self.lines.is_none() {
-            self.lines = Some(Lines::open(&self.args.out, &self.kept)?);
+        if let Some(out) = self.out.filter(|_| F::IS_STREAMED && self.lines.is_none()) {
+            self.lines = Some(Lines::open(out, &self.kept)?);
         }
         Ok(())
     }
@@ -198,10 +200,13 @@ impl<'a, F: Front> Reading<'a, F> {
             made.made = Some(sum);
         }
         self.open()?;
-        match &self.lines {
-            Some(lines) => lines.sync()?,
-            None => self.front.write(&self.args.out, self.texts.len() as u64, &self.kept)?,
+        match (&self.lines, self.out) {
+            (Some(lines), _) => lines.sync()?,
+            (None, Some(out)) => self.front.write(out, self.texts, &self.kept)?,
+            (None, None) => {}
         }
+        self.state.total = self.front.total(&self.kept)?;
+        made.total = self.state.total;
         self.state.done = true;
         self.begun.keep()?;
         self.begun.folder().keep(FILE, &self.state)?;

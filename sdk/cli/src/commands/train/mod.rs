@@ -47,6 +47,10 @@ pub struct Args {
     /// Shards to compute here before anything is posted, to say how long a unit takes and what its gas is
     #[arg(long = "try", value_name = "N", default_value_t = 1, conflicts_with = "participants")]
     tries: u64,
+    /// Tokens that one replica of an aggregation pays, and of a unit that tries the weights: both mostly take less than the steps of a
+    /// shard [default: --price]
+    #[arg(long, value_name = "TOKENS", conflicts_with = "participants")]
+    aggregation_price: Option<String>,
     /// Train on private shards of those whom this file names, which also says how long they are waited for; see
     /// docs/private-training.md
     #[arg(long, value_name = "FILE.toml")]

@@ -13,7 +13,7 @@ use super::{super::estimate::try_units, Args, curve};
 use crate::{
     begun::Begun,
     outputs::Outputs,
-    posting::confirm,
+    posting::{Deal, confirm},
     progress::Progress,
     session::{Posted, Session, Work},
 };
@@ -25,7 +25,7 @@ const ROUND: &str = "round-";
 /// How often somebody looks whether enough shards have come, when others are not waited for any more.
 const LOOK: Duration = Duration::from_secs(1);
 /// What makes a training cheaper.
-const LOWER: &str = "--price or the plan's rounds or shards";
+const LOWER: &str = "--price, --aggregation-price or the plan's rounds or shards";
 
 /// What a job computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +136,11 @@ impl Work for Stage<'_> {
         self.is_cut
     }
 
+    fn rest(&self) -> &'static str {
+        // The units of a job are all shards from the first on.
+        "posts this part of the round again, whole"
+    }
+
     fn complete(&mut self) -> Result<()> {
         if self.kind == Kind::Steps {
             let taken = (0..self.units).filter(|unit| self.outputs.has(*unit)).collect();
@@ -222,6 +227,14 @@ impl<'a> Rounds<'a> {
         })
     }
 
+    /// The offer for a job of this kind.
+    fn deal(&self, session: &Session<'_>, kind: Kind, units: u64) -> Result<Deal> {
+        match &self.args.aggregation_price {
+            Some(price) if kind != Kind::Steps => session.deal_at(units, session.amount(price)?),
+            _ => session.deal(units),
+        }
+    }
+
     fn stage(&mut self, round: u32, kind: Kind, units: u64) -> Result<Stage<'_>> {
         let path = self.begun.folder().path().join(format!("{ROUND}{round}")).join(kind.name());
         let after = Duration::from_secs(self.args.round_seconds);
@@ -234,11 +247,10 @@ impl<'a> Rounds<'a> {
     /// The outputs of a job of this round: those that are there, or else those of the job, which is posted.
     async fn outputs_of(&mut self, session: &Session<'_>, kind: Kind, job: PreparedJob) -> Result<Vec<Option<Bytes>>> {
         let (round, units) = (self.training.round(), job.spec.units);
-        let spent = self.spent();
+        let (spent, deal) = (self.spent(), self.deal(session, kind, units)?);
         let mut stage = self.stage(round, kind, units)?;
         let is_taken = |state: &State| kind == Kind::Steps && state.taken.as_ref().is_some_and(|(of, _)| *of == round);
         if !is_taken(stage.state) && !(0..units).all(|unit| stage.outputs.has(unit)) {
-            let deal = session.deal(units)?;
             session.check(spent, deal.deposit, LOWER)?;
             stage.begun.keep()?;
             stage.state.posted = Some((round, kind));
@@ -262,8 +274,12 @@ impl<'a> Rounds<'a> {
         let every = u64::from(self.training.plan().evaluation.every);
         let left = rounds.saturating_sub(done);
         let trials = if every == 0 || trial == 0 { 0 } else { rounds.div_ceil(every) - done.div_ceil(every) };
-        let cost = |units: u64, times: u64| anyhow::Ok(session.deposits(&[units])?.saturating_mul(times));
-        let deposit = cost(shards, left)?.saturating_add(cost(1, left)?).saturating_add(cost(trial, trials)?);
+        let cost = |kind, units, times: u64| match times {
+            0 => Ok(0),
+            _ => anyhow::Ok(self.deal(session, kind, units)?.deposit.saturating_mul(times)),
+        };
+        let joined = cost(Kind::Aggregation, 1, left)?.saturating_add(cost(Kind::Evaluation, trial, trials)?);
+        let deposit = cost(Kind::Steps, shards, left)?.saturating_add(joined);
         // Before anything takes long.
         session.check(self.spent(), deposit, LOWER)?;
         session.say(&format!(
@@ -286,6 +302,12 @@ impl<'a> Rounds<'a> {
             ))?;
         }
         session.say(&session.offered(deposit, self.spent()))?;
+        if let Some(price) = &self.args.aggregation_price {
+            session.say(&format!(
+                "of this, aggregations and trials at {price} tokens a unit: at most {}",
+                session.shown(joined)
+            ))?;
+        }
         if !self.args.jobs.yes {
             confirm("train it?").await?;
         }

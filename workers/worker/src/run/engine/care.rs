@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{super::compute::ComputeError, Engine, News, unix_now};
+use super::{super::compute::ComputeError, Engine, EngineError, News, unix_now};
 use crate::{
     backoff,
     config::{Backend, hours},
     gpu::{Guard, Pause, Reading, Sensors},
+    hint,
     journal::{JournalError, Phase},
     lifecycle::Mood,
     machine,
@@ -20,8 +21,13 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Bytes of the disk that are kept for what is leased already: its outputs, and the journal without which nothing may go on.
 const KEPT: u64 = 256 << 20;
 
+/// Tries after which a worker that is to compute on GPUs alone gives up where none can be used: half a minute, in which a driver
+/// is there after a start of the machine.
+const TRIES: u32 = 6;
+
 /// What is known about the devices and the hours.
 pub(super) struct Care {
+    backend: Backend,
     sensors: Option<Sensors>,
     guard: Guard,
     /// The newest readings, for reports.
@@ -42,6 +48,7 @@ impl Care {
     pub fn new(backend: Backend, fault_slot: u64) -> Self {
         let now = Instant::now();
         Self {
+            backend,
             sensors: (backend != Backend::Cpu).then(Sensors::start),
             guard: Guard::default(),
             readings: Arc::default(),
@@ -146,7 +153,7 @@ impl Engine {
         });
     }
 
-    pub(super) fn tested(&mut self, result: Result<usize, ComputeError>) -> Result<(), JournalError> {
+    pub(super) fn tested(&mut self, result: Result<usize, ComputeError>) -> Result<(), EngineError> {
         let now = Instant::now();
         (self.care.testing, self.care.look_after) = (false, now);
         match result {
@@ -160,8 +167,12 @@ impl Engine {
             Err(ComputeError::Quarantined) => self.distrust()?,
             Err(error) => {
                 self.care.failures = self.care.failures.saturating_add(1);
+                let tries = self.care.failures;
+                if is_hopeless(self.care.backend, self.care.tested.is_some(), tries, self.slots.len()) {
+                    return Err(EngineError::NoDevice { tries, reason: error });
+                }
                 let wait = backoff::after(self.care.failures);
-                tracing::warn!(%error, ?wait, "the devices cannot be tested now; `tessera-worker doctor` says what may be missing");
+                tracing::warn!(%error, ?wait, "the devices cannot be tested now; {} says what may be missing", hint::command("doctor"));
                 self.care.test_after = now + wait;
             }
         }
@@ -194,5 +205,25 @@ impl Engine {
             slot.due = Instant::now();
         }
         Ok(())
+    }
+}
+
+/// Whether a worker whose devices cannot be tested ends: one that may compute on the processor, has computed before, or has leases in
+/// hand, whose results are to be shown, waits for better times.
+fn is_hopeless(backend: Backend, has_passed: bool, tries: u32, in_hand: usize) -> bool {
+    backend == Backend::Cuda && !has_passed && in_hand == 0 && tries >= TRIES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_worker_with_nothing_in_hand_gives_up() {
+        assert!(is_hopeless(Backend::Cuda, false, TRIES, 0));
+        assert!(!is_hopeless(Backend::Cuda, false, TRIES - 1, 0), "the driver may come");
+        assert!(!is_hopeless(Backend::Cuda, false, u32::MAX, 1), "a result is to be shown");
+        assert!(!is_hopeless(Backend::Cuda, true, u32::MAX, 0));
+        assert!(!is_hopeless(Backend::Auto, false, u32::MAX, 0));
     }
 }
