@@ -57,7 +57,8 @@ pub fn write(history: &[Progress], folder: &Path) -> Result<()> {
 
 /// A line for each round; what is not known is empty.
 fn table(history: &[Progress]) -> String {
-    let mut text = String::from("round,loss,held_out_loss,accuracy,updates,bytes_up,bytes_down,bytes_dense,bytes_specification\n");
+    let mut text =
+        String::from("round,loss,held_out_loss,accuracy,updates,bytes_up,bytes_down,bytes_dense,bytes_specification\n");
     for Progress { round, loss, updates, traffic, trial } in history {
         let (held_out, accuracy) =
             trial.map_or_else(Default::default, |trial| (trial.loss.to_string(), trial.accuracy.to_string()));
