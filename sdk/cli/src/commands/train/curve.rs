@@ -5,7 +5,7 @@ use std::{io::Cursor, path::Path};
 use anyhow::{Context as _, Result};
 use font8x8::UnicodeFonts as _;
 use plotters::{coord::Shift, prelude::*};
-use tessera_train::{Progress, Traffic};
+use tessera_train::Progress;
 
 use crate::folder::Folder;
 
@@ -57,13 +57,12 @@ pub fn write(history: &[Progress], folder: &Path) -> Result<()> {
 
 /// A line for each round; what is not known is empty.
 fn table(history: &[Progress]) -> String {
-    let mut text =
-        String::from("round,loss,held_out_loss,accuracy,updates,bytes_up,bytes_down,bytes_dense,bytes_specification\n");
+    let mut text = String::from("round,loss,held_out_loss,accuracy,updates,bytes_up,bytes_down,bytes_dense\n");
     for Progress { round, loss, updates, traffic, trial } in history {
         let (held_out, accuracy) =
             trial.map_or_else(Default::default, |trial| (trial.loss.to_string(), trial.accuracy.to_string()));
-        let Traffic { up, down, dense, specification } = traffic;
-        text += &format!("{round},{loss},{held_out},{accuracy},{updates},{up},{down},{dense},{specification}\n");
+        let [up, down, dense] = [traffic.up, traffic.down, traffic.dense];
+        text += &format!("{round},{loss},{held_out},{accuracy},{updates},{up},{down},{dense}\n");
     }
     text
 }
@@ -156,14 +155,14 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tessera_train::Trial;
+    use tessera_train::{Traffic, Trial};
 
     fn history(losses: &[f32]) -> Vec<Progress> {
         let round = |(round, loss): (u32, &f32)| Progress {
             round,
             loss: *loss,
             updates: 8,
-            traffic: Traffic { up: 10, down: 20, dense: 800, specification: 5 },
+            traffic: Traffic { up: 10, down: 20, dense: 800, ..Traffic::default() },
             trial: (round % 2 == 1).then_some(Trial { loss: f64::from(*loss) + 0.5, accuracy: 0.25, count: 4 }),
         };
         (0..).zip(losses).map(round).collect()
@@ -185,8 +184,8 @@ mod tests {
         write(&history(&[2.0, 1.0, 0.5, 0.25]), dir.path()).unwrap();
         let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
         let table = String::from_utf8(read(TABLE)).unwrap();
-        assert_eq!(table.lines().nth(1), Some("0,2,,,8,10,20,800,5"));
-        assert_eq!(table.lines().nth(2), Some("1,1,1.5,0.25,8,10,20,800,5"));
+        assert_eq!(table.lines().nth(1), Some("0,2,,,8,10,20,800"));
+        assert_eq!(table.lines().nth(2), Some("1,1,1.5,0.25,8,10,20,800"));
         let drawing = String::from_utf8(read(DRAWING)).unwrap();
         assert!(drawing.contains("held out") && drawing.matches("<polyline").count() >= 2, "{drawing}");
         let picture = image::load_from_memory(&read(PICTURE)).unwrap().to_rgb8();

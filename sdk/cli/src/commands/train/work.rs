@@ -314,12 +314,11 @@ impl<'a> Rounds<'a> {
         });
         let sent = traffic.up + traffic.down;
         session.say(&format!(
-            "round {}/{}: loss {loss:.4}{held_out}; {updates} of {} shards, {sent} bytes each, {:.0} times less than dense, and {} of the specification; {} tokens  {}",
+            "round {}/{}: loss {loss:.4}{held_out}; {updates} of {} shards, {sent} bytes each, {:.0} times less than dense; {} tokens  {}",
             round.round + 1,
             self.training.rounds(),
             self.training.plan().shards.count,
             traffic.dense as f64 / sent.max(1) as f64,
-            traffic.specification,
             session.shown(self.spent()),
             curve::line(self.training.history())
         ))
