@@ -192,6 +192,23 @@ fn nothing_is_opened_for_few_or_counted_twice() {
 }
 
 #[test]
+fn confirmations_that_others_have_signed_open_nothing() {
+    let (round, vectors) = (round(N, 6, 3, LEN), vectors(N, LEN));
+    let (mut group, _) = masked(&round, &vectors);
+    let with = Told::Survivors(all_but(N, &[]));
+    let signed: Vec<_> = group.members.iter_mut().map(|member| member.survivors(&with).unwrap()).collect();
+    let member = &mut group.members[0];
+    // The server, or a member, speaks in the name of member 3; or it is what member 3 has signed for another round.
+    let (stranger, keys) = (ed25519_dalek::SigningKey::from_bytes(&[99; 32]), keys(N));
+    for (key, id) in [(&stranger, round.id()), (&keys[4], round.id()), (&keys[3], [5; 32])] {
+        let mut forged = signed.clone();
+        forged[3] = Signed::new(key, &id, 3, signed[3].said.clone());
+        assert_eq!(member.confirmed(&Told::Confirmed(forged)).unwrap_err(), Error::Signature(3));
+    }
+    assert!(member.confirmed(&Told::Confirmed(signed)).is_ok());
+}
+
+#[test]
 fn members_that_were_shown_different_keys_open_nothing() {
     let (round, vectors) = (round(N, 6, 3, LEN), vectors(N, LEN));
     let mut group = Group::new(&round);
