@@ -8,7 +8,6 @@
 
 use std::{collections::HashSet, error::Error, path::Path};
 
-use bytes::Bytes;
 use solana_keypair::{Keypair, read_keypair_file};
 use solana_pubkey::Pubkey;
 use tessera_nn::{Embedding, Model, Precision, Vectors};
@@ -29,9 +28,8 @@ pub async fn run(
     let model = Model::load(model, Precision::F32)?;
     let job = Embedding::job(&model, texts, BATCH)?;
     // The weights among them are put into the store once, and fetched once by each provider, for all jobs of the model.
-    let blobs: Vec<Bytes> = job.blobs.into_iter().map(|(_, bytes)| bytes).collect();
     let terms = JobTerms { price_per_unit: 1_000_000, replicas: 1, store_url: store.into(), ..JobTerms::default() };
-    let posted = tessera.post_job(wallet, market, &job.spec, blobs, terms).await?;
+    let posted = tessera.post_job(wallet, market, &job.spec, job.blobs(), terms).await?;
     println!("job {}: {} base units in escrow", posted.job, posted.deposited);
 
     // Each output is checked against the root that was paid for, before it is handed on. `Vectors::unit` has the rows of one

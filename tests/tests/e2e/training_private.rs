@@ -17,7 +17,7 @@ use solana_signer::Signer;
 use tessera_executor::{Backend, Program, open, outputs};
 use tessera_protocol::cid::Cid;
 use tessera_sdk::{JobFilter, StoreClient, Tessera};
-use tessera_train::{MODULE, Plan, PreparedJob, Training};
+use tessera_train::{MODULE, Plan, PreparedJob, Training, private_inputs};
 
 use crate::{
     faults::network,

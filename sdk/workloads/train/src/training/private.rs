@@ -129,7 +129,7 @@ impl Agreement {
         let setting_here =
             Setting { plan: &self.plan, model: &model, width, classes, shape: planner::Shape::default() };
         let one = 4 * setting_here.changes().words() as u64;
-        if let Some(blob) = changes.iter().find(|blob| blob.len() == 0 || !blob.len().is_multiple_of(one)) {
+        if let Some(blob) = changes.iter().find(|blob| blob.is_empty() || !blob.len().is_multiple_of(one)) {
             return setting(format!("changes of {} bytes, expected a multiple of {one}", blob.len()));
         }
         let rounds = changes.iter().map(|blob| blob.len() / one).sum::<u64>();
