@@ -214,8 +214,8 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         write(&history, dir.path()).unwrap();
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!(read(TABLE).lines().nth(1), Some("0,,,,8,10,20,800"));
-        assert_eq!(read(TABLE).lines().nth(2), Some("1,,1.5,0.25,8,10,20,800"));
+        assert_eq!(read(TABLE).lines().nth(1), Some("0,,,,8,10,20,800,5"));
+        assert_eq!(read(TABLE).lines().nth(2), Some("1,,1.5,0.25,8,10,20,800,5"));
         assert!(read(DRAWING).contains("held out") && !read(DRAWING).contains("training"));
     }
 }
