@@ -33,10 +33,6 @@ impl Front for Embed {
     const IS_STREAMED: bool = false;
     type Reader = Vectors;
 
-    fn options(&self) -> Vec<(&'static str, String)> {
-        vec![]
-    }
-
     fn longest(&self, model: &Model) -> Result<usize> {
         if model.generates() {
             bail!(
@@ -46,24 +42,12 @@ impl Front for Embed {
         Ok(model.context())
     }
 
-    fn made(&self) -> u32 {
-        0
-    }
-
-    fn is_drawn(&self) -> bool {
-        false
-    }
-
     fn job(&self, model: &Model, texts: &[&str], batch: usize, _first: u64, _made: u32) -> Result<PreparedJob> {
         Ok(Embedding::job(model, texts, batch)?)
     }
 
     fn reader(&self, spec: &JobSpec, _batch: usize) -> Result<Vectors> {
         Ok(Vectors::new(spec)?)
-    }
-
-    fn tokens(&self, _unit: &[u8]) -> Result<u64> {
-        Ok(0)
     }
 
     /// An array of NumPy with a row for each text. It is there whole or not at all.

@@ -61,23 +61,11 @@ impl Front for Score {
     const IS_STREAMED: bool = false;
     type Reader = Rows;
 
-    fn options(&self) -> Vec<(&'static str, String)> {
-        vec![]
-    }
-
     fn longest(&self, model: &Model) -> Result<usize> {
         if !model.generates() {
             bail!("expected a decoder such as Llama, found an encoder, which has no perplexity");
         }
         Ok(model.context())
-    }
-
-    fn made(&self) -> u32 {
-        0
-    }
-
-    fn is_drawn(&self) -> bool {
-        false
     }
 
     fn job(&self, model: &Model, texts: &[&str], batch: usize, _first: u64, _made: u32) -> Result<PreparedJob> {
@@ -87,10 +75,6 @@ impl Front for Score {
     fn reader(&self, spec: &JobSpec, batch: usize) -> Result<Rows> {
         let words = usize::try_from(spec.output_len()).context("the outputs are too large for this machine")? / WORD;
         Ok(Rows { scores: Scores::new(spec)?, width: words / batch.max(1) })
-    }
-
-    fn tokens(&self, _unit: &[u8]) -> Result<u64> {
-        Ok(0)
     }
 
     fn total(&self, kept: &Kept) -> Result<Option<Total>> {

@@ -72,6 +72,13 @@ impl Inputs {
         ((self.0.len() - 1) as u16, len)
     }
 
+    /// The inputs as a specification has them.
+    #[must_use]
+    pub fn declared(&self) -> Vec<Input> {
+        let named = |(name, blob): &(String, Blob)| Input { name: name.clone(), cid: blob.cid(), len: blob.len() };
+        self.0.iter().map(named).collect()
+    }
+
     /// The job that runs this plan of a module, PTX, for each of `units`. It sets no limit of gas.
     ///
     /// # Errors
@@ -84,11 +91,10 @@ impl Inputs {
         front_end: FrontEnd,
     ) -> Result<PreparedJob, SpecError> {
         let module = module.into();
-        let named = |(name, blob): &(String, Blob)| Input { name: name.clone(), cid: blob.cid(), len: blob.len() };
         let spec = JobSpec {
             version: SPEC_VERSION,
             module: Cid::of(module.as_bytes()),
-            inputs: self.0.iter().map(named).collect(),
+            inputs: self.declared(),
             plan,
             units,
             unit_gas: 0,

@@ -69,10 +69,10 @@ mod tests {
         let mut writer = PlanWriter::default();
         let mine = Bytes::from_static(b"mine");
         let theirs = Bytes::from_static(b"theirs!!");
-        let (data, len) = inputs.add("data", Blob::Elsewhere(Cid::of(&theirs), theirs.len() as u64));
-        let data = writer.input(data, len);
-        let (weights, len) = inputs.add("weights", Blob::of(&mine));
-        let weights = writer.copy_of(weights, len);
+        let data = inputs.add("data", Blob::Elsewhere(Cid::of(&theirs), theirs.len() as u64));
+        let data = writer.input(data);
+        let weights = inputs.add("weights", Blob::of(&mine));
+        let weights = writer.copy_of(weights);
         writer.launch("kernel", [1; 3], [1; 3], vec![at(data, 0), at(weights, 0)]);
         let front_end = FrontEnd { name: "test".into(), data: vec![] };
         let job = inputs.job("module", writer.finish(weights), 1, front_end).unwrap();

@@ -6,9 +6,9 @@
 //! use tessera_protocol::spec::{Arg, FrontEnd};
 //!
 //! let mut inputs = Inputs::default();
-//! let (input, len) = inputs.add("numbers", Blob::words(0..1024));
+//! let numbers = inputs.add("numbers", Blob::words(0..1024));
 //! let mut writer = PlanWriter::default();
-//! let (from, to) = (writer.input(input, len), writer.zeros(4 * 256));
+//! let (from, to) = (writer.input(numbers), writer.zeros(4 * 256));
 //! writer.launch("double", [2, 1, 1], [128, 1, 1], vec![at(from, 0), at(to, 0), Arg::Unit32, number(256)]);
 //! let front_end = FrontEnd { name: "doubles".into(), data: vec![] };
 //! let job = inputs.job("// PTX", writer.finish(to), 4, front_end)?;

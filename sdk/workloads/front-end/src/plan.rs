@@ -43,12 +43,12 @@ impl PlanWriter {
     }
 
     /// An input of the job, read-only: its number and length in bytes, as [`Inputs::add`](crate::Inputs::add) returns them.
-    pub fn input(&mut self, number: u16, len: u64) -> BufferIndex {
+    pub fn input(&mut self, (number, len): (u16, u64)) -> BufferIndex {
         self.buffer(len, BufferInit::Input(number))
     }
 
-    /// A copy of an input of the job, which kernels may change.
-    pub fn copy_of(&mut self, number: u16, len: u64) -> BufferIndex {
+    /// A copy of an input of the job, which kernels may change, as [`PlanWriter::input`].
+    pub fn copy_of(&mut self, (number, len): (u16, u64)) -> BufferIndex {
         self.buffer(len, BufferInit::Copy(number))
     }
 

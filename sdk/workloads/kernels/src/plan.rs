@@ -108,8 +108,8 @@ impl Plan {
         self.check_header()?;
         let buffers = self.buffer_names()?;
         self.check_inputs(replaced)?;
-        let (declared, inputs) = self.read_inputs(replaced)?;
-        let plan = self.launch_plan(&buffers, &declared)?;
+        let inputs = self.read_inputs(replaced)?;
+        let plan = self.launch_plan(&buffers, &inputs.declared())?;
         let front_end = FrontEnd { name: FRONT_END.into(), data: self.name().as_bytes().to_vec() };
         let job = inputs.job(module()?, plan, *self.file.units.as_ref(), front_end);
         let mut job = job.map_err(|error| KernelsError::Spec { path: self.path.clone(), reason: error.to_string() })?;
@@ -198,8 +198,7 @@ impl Plan {
         Ok(())
     }
 
-    fn read_inputs(&self, replaced: &BTreeMap<String, PathBuf>) -> Result<(Vec<Input>, Inputs)> {
-        let mut declared = vec![];
+    fn read_inputs(&self, replaced: &BTreeMap<String, PathBuf>) -> Result<Inputs> {
         let mut inputs = Inputs::default();
         for (name, file) in &self.file.inputs {
             let path = replaced.get(name).cloned().unwrap_or_else(|| self.beside(file.as_ref()));
@@ -215,11 +214,9 @@ impl Plan {
                     reason: format!("input {name}: expected bytes, found none"),
                 });
             }
-            let blob = Blob::of(&bytes.into());
-            declared.push(Input { name: name.clone(), cid: blob.cid(), len: blob.len() });
-            inputs.add(name, blob);
+            inputs.add(name, Blob::of(&bytes.into()));
         }
-        Ok((declared, inputs))
+        Ok(inputs)
     }
 
     fn launch_plan(&self, names_of: &HashMap<&str, u16>, inputs: &[Input]) -> Result<LaunchPlan> {

@@ -106,8 +106,8 @@ impl Planner {
     /// A plan whose units begin with the texts' rows.
     pub fn new(weights_len: usize, texts: &Texts) -> Self {
         let mut writer = PlanWriter::default();
-        writer.input(0, weights_len as u64);
-        writer.input(1, texts.words.len() as u64);
+        writer.input((0, weights_len as u64));
+        writer.input((1, texts.words.len() as u64));
         let mut this = Self { writer, batch: texts.batch, at_work: ROWS, rows: texts.rows, bytes: None };
         this.buffer(16 + 16 * u64::from(texts.rows.max(texts.batch)));
         this.buffer(8 * u64::from(texts.batch));
@@ -129,7 +129,7 @@ impl Planner {
 
     /// An input, read-only.
     pub fn input(&mut self, n: u16, len: usize) -> Memory {
-        self.writer.input(n, len as u64)
+        self.writer.input((n, len as u64))
     }
 
     /// Memory for activations in bytes, at most `width` for each row.

@@ -93,9 +93,8 @@ pub fn prepare_denoise(pictures: &[Layers]) -> Result<DenoiseJob> {
         input.extend_from_slice(cast_slice(&pixels));
     }
     let mut inputs = Inputs::default();
-    let (place, len) = inputs.add("pictures", Blob::of(&input.into()));
     let mut writer = PlanWriter::default();
-    let noisy = writer.input(place, len);
+    let noisy = writer.input(inputs.add("pictures", Blob::of(&input.into())));
     let mut light = || writer.zeros(count as u64 * 16);
     let light = [light(), light()];
     let clean = writer.zeros(count as u64 * 12);

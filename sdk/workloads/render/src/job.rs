@@ -65,10 +65,7 @@ impl Shot {
         let frame_bytes = self.frame_buffer(&picture)?;
         let mut inputs = Inputs::default();
         let mut writer = PlanWriter::default();
-        let mut read = |name, bytes: &Bytes| {
-            let (number, len) = inputs.add(name, Blob::of(bytes));
-            writer.input(number, len)
-        };
+        let mut read = |name, bytes: &Bytes| writer.input(inputs.add(name, Blob::of(bytes)));
         let (frame, scene) = (read("frame", &frame_bytes.into()), read("scene", &self.scene));
         let film = writer.zeros(picture.output_len());
         let blocks = picture.film.tile * picture.film.tile / BLOCK;

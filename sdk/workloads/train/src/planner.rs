@@ -100,13 +100,13 @@ impl Planner {
     }
 
     /// An input, read-only.
-    pub fn input(&mut self, (number, len): (u16, u64)) -> Place {
-        Place { buffer: self.writer.input(number, len), offset: 0 }
+    pub fn input(&mut self, input: (u16, u64)) -> Place {
+        Place { buffer: self.writer.input(input), offset: 0 }
     }
 
     /// A copy of an input that kernels may change.
-    pub fn copy_of(&mut self, (number, len): (u16, u64)) -> Place {
-        Place { buffer: self.writer.copy_of(number, len), offset: 0 }
+    pub fn copy_of(&mut self, input: (u16, u64)) -> Place {
+        Place { buffer: self.writer.copy_of(input), offset: 0 }
     }
 
     /// A buffer of its own, zero when a unit starts: the output.

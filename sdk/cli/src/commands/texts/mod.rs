@@ -79,16 +79,22 @@ pub trait Front {
     const IS_STREAMED: bool;
 
     /// Options that answers depend on, by their names.
-    fn options(&self) -> Vec<(&'static str, String)>;
+    fn options(&self) -> Vec<(&'static str, String)> {
+        vec![]
+    }
 
     /// Refuses models of another kind; returns the most tokens of a text.
     fn longest(&self, model: &Model) -> Result<usize>;
 
     /// Most tokens that are made for a text.
-    fn made(&self) -> u32;
+    fn made(&self) -> u32 {
+        0
+    }
 
     /// Whether answers depend on the places of their texts in the job.
-    fn is_drawn(&self) -> bool;
+    fn is_drawn(&self) -> bool {
+        false
+    }
 
     /// A job in which at most `made` tokens are made for a text. `first` is the place of its first text among all.
     fn job(&self, model: &Model, texts: &[&str], batch: usize, first: u64, made: u32) -> Result<PreparedJob>;
@@ -99,8 +105,10 @@ pub trait Front {
     /// Puts the outputs of units together.
     type Reader: Reader;
 
-    /// Tokens in what a unit became.
-    fn tokens(&self, unit: &[u8]) -> Result<u64>;
+    /// Tokens that were made, in what a unit became.
+    fn tokens(&self, _unit: &[u8]) -> Result<u64> {
+        Ok(0)
+    }
 
     /// What all texts come to, where that is asked for.
     fn total(&self, _kept: &Kept) -> Result<Option<Total>> {

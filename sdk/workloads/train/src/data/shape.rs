@@ -55,20 +55,17 @@ impl Shape {
             return Err(content("its head is not that of a shard"));
         };
         let text = is_text(plan);
-        let record = if text { 1 } else { 4 * (1 + u64::from(width)) };
-        let whole = len == start + u64::from(count) * record;
-        if (shards, first) != (1, 0) || width == 0 || (text && width != 1) || !whole {
+        let mut shape = Self { count, width, classes: if text { 256 } else { 0 } };
+        if (shards, first) != (1, 0) || width == 0 || (text && width != 1) || len != shape.blob_len(text) {
             return Err(content("it is not one shard of such data, or of another version"));
         }
-        let mut classes = 256;
         if !text {
-            classes = 0;
             for _ in 0..count {
-                let sample = words(record / 4).map_err(failed)?;
-                classes = classes.max(sample.first().map_or(u32::MAX, |label| label.saturating_add(1)));
+                let sample = words(1 + u64::from(width)).map_err(failed)?;
+                shape.classes = shape.classes.max(sample.first().map_or(u32::MAX, |label| label.saturating_add(1)));
             }
         }
-        Ok(Self { count, width, classes })
+        Ok(shape)
     }
 
     /// The length of the blob, in bytes.
