@@ -36,6 +36,7 @@ mod model;
 mod pack;
 mod passes;
 mod plan;
+mod product;
 mod scores;
 mod tensors;
 mod texts;
@@ -48,6 +49,7 @@ pub use crate::{
     job::MODULE,
     model::Model,
     pack::Precision,
+    product::Product,
     scores::{Likelihood, SCORE_FRONT_END, Scores, Scoring, TokenScore},
 };
 pub use tessera_front_end::PreparedJob;
