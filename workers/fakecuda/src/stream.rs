@@ -256,7 +256,7 @@ driver! {
     }
 
     /// Milliseconds between two events that are complete.
-    fn cuEventElapsedTime_v2(milliseconds: *mut f32, start: usize, end: usize) {
+    fn cuEventElapsedTime(milliseconds: *mut f32, start: usize, end: usize) {
         let (Ok(start), Ok(end)) = (find(&world().events, start), find(&world().events, end)) else { return INVALID_HANDLE };
         if !start.is_complete() || !end.is_complete() {
             return NOT_READY;

@@ -135,7 +135,7 @@ impl Stopwatch {
             (0..times).try_for_each(|_| enqueue(&self.stream))?;
             guarded("end to measure", || self.end.record(&self.stream))?;
             self.wait()?;
-            guarded("read a time", || self.start.elapsed_ms(&self.end))
+            guarded("read a time", || elapsed(&self.start, &self.end))
         };
         let milliseconds = timed().inspect_err(|_| self.broken.set(true))?;
         Ok(f64::from(milliseconds) / 1e3 / f64::from(times))
@@ -174,6 +174,19 @@ impl Stopwatch {
             }
         }
     }
+}
+
+/// Milliseconds between two events that are complete.
+fn elapsed(start: &CudaEvent, end: &CudaEvent) -> Result<f32, DriverError> {
+    type Elapsed = unsafe extern "C" fn(*mut f32, sys::CUevent, sys::CUevent) -> sys::CUresult;
+    // The binding knows its newer form alone, which drivers before CUDA 12.8 do not have.
+    // SAFETY: the driver is loaded, and this name has had this form in all of its versions.
+    let elapsed = unsafe { sys::culib().get::<Elapsed>(b"cuEventElapsedTime\0") };
+    let elapsed = elapsed.map_err(|_| DriverError(sys::cudaError_enum::CUDA_ERROR_NOT_FOUND))?;
+    let mut milliseconds = 0f32;
+    // SAFETY: both events exist, and one float is written.
+    unsafe { elapsed(&mut milliseconds, start.cu_event(), end.cu_event()) }.result()?;
+    Ok(milliseconds)
 }
 
 /// Memory of the GPU that nobody frees while something may still work on it.
