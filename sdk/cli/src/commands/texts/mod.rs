@@ -99,8 +99,8 @@ pub trait Front {
     /// A job in which at most `made` tokens are made for a text. `first` is the place of its first text among all.
     fn job(&self, model: &Model, texts: &[&str], batch: usize, first: u64, made: u32) -> Result<PreparedJob>;
 
-    /// What reads the outputs of a job, whose units but the last have `batch` texts.
-    fn reader(&self, spec: &JobSpec, batch: usize) -> Result<Self::Reader>;
+    /// What reads the outputs of a job.
+    fn reader(&self, spec: &JobSpec) -> Result<Self::Reader>;
 
     /// Puts the outputs of units together.
     type Reader: Reader;
