@@ -13,9 +13,9 @@
 //!
 //! > 2^-β (X Σ |w[i] 2^-p[i]| + W Σ |x[i] 2^p[i]|) + k 4^-β X W.
 //!
-//! A chain of fused multiply-adds may be off by k 2^-24 Σ |x[i] w[i]|. What is above is less as long as the largest values are not k
-//! 2^(β-24) times as large as those that matter: 24,576 times for k = 384, 524,284 for k = 131,071. In practice its roundings cancel
-//! each other in part, and so do these. No value is rounded that is at least 2^(24-β) of the largest one, X or W.
+//! A chain of fused multiply-adds may be off by k 2^-24 Σ |x[i] w[i]|. The two together are less, but for the last term, as long as
+//! X Σ |w[i] 2^-p[i]| + W Σ |x[i] 2^p[i]| is at most (k - 1) 2^(β-24) times Σ |x[i] w[i]|: 24,512 times for k = 384, 524,280 times for
+//! k = 131,071. No value is rounded at all that is at least 2^(24-β) of the largest one, X or W.
 //!
 //! **Powers.** Where input i is large in all rows and its weights are small, or the other way, `p[i]` moves what both have in common from
 //! one to the other; it is chosen so that each input has weights near the largest of their columns. Powers of two change no value.
