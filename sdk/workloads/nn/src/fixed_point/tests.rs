@@ -176,7 +176,11 @@ fn the_largest_sums_are_exact() {
 fn each_element_has_one_value() {
     // One row, few rows, and more rows and columns than a tile of tensor cores, whose last ones are not full.
     for (rows, n, k) in [(1, 3, 4), (16, 17, 36), (70, 66, 40)] {
-        let case = Case::random(rows, n, k);
+        // Values of so different sizes that most of them are rounded.
+        let (mut case, mut numbers) = (Case::random(rows, n, k), Numbers(k as u64));
+        for value in case.x.iter_mut().chain(&mut case.w).flatten() {
+            *value *= numbers.power(12.0);
+        }
         let plain = bits_of(&case.plain());
         assert_eq!(bits_of(&case.in_128_bits()), plain);
         for tensor_cores in [false, true] {
@@ -288,6 +292,21 @@ fn results_of_any_size_are_rounded_once() {
     let expected: Vec<f32> = case.pairs().map(|(x, w)| once(f64::from(x[0]) * f64::from(w[0]))).collect();
     assert_eq!(bits_of(&case.fixed_point()), bits_of(&expected));
     assert!(expected.iter().any(|value| value.is_infinite()) && expected.iter().any(|value| value.is_subnormal()));
+}
+
+/// Halves go to the even float, unless the smallest bit of a sum above 2^64 says that it is more than a half.
+#[test]
+fn the_smallest_bit_of_a_sum_counts() {
+    let (k, tiny) = (132, 2f32.powi(-29));
+    let mut half = vec![1.0; k];
+    half[128..].copy_from_slice(&[2f32.powi(-17), 0.0, 0.0, 0.0]);
+    let mut more = half.clone();
+    more[129] = tiny;
+    // Its last input is 1 in another column, so it keeps its power.
+    let mut w = vec![1.0; k];
+    w[129] = tiny;
+    let found = Case { x: [vec![half; 9], vec![more; 9]].concat(), w: vec![w, vec![1.0; k]] }.fixed_point();
+    assert_eq!([found[0], found[18]], [128.0, 128.0 + 2f32.powi(-16)]);
 }
 
 #[test]
