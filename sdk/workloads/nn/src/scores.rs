@@ -32,7 +32,7 @@ impl Scoring {
         let packed = model.pack(texts, batch, &[], decoder.config.positions.min(MAX_KEYS))?;
         let words = SCORE_HEAD + SCORE_WORDS * (packed.longest as usize - 1);
         let mut writer = Writer::new(model, decoder, &packed, 0);
-        let output = writer.scores(words as u32)?;
+        let output = writer.scores(words as u32);
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: words as u32 };
         let turns = vec![("turns", writer.turns)];
         job::job(model, &packed, turns, writer.planner.finish(output), SCORE_FRONT_END, &notes)
