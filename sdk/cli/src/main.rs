@@ -326,6 +326,7 @@ mod tests {
             "tessera generate a.jsonl --model dir --max-tokens 64 --out b.jsonl --temperature 0.7 --top-k 40 --top-p 0.9 --seed 7",
             "tessera score a.jsonl --model dir --price 0.01",
             "tessera score a.jsonl --model dir --int8 --no-tensor-cores --out b.jsonl --max-price 5 --restart",
+            "tessera score a.jsonl --model dir --fixed-point --no-tensor-cores",
         ] {
             accepted(line);
         }
@@ -334,6 +335,7 @@ mod tests {
             ("tessera embed a.jsonl --model dir", "--out"),
             ("tessera embed a.jsonl --model dir --out v.npy --batch 1025", "1025"),
             ("tessera score a.jsonl --model dir --no-tensor-cores", "--int8"),
+            ("tessera score a.jsonl --model dir --int8 --fixed-point", "--fixed-point"),
             ("tessera generate a.jsonl --model dir --out b.jsonl", "--max-tokens"),
             ("tessera generate a.jsonl --model dir --out b.jsonl --max-tokens 0", "0"),
             ("tessera generate a.jsonl --model dir --out b.jsonl --max-tokens 9 --top-k 4", "--temperature"),

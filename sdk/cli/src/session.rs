@@ -303,7 +303,7 @@ impl<'a> Session<'a> {
 
     async fn count(&self, begun: &mut Begun, job: &Pubkey) -> Result<()> {
         let ledger = self.tessera.ledger(job).await?;
-        begun.count(job, ledger.deposited.saturating_sub(ledger.refunded), ledger.closed)
+        begun.count(job, ledger.spent(), ledger.closed)
     }
 
     /// Looks again at jobs that were not closed when they were over: what comes back from them was not spent. Those that can be

@@ -131,6 +131,12 @@ impl Ledger {
         self.treasury + self.burned
     }
 
+    /// What the job has cost the client, or can still cost, fee included: all that was deposited less what came back.
+    #[must_use]
+    pub const fn spent(&self) -> u64 {
+        self.deposited.saturating_sub(self.refunded)
+    }
+
     /// Paid by the client, the fee not included.
     #[must_use]
     pub fn paid_by_client(&self) -> u64 {

@@ -1,13 +1,12 @@
-//! A whole training on private shards on this machine: `private-digits PLAN.toml [OUT] [options]`. With OUT it saves every round there.
+//! A whole training on private shards on this machine; `--help` says how.
 //!
 //! Participants and who trains speak over HTTP as they would over the Internet; jobs are run here instead of being posted, and masked
-//! vectors are handed over. `--absent N`: so many participants of a round fall silent, other ones each round, half of them before they
-//! dealt shares and half after. `--patience SECONDS`: how long these are waited for in each phase (10). `--noise SIGMA`: discrete Gaussian
-//! noise of SIGMA times what `clip` allows in the sum, whatever drops out.
+//! vectors are handed over.
 
-use std::{error::Error, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use clap::Parser;
 use ed25519_dalek::SigningKey;
 use tessera_executor::{Backend, Executor, Program, open, outputs};
 use tessera_federation::{Coordinator, CoordinatorConfig, Offer, Participant, ParticipantConfig, Times};
@@ -27,6 +26,24 @@ const LONG: Duration = Duration::from_secs(600);
 /// How many participants may collude with who trains.
 const COLLUDERS: u8 = 3;
 
+/// Runs a whole training on private shards on this machine, and prints a line of JSON for each round
+#[derive(Parser)]
+struct Args {
+    /// The plan
+    plan: PathBuf,
+    /// Folder in which every round is saved
+    out: Option<PathBuf>,
+    /// Participants who fall silent in a round, other ones each round, half of them before they dealt shares and half after
+    #[arg(long, default_value_t = 0)]
+    absent: usize,
+    /// Seconds for which these are waited for in each phase
+    #[arg(long, default_value_t = 10)]
+    patience: u64,
+    /// Discrete Gaussian noise of so many times what `clip` allows in the sum, whatever drops out
+    #[arg(long, default_value_t = 0.0)]
+    noise: f64,
+}
+
 /// Where a participant falls silent.
 #[derive(Clone, Copy, PartialEq)]
 enum Silent {
@@ -38,24 +55,9 @@ enum Silent {
 
 #[tokio::main]
 async fn main() -> Done<()> {
-    let (mut given, mut absent, mut sigma, mut patience) = (vec![], 0, 0.0, Duration::from_secs(10));
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--absent" => absent = words.next().ok_or("--absent needs a number")?.parse()?,
-            "--noise" => sigma = words.next().ok_or("--noise needs a number")?.parse()?,
-            "--patience" => {
-                patience = Duration::from_secs(words.next().ok_or("--patience needs a number")?.parse()?);
-            }
-            _ => given.push(word),
-        }
-    }
-    let (plan, out) = match given.as_slice() {
-        [plan] => (plan, None),
-        [plan, out] => (plan, Some(Path::new(out))),
-        _ => return Err("expected a plan, and a folder to save the training in".into()),
-    };
-    let plan = Plan::load(Path::new(plan))?;
+    let Args { plan, out, absent, patience, noise: sigma } = Args::parse();
+    let patience = Duration::from_secs(patience);
+    let plan = Plan::load(&plan)?;
     let (count, private) = (plan.shards.count, plan.private);
     let mut training = Training::start(plan)?;
     let len = u32::try_from(training.private_words())?;
@@ -153,7 +155,7 @@ async fn main() -> Done<()> {
             progress.trial = Some(training.evaluated(&computed(&*executor, &trial, &[])?)?);
         }
         println!("{}", serde_json::to_string(&progress)?);
-        if let Some(out) = out {
+        if let Some(out) = &out {
             training.save(out)?;
         }
         if let Some(noise) = &noise {

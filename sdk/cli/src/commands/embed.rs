@@ -46,7 +46,7 @@ impl Front for Embed {
         Ok(Embedding::job(model, texts, batch)?)
     }
 
-    fn reader(&self, spec: &JobSpec, _batch: usize) -> Result<Vectors> {
+    fn reader(&self, spec: &JobSpec) -> Result<Vectors> {
         Ok(Vectors::new(spec)?)
     }
 

@@ -107,7 +107,7 @@ impl Front for Generate {
         Ok(Generation::job(model, texts, batch, made, &Sampling { seed, ..self.sampling.clone() })?)
     }
 
-    fn reader(&self, spec: &JobSpec, _batch: usize) -> Result<Answers> {
+    fn reader(&self, spec: &JobSpec) -> Result<Answers> {
         Ok(Answers::new(spec)?)
     }
 

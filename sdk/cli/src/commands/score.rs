@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
-use tessera_nn::{Likelihood, Model, PreparedJob, Scores, Scoring};
+use tessera_nn::{Likelihood, Model, PreparedJob, Scores, Scoring, TokenScore};
 use tessera_protocol::spec::JobSpec;
 
 use super::texts::{self, Front, Kept, Reader, Text, Total};
@@ -28,14 +28,6 @@ pub struct Args {
 
 /// Scores texts.
 struct Score;
-
-/// Reads scores as soon as their unit is there.
-struct Rows {
-    /// Checks that outputs are of this job: it tells of texts when all units are there.
-    scores: Scores,
-    /// Words of a text in an output: a count, then two for each token from the second on, see docs/models.md.
-    width: usize,
-}
 
 /// A line of the file that is written.
 #[derive(Serialize)]
@@ -59,7 +51,7 @@ impl Front for Score {
     const DOING: &'static str = "scoring";
     const MADE: &'static str = "these scores were";
     const IS_STREAMED: bool = false;
-    type Reader = Rows;
+    type Reader = Scores;
 
     fn longest(&self, model: &Model) -> Result<usize> {
         if !model.generates() {
@@ -72,9 +64,8 @@ impl Front for Score {
         Ok(Scoring::job(model, texts, batch)?)
     }
 
-    fn reader(&self, spec: &JobSpec, batch: usize) -> Result<Rows> {
-        let words = usize::try_from(spec.output_len()).context("the outputs are too large for this machine")? / WORD;
-        Ok(Rows { scores: Scores::new(spec)?, width: words / batch.max(1) })
+    fn reader(&self, spec: &JobSpec) -> Result<Scores> {
+        Ok(Scores::new(spec)?)
     }
 
     fn total(&self, kept: &Kept) -> Result<Option<Total>> {
@@ -109,11 +100,15 @@ impl Front for Score {
     }
 }
 
-impl Reader for Rows {
+impl Reader for Scores {
     /// For each text a count and so many logarithms.
     fn unit(&mut self, _model: &Model, unit: u64, output: &[u8], texts: &[Text]) -> Result<Vec<u8>> {
-        self.scores.add(unit, output)?;
-        rows(output, self.width, texts.len()).with_context(|| format!("unit {unit} is no output of these kernels"))
+        self.add(unit, output)?;
+        let found = Self::unit(self, unit)?.context("a unit that was added is not there")?;
+        if found.len() != texts.len() {
+            bail!("unit {unit} has scores of {} texts, expected {}", found.len(), texts.len());
+        }
+        Ok(found.iter().flat_map(|scores| keep(scores)).collect())
     }
 }
 
@@ -129,20 +124,10 @@ fn add(all: Likelihood, score: &f32) -> Likelihood {
     Likelihood { sum: all.sum + f64::from(*score), count: all.count + 1 }
 }
 
-/// What is kept of an output: of the first `texts` texts, whose words are `width` each, counts and logarithms.
-fn rows(output: &[u8], width: usize, texts: usize) -> Result<Vec<u8>> {
-    let mut kept = Vec::new();
-    let mut rows = output.chunks_exact((width * WORD).max(WORD));
-    for text in 0..texts {
-        let words = rows.next().with_context(|| format!("expected {texts} texts, found {text}"))?.as_chunks::<WORD>().0;
-        let (count, tokens) = words.split_first().context("expected a count, found nothing")?;
-        let scored = u32::from_le_bytes(*count) as usize;
-        let (tokens, most) = (tokens.as_chunks::<2>().0, tokens.len() / 2);
-        let tokens = tokens.get(..scored).with_context(|| format!("expected at most {most} scores, found {scored}"))?;
-        kept.extend_from_slice(count);
-        tokens.iter().for_each(|[score, _]| kept.extend_from_slice(score));
-    }
-    Ok(kept)
+/// What is kept of a text's scores: their number and their logarithms.
+fn keep(scores: &[TokenScore]) -> Vec<u8> {
+    let logarithms = scores.iter().flat_map(|score| score.log_likelihood.to_le_bytes());
+    (scores.len() as u32).to_le_bytes().into_iter().chain(logarithms).collect()
 }
 
 /// The logarithms of each text of a unit that was kept.
@@ -164,18 +149,17 @@ mod tests {
 
     use super::*;
 
-    /// An output of texts with room for two scores, one with two, one with none, and room for a third one.
-    fn output() -> Vec<u8> {
-        let words = [2, (-1.5f32).to_bits(), 7, (-0.25f32).to_bits(), 8, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9];
-        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    fn unit(texts: &[&[f32]]) -> Vec<u8> {
+        let scores = |text: &&[f32]| -> Vec<_> {
+            text.iter().map(|log| TokenScore { log_likelihood: *log, most_likely: 7 }).collect()
+        };
+        texts.iter().flat_map(|text| keep(&scores(text))).collect()
     }
 
     #[test]
-    fn scores_are_read_unit_by_unit() {
-        let kept = rows(&output(), 5, 2).unwrap();
+    fn scores_are_read_as_they_were_kept() {
+        let kept = unit(&[&[-1.5, -0.25], &[]]);
         assert_eq!(read(&kept).unwrap(), [vec![-1.5, -0.25], vec![]]);
-        assert!(rows(&output(), 5, 3).unwrap_err().to_string().contains("at most 2 scores, found 9"));
-        assert!(rows(&output()[..40], 5, 3).unwrap_err().to_string().contains("expected 3 texts, found 2"));
         assert!(read(&kept[..8]).unwrap_err().to_string().contains("damaged"));
     }
 
@@ -183,8 +167,8 @@ mod tests {
     fn lines_are_those_of_the_texts_and_the_total_is_of_all_tokens() {
         let dir = tempfile::TempDir::new().unwrap();
         let mut kept = Kept::open(&dir.path().join("units"), 2).unwrap();
-        kept.put(0, &rows(&output(), 5, 2).unwrap()).unwrap();
-        kept.put(1, &rows(&output(), 5, 1).unwrap()).unwrap();
+        kept.put(0, &unit(&[&[-1.5, -0.25], &[]])).unwrap();
+        kept.put(1, &unit(&[&[-1.5, -0.25]])).unwrap();
         let text = |id| Text { id, text: "a".into() };
         let texts = [text(Some(Value::from("b"))), text(None), text(None)];
         let out = dir.path().join("scores.jsonl");

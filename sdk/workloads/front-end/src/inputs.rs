@@ -52,7 +52,9 @@ impl Blob {
         self.len() == 0
     }
 
-    fn bytes(self) -> Option<Bytes> {
+    /// Its bytes, where they are there.
+    #[must_use]
+    pub const fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::There(_, bytes) => Some(bytes),
             Self::Elsewhere(..) => None,
@@ -103,7 +105,7 @@ impl Inputs {
         };
         // Sizes too: what cannot be encoded cannot be posted.
         spec.encode()?;
-        let inputs = self.0.into_iter().map(|(_, blob)| blob.bytes()).collect();
+        let inputs = self.0.into_iter().map(|(_, blob)| blob.bytes().cloned()).collect();
         Ok(PreparedJob { spec, module, inputs })
     }
 }

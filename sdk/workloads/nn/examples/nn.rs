@@ -1,4 +1,4 @@
-//! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8]
+//! Runs a model on this machine's processor: `nn embed|logits|score|generate FOLDER TEXTS.jsonl OUT [--int8 | --fixed-point]
 //! [--no-tensor-cores] [--batch N] [--max-tokens N] [--runs N] [--only KERNEL,...]`. A line of the input is a JSON string.
 //! Prints the gas of all units and the seconds that this thread worked on them once compiled, the least of some runs: of all
 //! work with RAYON_NUM_THREADS=1. With `--only` all kernels but these, and those that say which rows are at work, have one
@@ -23,6 +23,7 @@ const ROWS: [&str; 5] = ["begin", "last_rows", "next_rows", "choose", "rows_to_s
 fn main() -> Result<(), Box<dyn Error>> {
     let mut given: Vec<String> = std::env::args().skip(1).collect();
     let int8 = flag(&mut given, "--int8", 0).is_some();
+    let fixed_point = flag(&mut given, "--fixed-point", 0).is_some();
     let no_tensor_cores = flag(&mut given, "--no-tensor-cores", 0).is_some();
     let batch = number(&mut given, "--batch", 16)?;
     let most = number(&mut given, "--max-tokens", 32)?;
@@ -31,7 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [what, folder, texts, out] = given.as_slice() else {
         return Err("expected embed, logits, score or generate, a folder, a file of texts and a file to write".into());
     };
-    let precision = if int8 { Precision::Int8 } else { Precision::F32 };
+    let precision = match (int8, fixed_point) {
+        (false, false) => Precision::F32,
+        (true, false) => Precision::Int8,
+        (false, true) => Precision::FixedPoint,
+        (true, true) => return Err("expected one of --int8 and --fixed-point, found both".into()),
+    };
     let model = Model::load(Path::new(folder), precision)?;
     let model = if no_tensor_cores { model.without_tensor_cores() } else { model };
     let texts: Vec<String> = fs::read_to_string(texts)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;

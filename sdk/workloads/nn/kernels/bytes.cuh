@@ -53,23 +53,34 @@ T_FN void finish_bytes(const Bytes &of, i32 sum, u32 row, u32 column) {
     finish(value, of.bias, of.residual, of.y, (u64)row * of.columns + column, column, of.flags);
 }
 
-// 64 rows and columns of a block; this warp has 16 rows from `row` on.
-T_FN void tile_of_bytes(const Bytes &of, u32 (*tile_x)[BYTES_STEP + 1u], u32 (*tile_w)[BYTES_STEP + 1u], u32 row) {
+// A product of bytes on tensor cores, as a block works on it: where rows of x and panels of w begin, and how many words are from
+// one to the next, of those of w for each of their columns.
+struct Tile {
+    const u32 *x, *w;
+    u32 rows, columns, words;
+    u32 x_stride, w_stride;
+};
+
+// The row and the column of a sum that a thread has in part `part`.
+T_FN u32 row_of_sum(u32 i) { return blockIdx.x * T_GEMM_TILE + threadIdx.x / 32u * 16u + (threadIdx.x & 31u) / 4u + (i >> 1) * 8u; }
+T_FN u32 column_of_sum(u32 part, u32 i) { return blockIdx.y * T_GEMM_TILE + part * 8u + (threadIdx.x & 3u) * 2u + (i & 1u); }
+
+// 64 rows and columns of a block; each warp has 16 rows.
+T_FN void sums_of_bytes(const Tile &of, u32 (*tile_x)[BYTES_STEP + 1u], u32 (*tile_w)[BYTES_STEP + 1u], i32 (*sum)[4]) {
     u32 row0 = blockIdx.x * T_GEMM_TILE, column0 = blockIdx.y * T_GEMM_TILE;
     u32 thread = threadIdx.x, group = (thread & 31u) >> 2, in_group = thread & 3u;
-    i32 sum[BYTES_PARTS][4] = {};
     for (u32 at = 0; at < of.words; at += BYTES_STEP) {
         for (u32 i = thread; i < T_GEMM_TILE * BYTES_STEP; i += BYTES_THREADS) {
             u32 line = i / BYTES_STEP, word = at + i % BYTES_STEP, r = row0 + line;
-            tile_x[line][i % BYTES_STEP] = word < of.words && r < of.rows ? of.x[(u64)r * of.words + word] : 0u;
+            tile_x[line][i % BYTES_STEP] = word < of.words && r < of.rows ? of.x[(u64)r * of.x_stride + word] : 0u;
             // Threads side by side take columns side by side.
             u32 c = column0 + i % T_GEMM_TILE;
             word = at + i / T_GEMM_TILE;
             bool inside = word < of.words && c < of.columns;
-            tile_w[i % T_GEMM_TILE][i / T_GEMM_TILE] = inside ? column_of(of.w, c, of.words)[(u64)word * PANEL] : 0u;
+            tile_w[i % T_GEMM_TILE][i / T_GEMM_TILE] = inside ? column_of(of.w, c, of.w_stride)[(u64)word * PANEL] : 0u;
         }
         __syncthreads();
-        u32 y = row + group;
+        u32 y = thread / 32u * 16u + group;
         u32 a[4] = {tile_x[y][in_group], tile_x[y + 8u][in_group], tile_x[y][in_group + 4u], tile_x[y + 8u][in_group + 4u]};
         for (u32 part = 0; part < BYTES_PARTS; part++) {
             u32 x = part * 8u + group;
@@ -78,11 +89,6 @@ T_FN void tile_of_bytes(const Bytes &of, u32 (*tile_x)[BYTES_STEP + 1u], u32 (*t
         }
         __syncthreads();
     }
-    for (u32 part = 0; part < BYTES_PARTS; part++)
-        for (u32 i = 0; i < 4u; i++) {
-            u32 r = row0 + row + group + (i >> 1) * 8u, c = column0 + part * 8u + in_group * 2u + (i & 1u);
-            if (r < of.rows && c < of.columns) finish_bytes(of, sum[part][i], r, c);
-        }
 }
 
 // y = x w, and what the flags say. Blocks of 64 rows (x) and 64 columns (y).
@@ -94,7 +100,14 @@ T_KERNEL multiply_bytes(const u32 *rows, const u32 *x, const float *x_scales, co
     u32 count = rows[ROW_COUNT];
     if (blockIdx.x * T_GEMM_TILE >= count) return;
     Bytes of = {x, w, x_scales, w_scales, bias, residual, y, count, n, k / 4u, flags};
-    tile_of_bytes(of, tile_x, tile_w, threadIdx.x / 32u * 16u);
+    Tile tile = {x, w, count, n, k / 4u, k / 4u, k / 4u};
+    i32 sum[BYTES_PARTS][4] = {};
+    sums_of_bytes(tile, tile_x, tile_w, sum);
+    for (u32 part = 0; part < BYTES_PARTS; part++)
+        for (u32 i = 0; i < 4u; i++) {
+            u32 row = row_of_sum(i), column = column_of_sum(part, i);
+            if (row < count && column < n) finish_bytes(of, sum[part][i], row, column);
+        }
 }
 
 // Rows and columns of a thread of multiply_few_bytes.

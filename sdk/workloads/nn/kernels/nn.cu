@@ -3,6 +3,7 @@
 #include "bytes.cuh"
 #include "choose.cuh"
 #include "norm.cuh"
+#include "residues.cuh"
 #include "score.cuh"
 
 // Takes a unit's texts and rows out of the input. A unit has `stride` words there: the number of its rows, three words, the

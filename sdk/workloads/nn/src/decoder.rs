@@ -37,7 +37,7 @@ impl Decoder {
         // Some files are tied without saying so; others hold the table twice.
         let tied = config.tied || !tensors.has("lm_head.weight");
         let head = if tied { table } else { tensors.get("lm_head.weight", &[vocabulary, width])? };
-        let head = blob.matrix(&[head], width, Precision::F32)?;
+        let head = blob.matrix(&[head], width, precision.of_head())?;
         let norm = blob.floats(&tensors.get("norm.weight", &[width])?)?;
         let mut reader = Reader { tensors, blob, precision };
         let layers: Result<Vec<DecoderLayer>> =

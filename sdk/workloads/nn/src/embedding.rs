@@ -11,7 +11,6 @@ use crate::{
     error::{NnError, Result},
     job::{self, Gathered, Notes},
     model::Model,
-    pack::Precision,
     plan::{Attention, MAX_KEYS, Planner, at},
     texts::Texts,
 };
@@ -31,15 +30,15 @@ impl Embedding {
     pub fn job<T: AsRef<str>>(model: &Model, texts: &[T], batch: usize) -> Result<PreparedJob> {
         let encoder = model.encoder()?;
         let packed = model.pack(texts, batch, &[], encoder.config.positions.min(MAX_KEYS))?;
-        let mut planner = Planner::new(model.weights.len(), &packed);
-        let output = encode(model, encoder, &packed, &mut planner)?;
+        let mut planner = Planner::new(model.weights.len(), model.tensor_cores, &packed);
+        let output = encode(encoder, &packed, &mut planner);
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: encoder.config.width as u32 };
         job::job(model, &packed, vec![], planner.finish(output), EMBED_FRONT_END, &notes)
     }
 }
 
 /// The launches of an encoder; the buffer that holds the vectors.
-fn encode(model: &Model, encoder: &Encoder, texts: &Texts, planner: &mut Planner) -> Result<u16> {
+fn encode(encoder: &Encoder, texts: &Texts, planner: &mut Planner) -> u16 {
     let config = &encoder.config;
     let (width, inner, epsilon) = (config.width, config.inner, config.epsilon);
     let shape = Attention {
@@ -53,20 +52,17 @@ fn encode(model: &Model, encoder: &Encoder, texts: &Texts, planner: &mut Planner
     let parts = planner.row_buffer(3 * width);
     let between = planner.row_buffer(inner);
     let caches = [(); 2].map(|()| planner.buffer(shape.cache_len(texts.batch)));
-    if model.precision() == Precision::Int8 {
-        planner.bytes_buffers(width.max(inner), model.tensor_cores);
-    }
     let norm = |norm: &crate::encoder::Norm| [norm.scale, norm.bias];
     let tables = [encoder.words, encoder.positions, encoder.segment];
     planner.embed_encoder(tables, norm(&encoder.norm), x, width, epsilon);
     for layer in &encoder.layers {
-        planner.linear(&layer.project, x, parts, None)?;
+        planner.linear(&layer.project, x, parts, None);
         planner.attention(&shape, parts, None, caches.map(at), attended);
-        planner.linear(&layer.out, attended, y, Some(x))?;
+        planner.linear(&layer.out, attended, y, Some(x));
         planner.layer_norm(y, norm(&layer.attention_norm), x, width, epsilon);
-        planner.linear(&layer.up, x, between, None)?;
+        planner.linear(&layer.up, x, between, None);
         planner.gelu(between, inner);
-        planner.linear(&layer.down, between, y, Some(x))?;
+        planner.linear(&layer.down, between, y, Some(x));
         planner.layer_norm(y, norm(&layer.norm), x, width, epsilon);
     }
     let output = planner.buffer(u64::from(texts.batch) * width as u64 * 4);
@@ -75,7 +71,7 @@ fn encode(model: &Model, encoder: &Encoder, texts: &Texts, planner: &mut Planner
         PoolingMode::First => 1,
     };
     planner.pool(x, output, width, mode, encoder.pooling.normalise);
-    Ok(output)
+    output
 }
 
 /// Puts the outputs of a job's units together: a row of floats for each text.

@@ -67,7 +67,7 @@ impl Generation {
         let choice = sampling.choice(config.vocabulary, max_tokens)?;
         let texts = model.pack(prompts, batch, &config.ends, most)?;
         let mut writer = Writer::new(model, decoder, &texts, max_tokens);
-        let logits = writer.prompts()?;
+        let logits = writer.prompts();
         let words = ANSWER_HEAD + max_tokens as usize;
         let answers = writer.planner.buffer(u64::from(texts.batch) * words as u64 * 4);
         let drawn = if sampling.temperature > 0.0 { config.vocabulary as u64 * u64::from(texts.batch) } else { 1 };
@@ -76,8 +76,8 @@ impl Generation {
         if max_tokens > 1 {
             let first = writer.planner.position();
             writer.planner.next_rows(answers, max_tokens);
-            writer.layers()?;
-            writer.logits(logits)?;
+            writer.layers();
+            writer.logits(logits);
             writer.planner.choose(logits, weights, answers, &choice);
             writer.planner.repeat(first, max_tokens - 1);
         }
@@ -100,7 +100,7 @@ impl Logits {
         let decoder = model.decoder()?;
         let packed = model.pack(texts, batch, &[], decoder.config.positions.min(MAX_KEYS))?;
         let mut writer = Writer::new(model, decoder, &packed, 0);
-        let logits = writer.prompts()?;
+        let logits = writer.prompts();
         let words = decoder.config.vocabulary as u32;
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words };
         let turns = vec![("turns", writer.turns)];

@@ -24,32 +24,34 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod alone;
 mod config;
 mod decoder;
 mod embedding;
 mod encoder;
 mod error;
 mod files;
+mod fixed_point;
 mod generation;
 mod job;
 mod model;
 mod pack;
 mod passes;
 mod plan;
-mod product;
+mod products;
 mod scores;
 mod tensors;
 mod texts;
 mod tokens;
 
 pub use crate::{
+    alone::Product,
     embedding::{EMBED_FRONT_END, Embedding, Vectors},
     error::{NnError, Result},
     generation::{Answer, Answers, GENERATE_FRONT_END, Generation, LOGITS_FRONT_END, Logits, Sampling},
     job::MODULE,
     model::Model,
     pack::Precision,
-    product::Product,
     scores::{Likelihood, SCORE_FRONT_END, Scores, Scoring, TokenScore},
 };
 pub use tessera_front_end::PreparedJob;

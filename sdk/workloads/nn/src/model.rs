@@ -62,8 +62,8 @@ impl Model {
         Ok(Self { network, tokens, weights, cid, precision, tensor_cores: true })
     }
 
-    /// Jobs that are made from now on multiply bytes without tensor cores, for which processors have no like: the same bits from
-    /// the same weights in less time there. Changes nothing in [`Precision::F32`].
+    /// Jobs that are made from now on multiply without tensor cores, for which processors have no like: the same bits from the same
+    /// weights in less time there. Changes nothing in [`Precision::F32`].
     #[must_use]
     pub fn without_tensor_cores(mut self) -> Self {
         self.tensor_cores = false;

@@ -1,9 +1,12 @@
 //! The blob of a model's weights, laid out as the kernels read it.
 
-use crate::error::{NnError, Result};
+use crate::{
+    error::{NnError, Result},
+    fixed_point::Integers,
+};
 
 /// Columns of a panel of weights, as in `kernels/gemm.cuh`.
-const PANEL: usize = 16;
+pub(crate) const PANEL: usize = 16;
 /// Most inputs of a matrix of bytes: sums of so many products of -127 to 127 are exact in 32 bits.
 const MAX_BYTES_K: usize = 131_072;
 /// Where parts of the blob begin: at multiples of this.
@@ -18,6 +21,20 @@ pub enum Precision {
     /// Weights in 8 bits with one scale for each output, activations in 8 bits with one scale for each token, exact sums.
     /// Embeddings, norms and a decoder's head stay floats.
     Int8,
+    /// Weights and activations as whole numbers of 26 to 30 bits, each row of them in a unit of its own, exact sums that are rounded
+    /// once: about as near to what floats of 32 bits mean as these are themselves, and computed on tensor cores for bytes (Ozaki scheme
+    /// II). A decoder's head too; embeddings and norms stay floats.
+    FixedPoint,
+}
+
+impl Precision {
+    /// How a decoder's head is kept, which costs most when it is rounded.
+    pub(crate) fn of_head(self) -> Self {
+        match self {
+            Self::F32 | Self::Int8 => Self::F32,
+            Self::FixedPoint => Self::FixedPoint,
+        }
+    }
 }
 
 /// A part of the blob, by its first byte.
@@ -27,10 +44,24 @@ pub(crate) type Place = u64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix {
     pub at: Place,
-    /// One scale for each output, where the matrix is of bytes.
-    pub scales: Option<Place>,
+    pub numbers: Numbers,
     pub n: usize,
     pub k: usize,
+}
+
+/// What a matrix is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Numbers {
+    Floats,
+    /// One scale for each output.
+    Bytes {
+        scales: Place,
+    },
+    /// One unit for each output, one power for each input: [`Integers`].
+    Integers {
+        units: Place,
+        powers: Place,
+    },
 }
 
 /// A matrix, and what is added to its product.
@@ -68,22 +99,43 @@ impl Blob {
         match precision {
             Precision::F32 => self.panels(&rows, k),
             Precision::Int8 => self.bytes(&rows, k),
+            Precision::FixedPoint => self.fixed_point(&rows, k),
         }
     }
 
-    /// Panels of [`PANEL`] outputs, in each of them input by input; the last one is filled up with zeros.
+    fn integers(&mut self, values: &[i32]) -> Result<Place> {
+        let at = self.begin(values.len() * 4)?;
+        self.bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        Ok(at)
+    }
+
+    /// Floats in panels.
     fn panels(&mut self, rows: &[&[f32]], k: usize) -> Result<Matrix> {
-        let n = rows.len();
-        let at = self.begin(n.next_multiple_of(PANEL) * k * 4)?;
+        let at = self.words(rows, k, f32::to_le_bytes)?;
+        Ok(Matrix { at, numbers: Numbers::Floats, n: rows.len(), k })
+    }
+
+    /// Whole numbers in panels, with units and powers.
+    fn fixed_point(&mut self, rows: &[&[f32]], k: usize) -> Result<Matrix> {
+        let Integers { values, units, powers } = Integers::of(rows, k)?;
+        let values: Vec<&[i32]> = values.chunks_exact(k).collect();
+        let at = self.words(&values, k, i32::to_le_bytes)?;
+        let numbers = Numbers::Integers { units: self.integers(&units)?, powers: self.integers(&powers)? };
+        Ok(Matrix { at, numbers, n: rows.len(), k })
+    }
+
+    /// Panels of [`PANEL`] outputs, in each of them input by input; the last one is filled up with zeros.
+    fn words<T: Copy + Default>(&mut self, rows: &[&[T]], k: usize, bytes: fn(T) -> [u8; 4]) -> Result<Place> {
+        let at = self.begin(rows.len().next_multiple_of(PANEL) * k * 4)?;
         for panel in rows.chunks(PANEL) {
             for i in 0..k {
                 for j in 0..PANEL {
-                    let value = panel.get(j).map_or(0.0, |row| row[i]);
-                    self.bytes.extend(value.to_le_bytes());
+                    let value = panel.get(j).map_or(T::default(), |row| row[i]);
+                    self.bytes.extend(bytes(value));
                 }
             }
         }
-        Ok(Matrix { at, scales: None, n, k })
+        Ok(at)
     }
 
     /// Panels of [`PANEL`] outputs, in each of them four inputs by four, each in a byte; the last one is filled up with zeros. And a
@@ -106,7 +158,7 @@ impl Blob {
                 }
             }
         }
-        Ok(Matrix { at, scales: Some(self.floats(&scales)?), n, k })
+        Ok(Matrix { at, numbers: Numbers::Bytes { scales: self.floats(&scales)? }, n, k })
     }
 }
 
@@ -151,7 +203,8 @@ mod tests {
         let stored: Vec<i8> = blob.bytes[..16 * 4].iter().map(|byte| byte.cast_signed()).collect();
         assert_eq!(stored[..12], [127, 0, 2, -2, 0, 0, 0, 0, 127, 1, 0, 0]);
         assert!(stored[12..].iter().all(|byte| *byte == 0));
-        let at = matrix.scales.unwrap() as usize;
+        let Numbers::Bytes { scales } = matrix.numbers else { panic!("{matrix:?}") };
+        let at = scales as usize;
         assert_eq!(blob.bytes[at..at + 12], [1.0f32, 1.0, 2.0].map(f32::to_le_bytes).concat());
     }
 

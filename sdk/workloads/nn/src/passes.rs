@@ -6,9 +6,8 @@ use tessera_protocol::spec::Arg;
 use crate::{
     config::DecoderConfig,
     decoder::Decoder,
-    error::Result,
     model::Model,
-    pack::{Linear, Precision},
+    pack::Linear,
     plan::{Attention, Memory, Planner},
     texts::Texts,
 };
@@ -43,7 +42,7 @@ impl<'a> Writer<'a> {
             context: texts.longest + max_tokens,
             causal: true,
         };
-        let mut planner = Planner::new(model.weights.len(), texts);
+        let mut planner = Planner::new(model.weights.len(), model.tensor_cores, texts);
         let turns = turns(config, shape.context);
         let turns_at = planner.input(2, turns.len());
         let [x, normed] = [(); 2].map(|()| planner.row_buffer(width));
@@ -53,38 +52,35 @@ impl<'a> Writer<'a> {
         let between = planner.row_buffer(inner);
         let cache = shape.cache_len(texts.batch) * config.layers as u64;
         let caches = [(); 2].map(|()| planner.buffer(cache));
-        if model.precision() == Precision::Int8 {
-            planner.bytes_buffers(width.max(inner).max(queries), model.tensor_cores);
-        }
         let batch = texts.batch;
         Self { decoder, planner, shape, batch, turns, turns_at, x, normed, attended, parts, double, between, caches }
     }
 
     /// All rows of the prompts, and the logits behind the last one of each; the buffer of these.
-    pub fn prompts(&mut self) -> Result<Memory> {
-        self.layers()?;
+    pub fn prompts(&mut self) -> Memory {
+        self.layers();
         self.planner.last_rows();
         let logits = self.planner.row_buffer(self.decoder.config.vocabulary);
-        self.logits(logits)?;
-        Ok(logits)
+        self.logits(logits);
+        logits
     }
 
     /// How likely each token of the texts is, in `words` for each text; the buffer of these.
-    pub fn scores(&mut self, words: u32) -> Result<Memory> {
+    pub fn scores(&mut self, words: u32) -> Memory {
         let vocabulary = self.decoder.config.vocabulary;
-        self.layers()?;
+        self.layers();
         let scores = self.planner.buffer(u64::from(self.batch) * u64::from(words) * 4);
         let first = self.planner.position();
         let times = self.planner.rows_to_score(vocabulary);
         let logits = self.planner.row_buffer(vocabulary);
-        self.logits(logits)?;
+        self.logits(logits);
         self.planner.score(logits, scores, vocabulary, words);
         self.planner.repeat(first, times);
-        Ok(scores)
+        scores
     }
 
     /// The rows at work through all layers.
-    pub fn layers(&mut self) -> Result<()> {
+    pub fn layers(&mut self) {
         let Self { decoder, planner, shape, batch, x, normed, attended, parts, double, between, caches, .. } = self;
         let DecoderConfig { width, inner, epsilon, .. } = decoder.config;
         let (x, normed) = (*x, *normed);
@@ -93,22 +89,21 @@ impl<'a> Writer<'a> {
             let offset = shape.cache_len(*batch) * number as u64;
             let caches = caches.map(|index| Arg::Buffer { index, offset });
             planner.rms_norm(x, layer.attention_norm, normed, width, epsilon);
-            planner.linear(&layer.project, normed, *parts, None)?;
+            planner.linear(&layer.project, normed, *parts, None);
             planner.attention(shape, *parts, Some(self.turns_at), caches, *attended);
-            planner.linear(&layer.out, *attended, x, Some(x))?;
+            planner.linear(&layer.out, *attended, x, Some(x));
             planner.rms_norm(x, layer.norm, normed, width, epsilon);
-            planner.linear(&layer.up, normed, *double, None)?;
+            planner.linear(&layer.up, normed, *double, None);
             planner.gate(*double, *between, inner);
-            planner.linear(&layer.down, *between, x, Some(x))?;
+            planner.linear(&layer.down, *between, x, Some(x));
         }
-        Ok(())
     }
 
     /// What the rows at work say about the next token.
-    pub fn logits(&mut self, logits: Memory) -> Result<()> {
+    pub fn logits(&mut self, logits: Memory) {
         let Self { decoder, planner, x, normed, .. } = self;
         planner.rms_norm(*x, decoder.norm, *normed, decoder.config.width, decoder.config.epsilon);
-        planner.linear(&Linear { matrix: decoder.head, bias: None }, *normed, logits, None)
+        planner.linear(&Linear { matrix: decoder.head, bias: None }, *normed, logits, None);
     }
 }
 

@@ -4,36 +4,21 @@ use tessera_front_end::{BufferIndex, PlanWriter, float, number};
 use tessera_protocol::spec::{Arg, LaunchPlan};
 
 use crate::{
-    error::{NnError, Result},
-    pack::{Linear, Place},
+    pack::Place,
+    products::{Room, Rooms},
     texts::Texts,
 };
 
 /// Threads of a block that share a row, as in `kernels/rows.cuh`.
-const ROW_THREADS: u32 = 64;
-/// Rows and columns of a thread of a product, as in `kernels/gemm.cuh`.
-const TILE: [u32; 2] = [8, 4];
-/// Threads of a block of a product, along the columns.
-const ACROSS: u32 = 16;
-/// Most of them along the rows.
-const DOWN: u32 = 4;
+pub(crate) const ROW_THREADS: u32 = 64;
 /// Threads of a block of `attend`, and of `choose` and `score`, as in the kernels.
 const ATTEND_THREADS: u32 = 32;
 const CHOOSE_THREADS: u32 = 128;
-/// Rows and columns of a block of a product of bytes, and its threads, as in `kernels/bytes.cuh`.
-const BYTES_TILE: u32 = 64;
-const BYTES_THREADS: u32 = 128;
-/// Rows and columns of a thread of a product of few rows of bytes, as in `kernels/bytes.cuh`, and how many rows are few.
-const FEW_TILE: [u32; 2] = [4, 4];
-const FEW: u32 = 16;
 /// Most keys that a row attends to: there is a float for each in shared memory.
 pub(crate) const MAX_KEYS: usize = 12_000;
 /// Most rows that are scored together, and most logits of them: 64 MiB.
 const SCORED_ROWS: usize = 512;
 const SCORED_LOGITS: usize = 1 << 24;
-/// Flags of a product, as in `kernels/gemm.cuh`.
-const ADD_BIAS: u32 = 1;
-const ADD_RESIDUAL: u32 = 2;
 
 /// A buffer of the plan.
 pub(crate) type Memory = BufferIndex;
@@ -49,17 +34,12 @@ pub(crate) struct Planner {
     writer: PlanWriter,
     batch: u32,
     /// Where launches from here on find their rows, and how many at most.
-    at_work: Memory,
+    pub at_work: Memory,
     pub rows: u32,
-    /// Only where matrices are of bytes.
-    bytes: Option<InBytes>,
-}
-
-/// Where the rows of activations in bytes are, and their scales, and whether many of them are multiplied by tensor cores.
-struct InBytes {
-    rows: Memory,
-    scales: Memory,
-    tensor_cores: bool,
+    /// Whether many rows of bytes are multiplied by tensor cores.
+    pub tensor_cores: bool,
+    /// What products need besides what they read and write.
+    rooms: Rooms,
 }
 
 /// What attention works on.
@@ -98,17 +78,18 @@ pub(crate) fn at(index: Memory) -> Arg {
 }
 
 /// A part of the weights.
-fn weight(offset: Place) -> Arg {
+pub(crate) fn weight(offset: Place) -> Arg {
     tessera_front_end::at(WEIGHTS, offset)
 }
 
 impl Planner {
     /// A plan whose units begin with the texts' rows.
-    pub fn new(weights_len: usize, texts: &Texts) -> Self {
+    pub fn new(weights_len: usize, tensor_cores: bool, texts: &Texts) -> Self {
         let mut writer = PlanWriter::default();
         writer.input((0, weights_len as u64));
         writer.input((1, texts.words.len() as u64));
-        let mut this = Self { writer, batch: texts.batch, at_work: ROWS, rows: texts.rows, bytes: None };
+        let rooms = Rooms::default();
+        let mut this = Self { writer, batch: texts.batch, at_work: ROWS, rows: texts.rows, tensor_cores, rooms };
         this.buffer(16 + 16 * u64::from(texts.rows.max(texts.batch)));
         this.buffer(8 * u64::from(texts.batch));
         let blocks = texts.rows.max(texts.batch).div_ceil(ROW_THREADS);
@@ -132,11 +113,14 @@ impl Planner {
         self.writer.input((n, len as u64))
     }
 
-    /// Memory for activations in bytes, at most `width` for each row.
-    pub fn bytes_buffers(&mut self, width: usize, tensor_cores: bool) {
-        let rows = self.buffer(u64::from(self.rows) * width as u64);
-        let scales = self.row_buffer(1);
-        self.bytes = Some(InBytes { rows, scales, tensor_cores });
+    /// Memory of at least this length, the same for all that ask for this room.
+    pub fn room(&mut self, room: Room, len: u64) -> Memory {
+        let (memory, has) = self.rooms[room as usize].unwrap_or_else(|| (self.writer.zeros(0), 0));
+        if len > has {
+            self.writer.more(memory, len - has, 1);
+        }
+        self.rooms[room as usize] = Some((memory, len.max(has)));
+        memory
     }
 
     /// Number of launches so far.
@@ -153,12 +137,12 @@ impl Planner {
         self.writer.finish(output)
     }
 
-    fn launch(&mut self, kernel: &str, grid: [u32; 3], block: [u32; 3], args: Vec<Arg>) {
+    pub fn launch(&mut self, kernel: &str, grid: [u32; 3], block: [u32; 3], args: Vec<Arg>) {
         self.writer.launch(kernel, grid, block, args);
     }
 
     /// A launch with a block for each row; the rows are its first parameter.
-    fn by_row(&mut self, kernel: &str, args: Vec<Arg>) {
+    pub fn by_row(&mut self, kernel: &str, args: Vec<Arg>) {
         let args = [at(self.at_work)].into_iter().chain(args).collect();
         self.launch(kernel, [self.rows, 1, 1], [ROW_THREADS, 1, 1], args);
     }
@@ -180,42 +164,6 @@ impl Planner {
 
     pub fn rms_norm(&mut self, x: Memory, scale: Place, y: Memory, width: usize, epsilon: f32) {
         self.by_row("rms_norm", vec![at(x), weight(scale), at(y), number(width as u32), float(epsilon)]);
-    }
-
-    /// y = x times the matrix, plus bias, plus the residual if there is one.
-    pub fn linear(&mut self, linear: &Linear, x: Memory, y: Memory, residual: Option<Memory>) -> Result<()> {
-        let Linear { matrix, bias } = linear;
-        let flags = if bias.is_some() { ADD_BIAS } else { 0 } | if residual.is_some() { ADD_RESIDUAL } else { 0 };
-        // Where a flag is not set the pointer is not used; it must point somewhere.
-        let bias = weight(bias.unwrap_or(0));
-        let residual = at(residual.unwrap_or(y));
-        let tail = [bias, residual, at(y), number(matrix.k as u32), number(matrix.n as u32), number(flags)];
-        match (matrix.scales, &self.bytes) {
-            (None, _) => {
-                let args = [at(self.at_work), at(x), weight(matrix.at)].into_iter().chain(tail).collect();
-                self.tiles("multiply", TILE, matrix.n, args);
-            }
-            (Some(scales), &Some(InBytes { rows: bytes, scales: of_rows, tensor_cores })) => {
-                self.by_row("to_bytes", vec![at(x), at(bytes), at(of_rows), number(matrix.k as u32)]);
-                let args = [at(self.at_work), at(bytes), at(of_rows), weight(matrix.at), weight(scales)];
-                let args = args.into_iter().chain(tail).collect();
-                if self.rows <= FEW || !tensor_cores {
-                    self.tiles("multiply_few_bytes", FEW_TILE, matrix.n, args);
-                } else {
-                    let grid = [self.rows.div_ceil(BYTES_TILE), (matrix.n as u32).div_ceil(BYTES_TILE), 1];
-                    self.launch("multiply_bytes", grid, [BYTES_THREADS, 1, 1], args);
-                }
-            }
-            (Some(_), None) => return Err(NnError::Setting("a matrix of bytes, and no room for activations".into())),
-        }
-        Ok(())
-    }
-
-    /// A launch with a thread for each tile of some rows and columns of a product.
-    fn tiles(&mut self, kernel: &str, [rows, columns]: [u32; 2], n: usize, args: Vec<Arg>) {
-        let down = self.rows.div_ceil(rows).min(DOWN);
-        let grid = [self.rows.div_ceil(rows * down), (n as u32).div_ceil(columns * ACROSS), 1];
-        self.launch(kernel, grid, [ACROSS, down, 1], args);
     }
 
     pub fn gelu(&mut self, x: Memory, inner: usize) {

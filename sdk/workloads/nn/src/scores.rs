@@ -32,7 +32,7 @@ impl Scoring {
         let packed = model.pack(texts, batch, &[], decoder.config.positions.min(MAX_KEYS))?;
         let words = SCORE_HEAD + SCORE_WORDS * (packed.longest as usize - 1);
         let mut writer = Writer::new(model, decoder, &packed, 0);
-        let output = writer.scores(words as u32)?;
+        let output = writer.scores(words as u32);
         let notes = Notes { texts: texts.len() as u64, batch: packed.batch, words: words as u32 };
         let turns = vec![("turns", writer.turns)];
         job::job(model, &packed, turns, writer.planner.finish(output), SCORE_FRONT_END, &notes)
@@ -46,6 +46,22 @@ pub struct TokenScore {
     pub log_likelihood: f32,
     /// The most likely token in its place: that which a greedy answer would have there.
     pub most_likely: u32,
+}
+
+impl TokenScore {
+    /// The scores of a text as `kernels/score.cuh` writes them: their number, then two words for each.
+    fn read(words: &[u32]) -> Result<Vec<Self>> {
+        let (count, tokens) = (words[0] as usize, words[SCORE_HEAD..].as_chunks::<SCORE_WORDS>().0);
+        let scored = tokens.get(..count).ok_or_else(|| {
+            let most = tokens.len();
+            NnError::Merge(format!("a text of {count} scores, expected at most {most}"))
+        })?;
+        let score = |[bits, most_likely]: &[u32; SCORE_WORDS]| Self {
+            log_likelihood: f32::from_bits(*bits),
+            most_likely: *most_likely,
+        };
+        Ok(scored.iter().map(score).collect())
+    }
 }
 
 /// Puts the outputs of a job's units together.
@@ -80,20 +96,15 @@ impl Scores {
     /// # Errors
     /// If units are missing, or an output is none of these kernels.
     pub fn texts(&self) -> Result<Vec<Vec<TokenScore>>> {
-        let most = (self.gathered.words() - SCORE_HEAD) / SCORE_WORDS;
-        let text = |words: &[u32]| {
-            let count = words[0] as usize;
-            if count > most {
-                return Err(NnError::Merge(format!("a text of {count} scores, expected at most {most}")));
-            }
-            let tokens = words[SCORE_HEAD..].as_chunks::<SCORE_WORDS>().0;
-            let token = |[bits, most_likely]: &[u32; SCORE_WORDS]| TokenScore {
-                log_likelihood: f32::from_bits(*bits),
-                most_likely: *most_likely,
-            };
-            Ok(tokens[..count].iter().map(token).collect())
-        };
-        self.gathered.texts()?.map(text).collect()
+        self.gathered.texts()?.map(TokenScore::read).collect()
+    }
+
+    /// The scores of the texts of a unit; `None` if it is not there. For whoever does not wait for all.
+    ///
+    /// # Errors
+    /// If the output is none of these kernels.
+    pub fn unit(&self, unit: u64) -> Result<Option<Vec<Vec<TokenScore>>>> {
+        self.gathered.unit(unit).map(|texts| texts.map(TokenScore::read).collect()).transpose()
     }
 
     /// How likely all texts are together.

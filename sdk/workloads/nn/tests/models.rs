@@ -255,6 +255,38 @@ fn bytes_are_exact_and_near() {
     assert_eq!(run(&job, Checks::ALL), run(&job, Checks::NONE));
 }
 
+/// Products in fixed point are those of floats but for the last rounding: with tensor cores and without, for few rows and for many.
+#[test]
+fn fixed_point_is_exact_and_right() {
+    let close = |found: &[Vec<f32>], expected: &[Vec<f64>]| {
+        for ((found, expected), text) in found.iter().zip(expected).zip(TEXTS) {
+            let error = error(found, expected);
+            assert!(error < 2e-6, "{text}: {error:e}");
+        }
+    };
+    let folder = encoder();
+    let model = folder.load(Precision::FixedPoint);
+    let rows = embed(&model, &TEXTS, 7, Checks::NONE);
+    assert_eq!(bits(&embed(&model, &TEXTS, 1, Checks::NONE)), bits(&rows), "one by one");
+    close(&rows, &TEXTS.map(|text| reference::embedding(&folder, &tokens(&text.to_lowercase(), &[1], &[2]))));
+    let plain = folder.load(Precision::FixedPoint).without_tensor_cores();
+    let kernels = |model: &Model| {
+        let job = Embedding::job(model, &TEXTS, 7).unwrap();
+        job.spec.plan.launches.iter().any(|launch| launch.kernel == "multiply_residues")
+    };
+    assert!(kernels(&model) && !kernels(&plain));
+    assert_eq!(bits(&embed(&plain, &TEXTS, 7, Checks::NONE)), bits(&rows), "without tensor cores");
+    let folder = decoder();
+    let model = folder.load(Precision::FixedPoint);
+    let rows = the_same(|texts, batch, checks| logits(&model, texts, batch, checks));
+    close(&rows, &TEXTS.map(|text| reference::logits(&folder, &tokens(&text.to_lowercase(), &[1], &[]))));
+    let greedy = |model: &Model, batch| generate(model, &TEXTS, batch, 12, &Sampling::default());
+    let answers = greedy(&model, 7);
+    assert_eq!(greedy(&folder.load(Precision::F32), 7), answers, "floats");
+    assert_eq!(greedy(&model, 1), answers, "one by one");
+    assert_eq!(greedy(&model.without_tensor_cores(), 7), answers, "without tensor cores");
+}
+
 #[test]
 fn models_say_what_they_take() {
     let encoder = encoder().load(Precision::F32);

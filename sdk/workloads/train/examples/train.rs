@@ -1,79 +1,84 @@
-//! Runs a whole training on this machine's processor: `train PLAN.toml [OUT] [options]`. With OUT it saves every round there, goes on
-//! from what is saved, and writes the weights before the first round to OUT/start.
-//!
-//! What may go wrong: `--absent N` participants of a round do not answer, other ones each round; `--poison sign` or `--poison scale`:
-//! the first two negate their updates, or send them 100 times as long (updates of 32 bits only). `--private`: steps on private data, of
-//! which only the sum of those who answer is seen; sums are exact, so that their weights are, bit for bit, those of rounds with secure
-//! sums and the same participants (the example `private-digits` of `sdk/federation`).
+//! Runs a whole training on this machine's processor; `--help` says how.
 
-use std::{error::Error, path::Path, time::Duration};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
+use clap::{Parser, ValueEnum};
 use tessera_executor::{Backend, Executor, Program, open, outputs};
 use tessera_protocol::cid::Cid;
 use tessera_train::{MODULE, Plan, PreparedJob, Progress, Training};
 
-/// What is done to the updates of a round.
-#[derive(Default)]
-struct Faults {
+/// Runs a whole training on this machine's processor, and prints a line of JSON for each round
+#[derive(Parser)]
+struct Args {
+    /// The plan
+    plan: PathBuf,
+    /// Folder in which every round is saved; a training goes on from what is saved, and the weights before the first round are
+    /// written to its folder `start`
+    out: Option<PathBuf>,
+    /// Participants who do not answer in a round, other ones each round
+    #[arg(long, default_value_t = 0)]
     absent: usize,
-    /// The first two updates are multiplied by this.
-    poison: Option<f32>,
+    /// What the first two do to their updates (updates of 32 bits only)
+    #[arg(long)]
+    poison: Option<Lie>,
+    /// Steps on private data, of which only the sum of those who answer is seen. Sums are exact: the weights are, bit for bit, those of
+    /// rounds with secure sums and the same participants (the example `private-digits` of `sdk/federation`)
+    #[arg(long, conflicts_with = "poison")]
+    private: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Lie {
+    /// They are negated
+    Sign,
+    /// They are 100 times as long
+    Scale,
 }
 
 type Done<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Done<()> {
-    let (mut given, mut faults, mut private) = (vec![], Faults::default(), false);
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--absent" => faults.absent = words.next().ok_or("--absent needs a number")?.parse()?,
-            "--poison" => faults.poison = Some(if words.next().as_deref() == Some("sign") { -1.0 } else { 100.0 }),
-            "--private" => private = true,
-            _ => given.push(word),
-        }
-    }
-    let (plan, out) = match given.as_slice() {
-        [plan] => (plan, None),
-        [plan, out] => (plan, Some(Path::new(out))),
-        _ => return Err("expected a plan, and a folder to save the training in".into()),
-    };
-    let plan = Plan::load(Path::new(plan))?;
-    let mut training = match out.filter(|out| out.join("training.json").exists()) {
+    let args = Args::parse();
+    let plan = Plan::load(&args.plan)?;
+    let mut training = match args.out.as_ref().filter(|out| out.join("training.json").exists()) {
         Some(out) => Training::resume(plan, out)?,
         None => Training::start(plan)?,
     };
-    if let Some(out) = out.filter(|_| training.round() == 0) {
+    if let Some(out) = args.out.as_ref().filter(|_| training.round() == 0) {
         training.checkpoint(&out.join("start"))?;
     }
     let executor = open(Backend::Cpu)?;
     while training.round() < training.rounds() {
-        let mut progress = if private {
-            private_round(&*executor, &mut training, faults.absent)?
+        let mut progress = if args.private {
+            private_round(&*executor, &mut training, args.absent)?
         } else {
-            round(&*executor, &mut training, &faults)?
+            round(&*executor, &mut training, args.absent, args.poison)?
         };
         if let Some(trial) = training.evaluation()? {
             progress.trial = Some(training.evaluated(&computed(&*executor, &trial, &[])?)?);
         }
         println!("{}", serde_json::to_string(&progress)?);
-        if let Some(out) = out {
+        if let Some(out) = &args.out {
             training.save(out)?;
         }
     }
     Ok(())
 }
 
-fn round(executor: &dyn Executor, training: &mut Training, faults: &Faults) -> Done<Progress> {
+fn round(executor: &dyn Executor, training: &mut Training, absent: usize, poison: Option<Lie>) -> Done<Progress> {
     let mut updates: Vec<Option<Bytes>> = computed(executor, &training.steps()?, &[])?.into_iter().map(Some).collect();
-    for update in updates.iter_mut().take(2).flatten() {
-        if let Some(factor) = faults.poison {
+    if let Some(lie) = poison {
+        let factor = match lie {
+            Lie::Sign => -1.0,
+            Lie::Scale => 100.0,
+        };
+        for update in updates.iter_mut().take(2).flatten() {
             let floats = update.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes) * factor);
             *update = floats.flat_map(f32::to_le_bytes).collect();
         }
     }
-    let present = present(training, faults.absent);
+    let present = present(training, absent);
     updates.iter_mut().enumerate().filter(|(shard, _)| !present.contains(shard)).for_each(|(_, update)| *update = None);
     let change = computed(executor, &training.aggregation(&updates)?, &[])?;
     Ok(training.advance(&change[0], updates.iter().flatten().count())?)

@@ -13,7 +13,7 @@ use crate::steps::Weights;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lineage {
     /// The dense copy; none: the weights that the seed draws.
-    pub base: Option<Bytes>,
+    pub base: Option<Blob>,
     /// The changes of one round each, all of the same length.
     pub changes: Vec<Bytes>,
     /// So many blobs become one; 0: none do.
@@ -49,7 +49,7 @@ impl Lineage {
             }
         });
         let changes = blobs.collect();
-        Weights { since: round - self.changes.len() as u32, base: self.base.as_ref().map(Blob::of), changes }
+        Weights { since: round - self.changes.len() as u32, base: self.base.clone(), changes }
     }
 
     /// Bytes that whoever had the weights before the last change fetches to have those after it.
@@ -60,7 +60,7 @@ impl Lineage {
 
     /// Begins anew with a dense copy.
     pub fn settle(&mut self, weights: &[f32]) {
-        self.base = Some(weights.iter().flat_map(|weight| weight.to_le_bytes()).collect());
+        self.base = Some(Blob::words(weights.iter().map(|weight| weight.to_bits())));
         self.changes.clear();
     }
 }
@@ -82,12 +82,8 @@ mod tests {
         assert!(lineage(4, 0).runs().is_empty());
         let weights = lineage(4, 39).weights(50);
         assert_eq!(weights.since, 11);
-        let bytes = |blob: &Blob| match blob {
-            Blob::There(_, bytes) => bytes.to_vec(),
-            Blob::Elsewhere(..) => vec![],
-        };
         // All of them, in their order.
-        let all: Vec<u8> = weights.changes.iter().flat_map(bytes).collect();
+        let all: Vec<u8> = weights.changes.iter().filter_map(Blob::bytes).flatten().copied().collect();
         assert_eq!(all, (0..39u8).flat_map(|i| [i; 4]).collect::<Vec<_>>());
     }
 

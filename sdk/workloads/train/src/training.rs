@@ -10,7 +10,6 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tessera_front_end::{Blob, Inputs, PreparedJob};
-use tessera_protocol::cid::Cid;
 
 use crate::{
     aggregate::Round,
@@ -36,8 +35,8 @@ pub struct Training {
     divided: Divided,
     model: Model,
     shape: Shape,
-    data: Bytes,
-    held_out: Bytes,
+    data: Blob,
+    held_out: Blob,
     lineage: Lineage,
     /// State of the outer optimiser.
     state: Option<Bytes>,
@@ -96,8 +95,8 @@ impl Training {
         let divided = Divided::read(&plan)?;
         let model = Model::new(&plan, divided.width, divided.classes)?;
         divided.check(model.least_samples() as usize)?;
-        let data = data::blob(&divided.shards.iter().collect::<Vec<_>>(), divided.width, 0);
-        let held_out = data::blob(&[&divided.held_out], divided.width, 0);
+        let data = Blob::of(&data::blob(&divided.shards.iter().collect::<Vec<_>>(), divided.width, 0));
+        let held_out = Blob::of(&data::blob(&[&divided.held_out], divided.width, 0));
         let weights = model.parameters.start(plan.seed);
         let shape = Shape::default();
         let lineage = Lineage { gather: plan.gather as usize, ..Lineage::default() };
@@ -146,7 +145,7 @@ impl Training {
         if saved.state.as_ref().is_some_and(|state| state.len() != weights.len() * 8) {
             return Err(content("the state of the outer optimiser has another length than the model's".into()));
         }
-        (self.lineage.base, self.lineage.changes) = (saved.base, saved.changes);
+        (self.lineage.base, self.lineage.changes) = (saved.base.as_ref().map(Blob::of), saved.changes);
         self.state = saved.state;
         self.history = saved.history;
         self.weights = weights;
@@ -160,7 +159,7 @@ impl Training {
     /// If a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let saved = Saved {
-            base: self.lineage.base.clone(),
+            base: self.lineage.base.as_ref().and_then(Blob::bytes).cloned(),
             changes: self.lineage.changes.clone(),
             state: self.state.clone(),
             history: self.history.clone(),
@@ -225,7 +224,7 @@ impl Training {
     pub fn steps(&self) -> Result<PreparedJob> {
         let shards = self.divided.shards.len();
         let mut inputs = Inputs::default();
-        let data = Data { blob: Blob::of(&self.data), records: data::records_at(shards) };
+        let data = Data { blob: self.data.clone(), records: data::records_at(shards) };
         let plan = self.setting().update(&mut inputs, &self.given(), &data, self.round());
         job(inputs, STEPS_FRONT_END, plan, shards as u64, vec![])
     }
@@ -311,14 +310,7 @@ impl Training {
 
     /// Bytes of the specification of a participant's local steps; on a private shard it has some more, for the mask.
     fn specification(&self) -> Result<u64> {
-        let mut inputs = Inputs::default();
-        let data = Data {
-            blob: Blob::Elsewhere(Cid([0; 32]), self.data.len() as u64),
-            records: data::records_at(self.divided.shards.len()),
-        };
-        let plan = self.setting().update(&mut inputs, &self.given(), &data, self.round());
-        let job = job(inputs, STEPS_FRONT_END, plan, self.divided.shards.len() as u64, vec![])?;
-        Ok(job.spec.encode()?.len() as u64)
+        Ok(self.steps()?.spec.encode()?.len() as u64)
     }
 
     /// The job that tries the weights on what is held out, if the plan wants that now: after every so many rounds, and after the
@@ -345,7 +337,7 @@ impl Training {
         }
         let batch = (self.plan.evaluation.batch as usize).min(samples);
         let mut inputs = Inputs::default();
-        let data = Data { blob: Blob::of(&self.held_out), records: data::records_at(1) };
+        let data = Data { blob: self.held_out.clone(), records: data::records_at(1) };
         let plan = self.setting().trial(&mut inputs, &self.given(), &data, batch, samples);
         job(inputs, EVALUATION_FRONT_END, plan, samples.div_ceil(batch) as u64, vec![]).map(Some)
     }

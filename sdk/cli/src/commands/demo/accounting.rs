@@ -63,7 +63,7 @@ impl Audit {
         let mut entries = vec![];
         let mut add = |what: String, events: i128, accounts: i128| entries.push(Entry { what, events, accounts });
         // The wallet shows deposit and refund together.
-        let spent = ledger.deposited.saturating_sub(ledger.refunded);
+        let spent = ledger.spent();
         add("client: deposited less refunded".into(), spent.into(), -moved(before.wallet, after.wallet));
         for (provider, vault) in &after.vaults {
             let paid = ledger.paid.get(provider).copied().unwrap_or(0);

@@ -48,11 +48,14 @@ pub struct TextArgs {
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Compute products in 8 bits: less memory, and faster where there are tensor cores; the answers are others
-    #[arg(long)]
+    #[arg(long, group = "integers")]
     int8: bool,
-    /// With --int8: post plans without tensor cores, which take less time where providers compute on processors; the answers
-    /// are the same
-    #[arg(long, requires = "int8")]
+    /// Compute products in whole numbers of 26 to 30 bits, on tensor cores where there are some: as exact as floats
+    #[arg(long, group = "integers")]
+    fixed_point: bool,
+    /// With --int8 or --fixed-point: post plans without tensor cores, which take less time where providers compute on
+    /// processors; the answers are the same
+    #[arg(long, requires = "integers")]
     no_tensor_cores: bool,
     /// Texts of a unit; answers do not depend on it
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -99,8 +102,8 @@ pub trait Front {
     /// A job in which at most `made` tokens are made for a text. `first` is the place of its first text among all.
     fn job(&self, model: &Model, texts: &[&str], batch: usize, first: u64, made: u32) -> Result<PreparedJob>;
 
-    /// What reads the outputs of a job, whose units but the last have `batch` texts.
-    fn reader(&self, spec: &JobSpec, batch: usize) -> Result<Self::Reader>;
+    /// What reads the outputs of a job.
+    fn reader(&self, spec: &JobSpec) -> Result<Self::Reader>;
 
     /// Puts the outputs of units together.
     type Reader: Reader;
@@ -224,7 +227,11 @@ pub async fn run<F: Front>(options: &Options, args: &TextArgs, out: Option<&Path
 /// Reads model and texts, and checks all of them.
 fn prepare<F: Front>(args: &TextArgs, front: &F, input: &Input) -> Result<(Plan, Vec<Text>)> {
     let texts = input.read()?;
-    let precision = if args.int8 { Precision::Int8 } else { Precision::F32 };
+    let precision = match (args.int8, args.fixed_point) {
+        (true, _) => Precision::Int8,
+        (false, true) => Precision::FixedPoint,
+        (false, false) => Precision::F32,
+    };
     let model = Model::load(&args.model, precision)?;
     let model = if args.no_tensor_cores { model.without_tensor_cores() } else { model };
     let longest = front.longest(&model).with_context(|| format!("{}", args.model.display()))?;
@@ -292,7 +299,9 @@ fn begun_with<F: Front>(args: &TextArgs, front: &F, plan: &Plan, texts: &[Text])
     let mut options: BTreeMap<String, String> =
         front.options().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     options.insert("--batch".into(), args.batch.to_string());
-    options.insert("--int8".into(), if args.int8 { "given" } else { "not given" }.into());
+    for (name, given) in [("--int8", args.int8), ("--fixed-point", args.fixed_point)] {
+        options.insert(name.into(), if given { "given" } else { "not given" }.into());
+    }
     if front.is_drawn() {
         let count = args.texts_per_job.map_or_else(|| "not given".into(), |count| count.to_string());
         options.insert("--texts-per-job".into(), count);

@@ -45,12 +45,9 @@ impl Shape {
             return Err(content("it is too short for a shard"));
         }
         let mut reader = BufReader::new(file);
-        let mut words = |count: u64| -> std::io::Result<Vec<u32>> {
-            let mut bytes = vec![];
-            reader.by_ref().take(4 * count).read_to_end(&mut bytes)?;
-            Ok(crate::job::words(&bytes))
-        };
-        let head = words(start / 4).map_err(failed)?;
+        let mut head = vec![];
+        reader.by_ref().take(start).read_to_end(&mut head).map_err(failed)?;
+        let head = crate::job::words(&head);
         let (&[shards, width, _, _], &[first, count, ..]) = (&head[..HEAD], &head[HEAD..]) else {
             return Err(content("its head is not that of a shard"));
         };
@@ -60,9 +57,11 @@ impl Shape {
             return Err(content("it is not one shard of such data, or of another version"));
         }
         if !text {
+            let mut label = [0; 4];
             for _ in 0..count {
-                let sample = words(1 + u64::from(width)).map_err(failed)?;
-                shape.classes = shape.classes.max(sample.first().map_or(u32::MAX, |label| label.saturating_add(1)));
+                reader.read_exact(&mut label).map_err(failed)?;
+                reader.seek_relative(4 * i64::from(width)).map_err(failed)?;
+                shape.classes = shape.classes.max(u32::from_le_bytes(label).saturating_add(1));
             }
         }
         Ok(shape)

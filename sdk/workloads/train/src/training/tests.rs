@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use tessera_executor::{Backend, Program, open, outputs};
+use tessera_front_end::Blob;
 
 use super::Training;
 use crate::{MODULE, Plan, PreparedJob, job::words, planner::Shape};
@@ -63,7 +64,7 @@ fn gradients_are_slopes_of_the_loss() {
         let gradient: Vec<f64> =
             run(&training.steps().unwrap())[0][4..].iter().map(|bits| -f64::from(f32::from_bits(*bits))).collect();
         let mut loss_at = |weights: Vec<f32>| {
-            training.lineage.base = Some(bytes(&weights));
+            training.lineage.base = Some(Blob::of(&bytes(&weights)));
             f64::from(f32::from_bits(run(&training.steps().unwrap())[0][0]))
         };
         // Where slopes jump, a sample may lie between both places: then all parameters move together, so that one sample counts little.
@@ -119,7 +120,7 @@ fn starting_weights_are_drawn_alike() {
         let mut training = training(model, 4, 0.1);
         let drawn = run(&training.steps().unwrap());
         assert_ne!(drawn[0], drawn[1]);
-        training.lineage.base = Some(bytes(&training.weights));
+        training.lineage.base = Some(Blob::of(&bytes(&training.weights)));
         assert_eq!(run(&training.steps().unwrap()), drawn, "{model}");
     }
 }

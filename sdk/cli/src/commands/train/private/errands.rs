@@ -78,7 +78,7 @@ impl Errands {
             match posted::find(session.tessera(), &wallet, &folder, note).await? {
                 Some(job) => {
                     let ledger = session.tessera().ledger(&job).await?;
-                    let cost = ledger.deposited.saturating_sub(ledger.refunded);
+                    let cost = ledger.spent();
                     self.open.push(Errand { folder, job, is_delivered: false, cost });
                 }
                 None if may_land(number, next, age(&folder)) => landing += 1,
@@ -130,7 +130,7 @@ impl Errands {
             match ended {
                 Ok(true) => {
                     let ledger = session.tessera().ledger(&errand.job).await?;
-                    begun.ended_beside(&errand.job, ledger.deposited.saturating_sub(ledger.refunded))?;
+                    begun.ended_beside(&errand.job, ledger.spent())?;
                     remove(&errand.folder)?;
                 }
                 Ok(false) => self.open.push(errand),

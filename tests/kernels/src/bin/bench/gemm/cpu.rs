@@ -1,11 +1,11 @@
 //! Products on the processor: this repository's kernels as compiled code, and PyTorch, with one thread each.
 
 use tessera_executor::{Backend, Executor, Session, open};
-use tessera_nn::{Precision, Product};
+use tessera_nn::Product;
 
 use super::in_turn;
 use super::torch::Torch;
-use super::values::{Matrix, Sample, floats, program, runnable, same};
+use super::values::{Kind, Matrix, Sample, floats, program, runnable, same};
 use crate::measure::Seconds;
 
 /// About how long a measurement takes: the system tells the time of a thread in steps of some milliseconds.
@@ -36,22 +36,22 @@ pub struct Line {
 /// If a value has other bits than it should have.
 pub fn measure(size: usize, repetitions: usize, torch: &mut Option<Torch>) -> Line {
     let cpu = open(Backend::Cpu).unwrap_or_else(|error| panic!("{error}"));
-    let mut of_floats = Kernel::new(&*cpu, size, Precision::F32, true);
-    let mut bytes = Kernel::new(&*cpu, size, Precision::Int8, true);
-    let mut few_bytes = Kernel::new(&*cpu, size, Precision::Int8, false);
-    let mut with_torch = |ours: &mut [&mut Kernel], precision| {
+    let mut of_floats = Kernel::new(&*cpu, size, Kind::Floats, true);
+    let mut bytes = Kernel::new(&*cpu, size, Kind::Bytes, true);
+    let mut few_bytes = Kernel::new(&*cpu, size, Kind::Bytes, false);
+    let mut with_torch = |ours: &mut [&mut Kernel], kind| {
         let count = ours.len();
         let mut ways: Vec<super::Way<'_>> =
             ours.iter_mut().map(|kernel| Box::new(|times| kernel.seconds(times)) as super::Way<'_>).collect();
         if let Some(torch) = torch {
-            ways.push(Box::new(|times| torch.seconds(precision, size, times)));
+            ways.push(Box::new(|times| torch.seconds(kind, size, times)));
         }
         let mut found = in_turn(&mut ways, repetitions, LEAST);
         let torch = found.drain(count..).next();
         (found, torch)
     };
-    let (of_f32, torch_floats) = with_torch(&mut [&mut of_floats], Precision::F32);
-    let (of_int8, torch_bytes) = with_torch(&mut [&mut bytes, &mut few_bytes], Precision::Int8);
+    let (of_f32, torch_floats) = with_torch(&mut [&mut of_floats], Kind::Floats);
+    let (of_int8, torch_bytes) = with_torch(&mut [&mut bytes, &mut few_bytes], Kind::Bytes);
     let gas = [of_floats.gas, bytes.gas, few_bytes.gas].map(|gas| gas as f64 / (size as f64).powi(3));
     let mut ours = of_f32.into_iter().chain(of_int8).zip(gas).map(|(seconds, gas)| Ours { seconds, gas });
     let mut next = || ours.next().expect("three ways");
@@ -68,10 +68,10 @@ struct Kernel {
 
 impl Kernel {
     /// Makes it and runs it once.
-    fn new(cpu: &dyn Executor, size: usize, precision: Precision, tensor_cores: bool) -> Self {
-        let pair = Matrix::pair(size, precision);
+    fn new(cpu: &dyn Executor, size: usize, kind: Kind, tensor_cores: bool) -> Self {
+        let pair = Matrix::pair(size, kind);
         let [x, w] = &pair;
-        let product = program(&x.all(), w.all(), size, precision, tensor_cores);
+        let product = program(&x.all(), w.all(), size, kind, tensor_cores);
         let session = |product: &Product| {
             cpu.prepare(0, &runnable(&product.plan, &product.inputs)).unwrap_or_else(|error| panic!("{error}"))
         };

@@ -2,10 +2,9 @@
 
 use tessera_executor::ExecError;
 use tessera_executor::measure::{Blas, Math, Shape, Stopwatch, TimedProgram};
-use tessera_nn::Precision;
 
 use super::in_turn;
-use super::values::{Matrix, Sample, by_processor, floats, program, runnable, same};
+use super::values::{Kind, Matrix, Sample, by_processor, floats, program, runnable, same};
 use crate::measure::Seconds;
 
 /// About how long a measurement takes at least.
@@ -48,7 +47,7 @@ pub fn measure(watch: &Stopwatch, blas: Option<&Blas<'_>>, size: usize, repetiti
             let [needed, available] = [needed, available].map(|bytes| bytes >> 20);
             return Err(format!("it needs {needed} MiB of the GPU, which has {available}"));
         }
-        let [of_floats, of_bytes] = [Precision::F32, Precision::Int8].map(|precision| Matrix::pair(size, precision));
+        let [of_floats, of_bytes] = [Kind::Floats, Kind::Bytes].map(|kind| Matrix::pair(size, kind));
         let (floats, of_vendor) = measure_floats(watch, blas, size, &of_floats, repetitions);
         let (bytes, vendor_bytes) = measure_bytes(watch, blas, size, &of_bytes, repetitions);
         let vendor =
@@ -137,7 +136,7 @@ impl<'a> Ours<'a> {
     /// Computes it once, and compares a part with what the processor computes.
     fn new(watch: &'a Stopwatch, size: usize, pair: &[Matrix; 2]) -> Self {
         let [x, w] = pair;
-        let product = program(&x.all(), w.all(), size, x.precision(), true);
+        let product = program(&x.all(), w.all(), size, x.kind(), true);
         let timed = expect(watch.program(&runnable(&product.plan, &product.inputs)));
         let y = floats(&expect(timed.output()));
         let sample = Sample::of(size);

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tessera_kernel_tests::repository;
-use tessera_nn::Precision;
+
+use super::values::Kind;
 
 /// A process that multiplies when it is asked to, with one thread.
 pub struct Torch {
@@ -43,8 +44,8 @@ impl Torch {
     ///
     /// # Panics
     /// If the process fails.
-    pub fn seconds(&mut self, precision: Precision, size: usize, times: u32) -> f64 {
-        let kind = if precision == Precision::Int8 { "int8" } else { "f32" };
+    pub fn seconds(&mut self, kind: Kind, size: usize, times: u32) -> f64 {
+        let kind = if kind == Kind::Bytes { "int8" } else { "f32" };
         let input = self.input.as_mut().expect("PyTorch's process has ended");
         writeln!(input, "{kind} {size} {times}").expect("PyTorch's process reads");
         let mut line = String::new();

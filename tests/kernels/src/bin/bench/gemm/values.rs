@@ -3,33 +3,50 @@
 use bytes::Bytes;
 use tessera_nn::Precision;
 
+/// What a matrix is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Floats,
+    Bytes,
+}
+
+impl Kind {
+    /// How a model keeps such a matrix.
+    pub fn precision(self) -> Precision {
+        match self {
+            Self::Floats => Precision::F32,
+            Self::Bytes => Precision::Int8,
+        }
+    }
+}
+
 /// A matrix of a product, with rows of `k` values. Every value can be made alone.
 #[derive(Clone, Copy)]
 pub struct Matrix {
     rows: usize,
     k: usize,
-    precision: Precision,
+    kind: Kind,
     seed: u64,
 }
 
 impl Matrix {
-    pub fn precision(&self) -> Precision {
-        self.precision
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// x and w of a product of squares.
-    pub fn pair(size: usize, precision: Precision) -> [Self; 2] {
-        [1, 2].map(|seed| Self { rows: size, k: size, precision, seed })
+    pub fn pair(size: usize, kind: Kind) -> [Self; 2] {
+        [1, 2].map(|seed| Self { rows: size, k: size, kind, seed })
     }
 
     /// Floats from -1 to 1; or whole numbers from -127 to 127 of which each row has one 127, so that a step of 8 bits is 1 and the
     /// bytes are these numbers.
     fn value(&self, row: usize, column: usize) -> f32 {
         let random = mixed(self.seed << 56 ^ (row as u64) << 28 ^ column as u64);
-        match self.precision {
-            Precision::F32 => (random >> 40) as f32 / (1 << 23) as f32 - 1.0,
-            Precision::Int8 if column == row % self.k => 127.0,
-            Precision::Int8 => (random % 255) as f32 - 127.0,
+        match self.kind {
+            Kind::Floats => (random >> 40) as f32 / (1 << 23) as f32 - 1.0,
+            Kind::Bytes if column == row % self.k => 127.0,
+            Kind::Bytes => (random % 255) as f32 - 127.0,
         }
     }
 
@@ -46,9 +63,9 @@ impl Matrix {
     /// All rows as the libraries of the vendor read them: floats, or bytes with signs.
     pub fn plain(&self) -> Vec<u8> {
         let values = self.all().into_iter();
-        match self.precision {
-            Precision::F32 => values.flat_map(f32::to_le_bytes).collect(),
-            Precision::Int8 => values.map(|value| (value as i8).cast_unsigned()).collect(),
+        match self.kind {
+            Kind::Floats => values.flat_map(f32::to_le_bytes).collect(),
+            Kind::Bytes => values.map(|value| (value as i8).cast_unsigned()).collect(),
         }
     }
 }
@@ -84,9 +101,9 @@ impl Sample {
     /// What the part has to be: one chain of fused multiply-adds from 0 up, or an exact sum that is rounded once.
     pub fn expected(&self, [x, w]: &[Matrix; 2]) -> Vec<f32> {
         let [x_rows, w_rows] = [x.some(self.rows.iter().copied()), w.some(self.columns.iter().copied())];
-        let product = |a: &[f32], b: &[f32]| match x.precision {
-            Precision::F32 => a.iter().zip(b).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum)),
-            Precision::Int8 => a.iter().zip(b).map(|(a, b)| *a as i32 * *b as i32).sum::<i32>() as f32,
+        let product = |a: &[f32], b: &[f32]| match x.kind {
+            Kind::Floats => a.iter().zip(b).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum)),
+            Kind::Bytes => a.iter().zip(b).map(|(a, b)| *a as i32 * *b as i32).sum::<i32>() as f32,
         };
         let of_row = |a| w_rows.chunks_exact(w.k).map(move |b| product(a, b));
         x_rows.chunks_exact(x.k).flat_map(of_row).collect()
@@ -105,14 +122,14 @@ pub fn floats(bytes: &[u8]) -> Vec<f32> {
 }
 
 /// The program of a product, as the front end makes it; of bytes with tensor cores or without.
-pub fn program(x: &[f32], w: Vec<f32>, k: usize, precision: Precision, tensor_cores: bool) -> tessera_nn::Product {
-    tessera_nn::Product::new(x, w, k, precision, tensor_cores).unwrap_or_else(|error| panic!("{error}"))
+pub fn program(x: &[f32], w: Vec<f32>, k: usize, kind: Kind, tensor_cores: bool) -> tessera_nn::Product {
+    tessera_nn::Product::new(x, w, k, kind.precision(), tensor_cores).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The sampled part as the processor's compiled code gives it, from a product of these rows and columns alone.
 pub fn by_processor(sample: &Sample, [x, w]: &[Matrix; 2]) -> Vec<f32> {
     let rows = x.some(sample.rows.iter().copied());
-    let product = program(&rows, w.some(sample.columns.iter().copied()), x.k, x.precision, true);
+    let product = program(&rows, w.some(sample.columns.iter().copied()), x.k, x.kind, true);
     let cpu = tessera_executor::open(tessera_executor::Backend::Cpu).unwrap_or_else(|error| panic!("{error}"));
     let outputs = tessera_executor::outputs(&*cpu, 0, &runnable(&product.plan, &product.inputs), 0..1);
     floats(&outputs.unwrap_or_else(|error| panic!("{error}"))[0])
@@ -143,7 +160,7 @@ mod tests {
 
     #[test]
     fn bytes_are_the_values_and_steps_are_1() {
-        let [x, _] = Matrix::pair(40, Precision::Int8);
+        let [x, _] = Matrix::pair(40, Kind::Bytes);
         let values = x.all();
         for row in values.chunks_exact(40) {
             assert_eq!(row.iter().copied().fold(0.0, f32::max), 127.0);
@@ -155,11 +172,11 @@ mod tests {
 
     #[test]
     fn floats_have_both_signs_and_are_not_the_same_in_both_matrices() {
-        let [x, w] = Matrix::pair(32, Precision::F32).map(|matrix| matrix.all());
+        let [x, w] = Matrix::pair(32, Kind::Floats).map(|matrix| matrix.all());
         assert!(x.iter().all(|value| (-1.0..1.0).contains(value)));
         assert!(x.iter().any(|value| *value < -0.9) && x.iter().any(|value| *value > 0.9));
         assert_ne!(x, w);
-        assert_eq!(Matrix::pair(32, Precision::F32)[0].plain().len(), 4 * 32 * 32);
+        assert_eq!(Matrix::pair(32, Kind::Floats)[0].plain().len(), 4 * 32 * 32);
     }
 
     #[test]
@@ -171,15 +188,15 @@ mod tests {
 
     #[test]
     fn compiled_code_gives_what_is_expected() {
-        for precision in [Precision::F32, Precision::Int8] {
-            let pair = Matrix::pair(96, precision);
+        for kind in [Kind::Floats, Kind::Bytes] {
+            let pair = Matrix::pair(96, kind);
             let sample = Sample::of(96);
             let expected = sample.expected(&pair);
             assert_eq!(expected.len(), 20 * 80);
             same("compiled code", &by_processor(&sample, &pair), &expected);
             // The same part of the whole product.
             let [x, w] = &pair;
-            let whole = program(&x.all(), w.all(), 96, precision, true);
+            let whole = program(&x.all(), w.all(), 96, kind, true);
             let cpu = tessera_executor::open(tessera_executor::Backend::Cpu).unwrap();
             let outputs = tessera_executor::outputs(&*cpu, 0, &runnable(&whole.plan, &whole.inputs), 0..1).unwrap();
             same("the whole", &sample.from(&floats(&outputs[0]), 96), &expected);

@@ -1,4 +1,4 @@
-//! One product of rows and a matrix alone, for measurements: the launches that a layer of a model makes for it.
+//! A product of rows and a matrix alone, for measurements: the launches that a layer of a model makes for it.
 
 use bytes::Bytes;
 use tessera_protocol::spec::LaunchPlan;
@@ -14,14 +14,14 @@ use crate::{
 /// row. Its output is `y`, row by row, floats of 32 bits. It runs with [`MODULE`](crate::MODULE).
 #[derive(Clone, Debug)]
 pub struct Product {
-    /// The launches: what sets the rows up, what makes bytes of them in [`Precision::Int8`], and last the product.
+    /// The launches: what sets the rows up, then what the precision needs; of floats and of bytes the last one is the product itself.
     pub plan: LaunchPlan,
     /// What the plan reads.
     pub inputs: Vec<Bytes>,
 }
 
 impl Product {
-    /// The product as a model in this precision computes it; many rows of bytes with tensor cores or without.
+    /// The product as a model in this precision computes it; many rows with tensor cores or without, where it can have them.
     ///
     /// # Errors
     /// If `k` is not a multiple of 4, `x` or `w` are not whole rows of `k` values, or there are too many of them.
@@ -37,18 +37,15 @@ impl Product {
         let texts = Texts::pack(&[vec![0; rows]], 1, &[], rows)?;
         let mut blob = Blob::default();
         let matrix = blob.matrix(&[w], k, precision)?;
-        let mut planner = Planner::new(blob.bytes.len(), &texts);
+        let mut planner = Planner::new(blob.bytes.len(), tensor_cores, &texts);
         let x: Bytes = x.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into();
         let rows = planner.input(2, x.len());
         let y = planner.row_buffer(n);
-        if precision == Precision::Int8 {
-            planner.bytes_buffers(k, tensor_cores);
-        }
-        planner.linear(&Linear { matrix, bias: None }, rows, y, None)?;
+        planner.linear(&Linear { matrix, bias: None }, rows, y, None);
         Ok(Self { plan: planner.finish(y), inputs: vec![blob.bytes.into(), texts.words, x] })
     }
 
-    /// The kernel that multiplies.
+    /// The last kernel: of floats and of bytes the one that multiplies.
     #[must_use]
     pub fn kernel(&self) -> &str {
         self.plan.launches.last().map_or("", |launch| &launch.kernel)
