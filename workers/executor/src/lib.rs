@@ -34,6 +34,8 @@ mod program;
 use std::ops::Range;
 use std::path::PathBuf;
 
+#[cfg(feature = "cublas")]
+pub use cuda::measure;
 pub use cuda::{Finding, probe};
 pub use error::ExecError;
 pub use program::Program;

@@ -69,6 +69,7 @@ driver! {
             1 => 1024, // threads of a block
             8 => 48 << 10, // shared memory of a block
             10 => 32, // lanes of a warp
+            13 => 1_000_000, // clock in kHz
             16 => settings::number("FAKE_CUDA_MULTIPROCESSORS", 1),
             39 => THREADS,
             75 => 8, // compute capability, major

@@ -1,4 +1,5 @@
-//! A stand-in for `libcuda.so.1`: the part of the CUDA driver that cudarc and the executor use, on top of `tessera-ptx`.
+//! A stand-in for `libcuda.so.1`: the part of the CUDA driver that cudarc and the executor use, on top of `tessera-ptx`, and of
+//! cuBLAS what measurements use.
 //!
 //! With it the unmodified CUDA path of the executor runs on machines without a GPU: a test puts this library as
 //! `libcuda.so.1` into a directory, and that directory into `LD_LIBRARY_PATH` of a child process. Every stream is a
@@ -30,6 +31,7 @@ macro_rules! driver {
     )* };
 }
 
+mod blas;
 mod device;
 mod graph;
 mod memory;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tessera_ptx::{FaultKind, Launch, Limits, Machine};
 
+use crate::blas::Product;
 use crate::status::{INVALID_CONTEXT, INVALID_HANDLE, LAUNCH_TIMEOUT, NOT_READY, SUCCESS, Status, status};
 use crate::world::{Device, Function, find, lock, world};
 use crate::{put, settings};
@@ -14,11 +15,12 @@ use crate::{put, settings};
 /// Longest time that a call waits for a stream.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// An event: how often it was recorded, and which record was last reached.
+/// An event: how often it was recorded, and which record was last reached, and when.
 #[derive(Default)]
 pub struct Event {
     state: Mutex<(u64, u64)>,
     reached: Condvar,
+    at: Mutex<Option<Instant>>,
 }
 
 impl Event {
@@ -29,6 +31,7 @@ impl Event {
     }
 
     fn reach(&self, record: u64) {
+        *lock(&self.at) = Some(Instant::now());
         let mut state = lock(&self.state);
         state.1 = state.1.max(record);
         self.reached.notify_all();
@@ -59,6 +62,7 @@ pub enum Job {
     ToHost { to: usize, from: u64, len: usize },
     Copy { to: u64, from: u64, len: usize },
     Launch(KernelCall),
+    Product(Product),
     Reach { event: Arc<Event>, record: u64 },
     Wait { event: Arc<Event>, record: u64 },
 }
@@ -179,6 +183,7 @@ fn run(device: &Device, job: Job) -> Result<(), Status> {
                 memory.write(to, &bytes)
             })?;
         }
+        Job::Product(product) => product.run(device)?,
         Job::Launch(call) => {
             let KernelCall { function, grid, block, shared_len, params } = call;
             settings::log(&format!("run {}", function.kernel));
@@ -248,6 +253,18 @@ driver! {
             (Ok(_), Ok(_)) => NOT_READY,
             (Err(error), _) | (_, Err(error)) => error,
         }
+    }
+
+    /// Milliseconds between two events that are complete.
+    fn cuEventElapsedTime(milliseconds: *mut f32, start: usize, end: usize) {
+        let (Ok(start), Ok(end)) = (find(&world().events, start), find(&world().events, end)) else { return INVALID_HANDLE };
+        if !start.is_complete() || !end.is_complete() {
+            return NOT_READY;
+        }
+        let at = |event: &Event| *lock(&event.at);
+        let (Some(start), Some(end)) = (at(&start), at(&end)) else { return INVALID_HANDLE };
+        // SAFETY: valid by the contract of the API.
+        unsafe { put(milliseconds, end.saturating_duration_since(start).as_secs_f32() * 1e3) }
     }
 
     /// Waits for an event.

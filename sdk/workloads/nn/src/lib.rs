@@ -24,6 +24,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod alone;
 mod config;
 mod decoder;
 mod embedding;
@@ -44,6 +45,7 @@ mod texts;
 mod tokens;
 
 pub use crate::{
+    alone::Product,
     embedding::{EMBED_FRONT_END, Embedding, Vectors},
     error::{NnError, Result},
     generation::{Answer, Answers, GENERATE_FRONT_END, Generation, LOGITS_FRONT_END, Logits, Sampling},

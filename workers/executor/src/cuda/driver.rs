@@ -23,13 +23,23 @@ pub struct Finding {
 
 /// Runs something of the driver. A driver that lacks a function makes the binding panic; that is an error here.
 pub(super) fn guarded<T>(doing: &'static str, run: impl FnOnce() -> Result<T, DriverError>) -> Result<T, ExecError> {
+    caught(doing, "the driver is too old", run, name)
+}
+
+/// Runs something of a library; `lacks` is what it means that a function of it is missing, `name` is how it calls its errors.
+pub(super) fn caught<T, E>(
+    doing: &'static str,
+    lacks: &str,
+    run: impl FnOnce() -> Result<T, E>,
+    name: impl FnOnce(E) -> String,
+) -> Result<T, ExecError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(ExecError::Driver { doing, error: name(error) }),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()));
-            Err(ExecError::Driver { doing, error: format!("the driver is too old: {}", text.unwrap_or_default()) })
+            Err(ExecError::Driver { doing, error: format!("{lacks}: {}", text.unwrap_or_default()) })
         }
     }
 }

@@ -4,6 +4,8 @@ mod cubins;
 mod driver;
 mod graph;
 mod link;
+#[cfg(feature = "cublas")]
+pub mod measure;
 mod memory;
 mod pool;
 mod session;
@@ -116,6 +118,26 @@ impl Executor for Cuda {
     }
 
     fn prepare(&self, device: usize, program: &Program<'_>) -> Result<Box<dyn Session>, ExecError> {
+        let Loaded { gpu, program, functions, available } = self.load(device, program)?;
+        let launches = &program.plan.launches;
+        let held: Vec<u64> =
+            launches.iter().zip(&functions).map(|(launch, kernel)| gpu.holds(launch, kernel)).collect();
+        let slots = slots::choose(&program.plan, &held, available, self.options.most_in_flight);
+        Ok(Box::new(CudaSession::new(&gpu.pool, functions, program, slots, self.options.graphs)?))
+    }
+}
+
+/// A program that was checked, with the kernels of its launches on a GPU.
+struct Loaded<'a> {
+    gpu: &'a Gpu,
+    program: Checked,
+    functions: Vec<CudaFunction>,
+    /// Bytes of device memory that it could have.
+    available: u64,
+}
+
+impl Cuda {
+    fn load(&self, device: usize, program: &Program<'_>) -> Result<Loaded<'_>, ExecError> {
         let (Some(gpu), Some(found)) = (self.gpus.get(device), self.devices.get(device)) else {
             return Err(ExecError::UnknownDevice { device, count: self.devices.len() });
         };
@@ -133,10 +155,7 @@ impl Executor for Cuda {
         let functions = guarded("find the kernels", || {
             launches.iter().map(|launch| module.load_function(&launch.kernel)).collect::<Result<Vec<_>, _>>()
         })?;
-        let held: Vec<u64> =
-            launches.iter().zip(&functions).map(|(launch, kernel)| gpu.holds(launch, kernel)).collect();
-        let slots = slots::choose(&checked.plan, &held, available, self.options.most_in_flight);
-        Ok(Box::new(CudaSession::new(&gpu.pool, functions, checked, slots, self.options.graphs)?))
+        Ok(Loaded { gpu, program: checked, functions, available })
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) enum Step {
 
 impl Step {
     /// Puts the step into a stream.
-    fn enqueue(&self, stream: &CudaStream, orders: &Orders<'_>) -> Result<(), DriverError> {
+    pub fn enqueue(&self, stream: &CudaStream, orders: &Orders<'_>) -> Result<(), DriverError> {
         match *self {
             // SAFETY: the block has the bytes and outlives the stream's work: sessions wait before they drop it.
             Self::Zero { at, len } => unsafe { result::memset_d8_async(at, 0, len, stream.cu_stream()) },
@@ -103,11 +103,13 @@ impl Arguments {
 
 /// What the launches of a unit are given.
 pub(super) struct Orders<'a> {
-    program: &'a Checked,
-    functions: &'a [CudaFunction],
+    pub program: &'a Checked,
+    /// By launch of the plan.
+    pub functions: &'a [CudaFunction],
     /// A unit that was checked.
-    unit: u64,
-    addresses: Vec<u64>,
+    pub unit: u64,
+    /// By buffer of the plan.
+    pub addresses: Vec<u64>,
 }
 
 impl Orders<'_> {
@@ -328,7 +330,7 @@ impl Slot {
 }
 
 /// Whether the GPU has come to an event.
-fn passed(event: &CudaEvent) -> Result<bool, DriverError> {
+pub(super) fn passed(event: &CudaEvent) -> Result<bool, DriverError> {
     // SAFETY: the event exists.
     match unsafe { result::event::query(event.cu_event()) } {
         Ok(()) => Ok(true),

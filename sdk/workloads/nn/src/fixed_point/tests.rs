@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tessera_executor::{Backend, Checks, Options, Program, open_with, outputs};
 
 use super::*;
-use crate::{
-    job::MODULE,
-    pack::{Blob, Linear, Precision},
-    plan::Planner,
-    texts::Texts,
-};
+use crate::{alone::Product, job::MODULE, pack::Precision};
 
 /// Rows of activations and columns of weights, each of `k` values.
 struct Case {
@@ -50,19 +44,10 @@ impl Case {
 
     /// All elements, row by row, as the kernels compute them.
     fn product(&self, precision: Precision, tensor_cores: bool, checks: Checks) -> Vec<f32> {
-        let (rows, n) = (self.x.len(), self.w.len());
-        let mut blob = Blob::default();
-        let matrix = blob.matrix(&[self.w.concat()], self.k(), precision).unwrap();
-        let texts = Texts::pack(&[vec![0; rows]], 1, &[], rows).unwrap();
-        let mut planner = Planner::new(blob.bytes.len(), tensor_cores, &texts);
-        let x: Bytes = self.x.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-        let of_x = planner.input(2, x.len());
-        let y = planner.row_buffer(n);
-        planner.linear(&Linear { matrix, bias: None }, of_x, y, None);
-        let plan = planner.finish(y);
-        let inputs = [blob.bytes.into(), texts.words, x];
+        let product = Product::new(&self.x.concat(), self.w.concat(), self.k(), precision, tensor_cores).unwrap();
+        let (plan, inputs) = (&product.plan, &product.inputs);
         let unit_time = Duration::from_secs(600);
-        let program = Program { module: MODULE, plan: &plan, inputs: &inputs, unit_gas: 0, unit_time };
+        let program = Program { module: MODULE, plan, inputs, unit_gas: 0, unit_time };
         let executor = open_with(Backend::Cpu, &Options { checks, ..Options::default() }).unwrap();
         let output = &outputs(&*executor, 0, &program, 0..1).unwrap()[0];
         output.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()

@@ -6,7 +6,10 @@
 //!   --write           puts the section into docs/benchmarks.md
 //!   --only KERNEL     measures one of options, nbody, reaction, palette, render
 //!   --repetitions N   measures N times, of which the median counts; default: 5
+//!
+//! With `gemm` as the first word it measures products of matrices instead.
 
+mod gemm;
 mod gpu;
 mod machine;
 mod measure;
@@ -44,7 +47,16 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    let Some(options) = Options::read(std::env::args().skip(1)) else {
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if_eq("gemm").is_some() {
+        let Some(options) = gemm::Options::read(words) else {
+            eprintln!("{}\n  N are multiples of 16 from 32 on, or `none` of them", gemm::USAGE);
+            return ExitCode::from(2);
+        };
+        gemm::run(&options);
+        return ExitCode::SUCCESS;
+    }
+    let Some(options) = Options::read(words) else {
         eprintln!("{USAGE}\n  KERNEL is one of {}; --write takes all of them", workloads::NAMES.join(", "));
         return ExitCode::from(2);
     };
@@ -62,7 +74,7 @@ fn main() -> ExitCode {
     let section = report::section(&setting, &gpu, &figures, options.repetitions, others);
     print!("{section}");
     if options.write {
-        report::write(&section);
+        report::write("scripts/bench --write", &section);
     }
     ExitCode::SUCCESS
 }

@@ -20,7 +20,7 @@ const OF_INTERPRETER: usize = 3;
 pub struct Seconds(Vec<f64>);
 
 impl Seconds {
-    fn add(&mut self, seconds: f64) {
+    pub fn add(&mut self, seconds: f64) {
         self.0.push(seconds);
         self.0.sort_by(f64::total_cmp);
     }

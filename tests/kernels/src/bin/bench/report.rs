@@ -9,8 +9,6 @@ use crate::machine::Setting;
 use crate::measure::{FLAGS, Figures, Seconds};
 
 const PAGE: &str = "docs/benchmarks.md";
-const BEGIN: &str = "<!-- written by scripts/bench --write -->\n";
-const END: &str = "<!-- end of what scripts/bench --write writes -->\n";
 /// From this part of the processors on that other work took, figures are no more than a hint.
 const DISTURBED: f64 = 0.05;
 
@@ -110,15 +108,17 @@ fn bytes(kernel: &Figures) -> u64 {
     kernel.units * kernel.output_len as u64
 }
 
-/// Puts the section into the page.
+/// Puts the section into the page, in the place of this command.
 ///
 /// # Panics
 /// If the page has no place for it.
-pub fn write(section: &str) {
+pub fn write(command: &str, section: &str) {
     let path = repository(PAGE);
     let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{PAGE}: {error}"));
-    let (before, rest) = page.split_once(BEGIN).unwrap_or_else(|| panic!("{PAGE} has no line {BEGIN}"));
-    let (_, after) = rest.split_once(END).unwrap_or_else(|| panic!("{PAGE} has no line {END}"));
-    std::fs::write(&path, [before, BEGIN, section, END, after].concat())
+    let begin = format!("<!-- written by {command} -->\n");
+    let end = format!("<!-- end of what {command} writes -->\n");
+    let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("{PAGE} has no line {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{PAGE} has no line {end}"));
+    std::fs::write(&path, [before, &begin, section, &end, after].concat())
         .unwrap_or_else(|error| panic!("{PAGE}: {error}"));
 }
