@@ -50,8 +50,7 @@ impl<F: Front> Work for Reading<'_, F> {
         }
         self.since.get_or_insert_with(Instant::now);
         self.open().map_err(caller)?;
-        let batch = units.first().map_or(0, |unit| self.plan.texts(*unit).len());
-        let mut reader = self.front.reader(job.spec, batch).map_err(caller)?;
+        let mut reader = self.front.reader(job.spec).map_err(caller)?;
         let mut progress = Progress::new(F::DOING, self.texts.len() as u64);
         let there = (0..self.kept.units()).filter(|unit| self.kept.has(*unit));
         progress.add(there.map(|unit| self.plan.texts(unit).len() as u64).sum());
