@@ -317,10 +317,12 @@ async fn answers_go_on_where_somebody_was_killed() {
     assert_eq!(paid(&tessera, &made["jobs"][0]).await.len(), 6);
     assert_eq!([1, 2].map(|n| cached(&network, n, &model)), before, "the weights were fetched twice");
 
-    // In 8 bits they are others, and as exact.
-    let small = decoder.load(Precision::Int8);
-    let (good, _, said) = answer(&mut generate(&network.path("int8.jsonl"), &["--int8", "--replicas", "1"]));
-    assert!(good, "{said}");
-    assert_eq!(read_lines(&network.path("int8.jsonl")), lines_here(&small, &Sampling::default()));
+    // In 8 bits they are others, and as exact; in fixed point, too.
+    for (option, precision) in [("--int8", Precision::Int8), ("--fixed-point", Precision::FixedPoint)] {
+        let out = network.path(&format!("{option}.jsonl"));
+        let (good, _, said) = answer(&mut generate(&out, &[option, "--replicas", "1"]));
+        assert!(good, "{said}");
+        assert_eq!(read_lines(&out), lines_here(&decoder.load(precision), &Sampling::default()), "{option}");
+    }
     no_job_is_open(&network, &tessera).await;
 }
