@@ -172,6 +172,8 @@ def kill(network, dead, rounds, silent, count):
 def measured(folder, binaries, program, plan, shards, silent):
     """What a training comes to over a whole network: right answers in percent, updates of each round that counted, tokens, seconds."""
     folder.mkdir()
+    # What was started ends also where this is stopped from outside.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("compare-training: stopped"))
     network = Network(folder, binaries, program, len(shards))
     try:
         accounts = network.set_up()
