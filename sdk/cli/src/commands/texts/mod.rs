@@ -50,7 +50,7 @@ pub struct TextArgs {
     /// Compute products in 8 bits: less memory, and faster where there are tensor cores; the answers are others
     #[arg(long, group = "integers")]
     int8: bool,
-    /// Compute products in whole numbers of 26 to 30 bits, on tensor cores where there are some: as exact as floats
+    /// Compute products in whole numbers of 26 to 30 bits, on tensor cores where there are some: about as exact as floats
     #[arg(long, group = "integers")]
     fixed_point: bool,
     /// With --int8 or --fixed-point: post plans without tensor cores, which take less time where providers compute on
@@ -299,8 +299,10 @@ fn begun_with<F: Front>(args: &TextArgs, front: &F, plan: &Plan, texts: &[Text])
     let mut options: BTreeMap<String, String> =
         front.options().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     options.insert("--batch".into(), args.batch.to_string());
-    for (name, given) in [("--int8", args.int8), ("--fixed-point", args.fixed_point)] {
-        options.insert(name.into(), if given { "given" } else { "not given" }.into());
+    options.insert("--int8".into(), if args.int8 { "given" } else { "not given" }.into());
+    // What was begun before there was such an option has no word of it.
+    if args.fixed_point {
+        options.insert("--fixed-point".into(), "given".into());
     }
     if front.is_drawn() {
         let count = args.texts_per_job.map_or_else(|| "not given".into(), |count| count.to_string());

@@ -32,12 +32,9 @@ pub struct Options {
 
 impl Options {
     pub fn read(mut words: impl Iterator<Item = String>) -> Option<Self> {
-        let mut options = Self {
-            write: false,
-            sizes: vec![1024, 2048, 4096, 8192, 16384],
-            processor_sizes: vec![256, 512, 1024, 2048],
-            repetitions: 5,
-        };
+        let (all, of_processor) = ([1024, 2048, 4096, 8192, 16384], [256, 512, 1024, 2048]);
+        let mut options =
+            Self { write: false, sizes: all.to_vec(), processor_sizes: of_processor.to_vec(), repetitions: 5 };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--write" => options.write = true,
@@ -47,7 +44,9 @@ impl Options {
                 _ => return None,
             }
         }
-        Some(options)
+        // The page has all sizes.
+        let is_whole = options.sizes == all && options.processor_sizes == of_processor;
+        (!options.write || is_whole).then_some(options)
     }
 }
 
@@ -142,11 +141,21 @@ mod tests {
     #[test]
     fn what_was_asked_for() {
         let read = |words: &str| Options::read(words.split_whitespace().map(str::to_owned));
-        let options = read("--sizes 64,2048 --write --processor-sizes none --repetitions 3").unwrap();
-        let expected = Options { write: true, sizes: vec![64, 2048], processor_sizes: vec![], repetitions: 3 };
+        let options = read("--sizes 64,2048 --processor-sizes none --repetitions 3").unwrap();
+        let expected = Options { write: false, sizes: vec![64, 2048], processor_sizes: vec![], repetitions: 3 };
         assert_eq!(options, expected);
         assert_eq!(read("").unwrap().sizes, [1024, 2048, 4096, 8192, 16384]);
-        for wrong in ["--sizes", "--sizes 8", "--sizes 33", "--sizes 64,", "--repetitions 0", "--only f32"] {
+        assert!(read("--write --repetitions 3").unwrap().write);
+        for wrong in [
+            "--write --sizes 64",
+            "--processor-sizes none --write",
+            "--sizes",
+            "--sizes 8",
+            "--sizes 33",
+            "--sizes 64,",
+            "--repetitions 0",
+            "--only f32",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }
