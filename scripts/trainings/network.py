@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+# What the training is called.
+NAME = "digits"
 # Seconds that anything may take to start.
 PATIENCE = 120
 # Seconds that a training may take.
@@ -95,7 +97,7 @@ class Network:
         providers = {provider["authority"]: provider for provider in json.loads(self.tessera("provider", "list", "--json"))}
         return [(providers[authority]["address"], providers[authority]["operator"]) for authority in authorities]
 
-    def take_part(self, n, plan, shard, operators, name):
+    def take_part(self, n, plan, shard, operators):
         """Tells a worker of the training in which its shard takes part."""
         own = self.config(n).parent / "private"
         (own / "data").mkdir(parents=True)
@@ -105,7 +107,7 @@ class Network:
         text = f"""[private]
 folder = "{own}"
 [[private.training]]
-name = "{name}"
+name = "{NAME}"
 client = "{client}"
 coordinator = "http://127.0.0.1:{self.coordinator}"
 plan = "{plan}"
@@ -135,12 +137,12 @@ peers = [{peers}]
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def train(network, plan, addresses, name, out, silent):
+def train(network, plan, addresses, out, silent):
     """One training; in each round so many participants are killed, other ones in the next. Returns how many seconds it took."""
     listed = ", ".join(f'"{address}"' for address in addresses)
     times = f"phase_seconds = {PHASE_SECONDS}\nlate_seconds = {LATE_SECONDS}\ndeadline_seconds = 120\ncolluders = 3\n"
     participants = out.parent / "participants.toml"
-    participants.write_text(f'name = "{name}"\nlisten = "127.0.0.1:{network.coordinator}"\nparticipants = [{listed}]\n{times}')
+    participants.write_text(f'name = "{NAME}"\nlisten = "127.0.0.1:{network.coordinator}"\nparticipants = [{listed}]\n{times}')
     words = ["train", plan, "--participants", participants, "--out", out, "--price", "0.01", "--replicas", "1", "--yes"]
     began = time.monotonic()
     client = network.start([network.binaries / "tessera", *words], "train")
@@ -149,13 +151,13 @@ def train(network, plan, addresses, name, out, silent):
     while client.poll() is None:
         time.sleep(0.5)
         if time.monotonic() - began > LONGEST:
-            fail(f"{name}: not done after {LONGEST} s; see {network.folder}")
+            fail(f"not done after {LONGEST} s; see {network.folder}")
         done = sum(line.startswith("round ") for line in network.log("train").splitlines())
         if done > rounds:
             rounds = done
             kill(network, dead, rounds, silent, count)
     if client.returncode:
-        fail(f"{name}: {network.log('train')[-2000:]}")
+        fail(network.log("train")[-2000:])
     return time.monotonic() - began
 
 
@@ -178,12 +180,11 @@ def measured(folder, binaries, program, plan, shards, silent):
     try:
         accounts = network.set_up()
         operators = [operator for _, operator in accounts]
-        name = "digits"
         for n, shard in enumerate(shards):
-            network.take_part(n, plan, shard, operators, name)
+            network.take_part(n, plan, shard, operators)
             network.run_worker(n)
         out = folder / "out"
-        seconds = train(network, plan, [address for address, _ in accounts], name, out, silent)
+        seconds = train(network, plan, [address for address, _ in accounts], out, silent)
         paid = re.search(r"([0-9.]+) tokens paid", network.log("train"))[1]
     finally:
         network.end()

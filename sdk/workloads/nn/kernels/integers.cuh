@@ -59,17 +59,10 @@ T_KERNEL to_integers(const u32 *rows, const float *x, const i32 *powers, i32 *y,
 T_FN float rounded(Wide sum, i32 power) {
     u32 sign = (u32)(sum.high >> 63) << 31;
     if (sign) sum = t_wide_negate(sum);
-    u32 zeros = sum.high ? t_leading_zeros(sum.high) : 64u + t_leading_zeros(sum.low);
+    u32 zeros = t_wide_leading_zeros(sum);
     if (zeros == 128u) return 0.0f;
-    // The highest one comes to the top of a word.
+    sum = t_wide_shift_left(sum, zeros);
     u64 top = sum.high, rest = sum.low;
-    if (zeros >= 64u) {
-        top = sum.low << (zeros - 64u);
-        rest = 0u;
-    } else if (zeros > 0u) {
-        top = (sum.high << zeros) | (sum.low >> (64u - zeros));
-        rest = sum.low << zeros;
-    }
     i32 exponent = 127 - (i32)zeros + power;
     if (exponent > 127) return t_from_bits(sign | 0x7f800000u);
     // How many bits of `top` a float does not have: more where the result is denormal.

@@ -80,22 +80,31 @@ T_FN Wide t_wide_of(const u64 *digits) {
     return r;
 }
 
+// Zeros above the highest bit; 128 where there is none.
+T_FN u32 t_wide_leading_zeros(Wide a) { return a.high ? t_leading_zeros(a.high) : 64u + t_leading_zeros(a.low); }
+
+// a 2^bits, of which the lowest 128 bits are left; `bits` is below 128.
+T_FN Wide t_wide_shift_left(Wide a, u32 bits) {
+    Wide r = a;
+    if (bits >= 64u) {
+        r.high = a.low << (bits - 64u);
+        r.low = 0u;
+    } else if (bits > 0u) {
+        r.high = (a.high << bits) | (a.low >> (64u - bits));
+        r.low = a.low << bits;
+    }
+    return r;
+}
+
 // The value of a sum in units of 2^-bits, rounded to nearest; below 2^-126 twice.
 T_FN float t_wide_to_float(Wide a, i32 bits) {
     bool negative = (a.high >> 63) != 0u;
     if (negative) a = t_wide_negate(a);
-    u32 zeros = a.high ? t_leading_zeros(a.high) : 64u + t_leading_zeros(a.low);
+    u32 zeros = t_wide_leading_zeros(a);
     if (zeros == 128u) return 0.0f;
-    u64 top = a.high, rest = a.low;
-    if (zeros >= 64u) {
-        top = a.low << (zeros - 64u);
-        rest = 0u;
-    } else if (zeros > 0u) {
-        top = (a.high << zeros) | (a.low >> (64u - zeros));
-        rest = a.low << zeros;
-    }
+    a = t_wide_shift_left(a, zeros);
     // What was cut off decides ties.
-    float y = (float)(top | (rest ? 1u : 0u));
+    float y = (float)(a.high | (a.low ? 1u : 0u));
     i32 power = 64 - (i32)zeros - bits, first = power < -100 ? -100 : power > 60 ? 60 : power;
     i32 second = power - first;
     second = second < -126 ? -126 : second > 127 ? 127 : second;
