@@ -133,6 +133,8 @@ impl Tessera {
         let transaction = Arc::new(transaction);
         let started = Instant::now();
         let (mut sent, mut pause) = (None::<Instant>, LOOK.0);
+        // The slot of the answer since which the blockhash counts as passed.
+        let mut passed = None;
         loop {
             if sent.is_none_or(|at| at.elapsed() >= REBROADCAST) {
                 let first = sent.is_none();
@@ -150,8 +152,10 @@ impl Tessera {
                 return Ok(Attempt::Landed(slot, error));
             }
             let valid = self.is_valid(&blockhash).await.map_err(unknown)?;
-            if !valid.value
-                && let Some(end) = self.expired(signature, valid.context.slot).await
+            // Each later answer has a later slot, and looks that had to be past that one might never be.
+            passed = if valid.value { None } else { passed.or(Some(valid.context.slot)) };
+            if let Some(slot) = passed
+                && let Some(end) = self.expired(signature, slot).await
             {
                 return Ok(end);
             }
