@@ -49,13 +49,14 @@ T_KERNEL rows_to_residues(const u32 *rows, const i32 *x, u32 *y, u32 k) {
     for (u32 i = threadIdx.x; i < k / 4u; i += ROW_THREADS) store_residues(x + i * 4u, y + i, k / 4u);
 }
 
-// Weights as residues: of each panel as many bytes as multiply_bytes reads, for each modulus. Blocks of ROW_THREADS, in y the panels.
-T_KERNEL weights_to_residues(const i32 *w, u32 *y, u32 k) {
-    u32 words = k / 4u * PANEL, i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= words) return;
-    w += (u64)blockIdx.y * PANEL * k + (u64)(i / PANEL) * 4u * PANEL + i % PANEL;
+// Weights as residues: of each panel as many bytes as multiply_bytes reads, for each modulus. Blocks of ROW_THREADS words (y) for each
+// panel (x). Nothing is done for a product without rows.
+T_KERNEL weights_to_residues(const u32 *rows, const i32 *w, u32 *y, u32 k) {
+    u32 words = k / 4u * PANEL, i = blockIdx.y * blockDim.x + threadIdx.x;
+    if (rows[ROW_COUNT] == 0u || i >= words) return;
+    w += (u64)blockIdx.x * PANEL * k + (u64)(i / PANEL) * 4u * PANEL + i % PANEL;
     i32 four[4] = {w[0], w[PANEL], w[2u * PANEL], w[3u * PANEL]};
-    store_residues(four, y + (u64)blockIdx.y * MODULI * words + i, words);
+    store_residues(four, y + (u64)blockIdx.x * MODULI * words + i, words);
 }
 
 // What is left of the sums of products: of each row a byte for each column, for each modulus, from 0 up. Blocks of 64 rows (x) and 64

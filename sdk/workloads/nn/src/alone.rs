@@ -24,7 +24,8 @@ impl Product {
     /// The product as a model in this precision computes it; many rows with tensor cores or without, where it can have them.
     ///
     /// # Errors
-    /// If `k` is not a multiple of 4, `x` or `w` are not whole rows of `k` values, or there are too many of them.
+    /// If `k` is not a multiple of 4, `x` or `w` are not whole rows of `k` values, there are too many of them, or a value of `w` is not
+    /// finite.
     pub fn new(x: &[f32], w: Vec<f32>, k: usize, precision: Precision, tensor_cores: bool) -> Result<Self> {
         for (name, values) in [("x", x), ("w", &w)] {
             if k == 0 || !k.is_multiple_of(4) || values.is_empty() || !values.len().is_multiple_of(k) {
@@ -32,6 +33,9 @@ impl Product {
                 let expected = format!("expected whole rows of {k} values, and these a multiple of 4");
                 return Err(NnError::Setting(format!("a product: {expected}; {name} has {found} values")));
             }
+        }
+        if let Some(value) = w.iter().find(|value| !value.is_finite()) {
+            return Err(NnError::Setting(format!("a product: expected finite weights, found {value}")));
         }
         let (rows, n) = (x.len() / k, w.len() / k);
         let texts = Texts::pack(&[vec![0; rows]], 1, &[], rows)?;

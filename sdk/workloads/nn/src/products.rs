@@ -106,8 +106,9 @@ impl Planner {
         let left = self.room(Room::SumResidues, rows * moduli * n as u64);
         self.by_row("rows_to_residues", vec![at(integers), at(of_rows), number(k as u32)]);
         let words = (k / 4 * PANEL) as u32;
-        let grid = [words.div_ceil(ROW_THREADS), panels as u32, 1];
-        let args = vec![weight(weights), at(of_weights), number(k as u32)];
+        // Panels along x, of which a launch may have more than along y.
+        let grid = [panels as u32, words.div_ceil(ROW_THREADS), 1];
+        let args = vec![at(self.at_work), weight(weights), at(of_weights), number(k as u32)];
         self.launch("weights_to_residues", grid, [ROW_THREADS, 1, 1], args);
         let args = [self.at_work, of_rows, of_weights, left].map(at).into_iter();
         let args = args.chain([number(k as u32), number(n as u32)]).collect();

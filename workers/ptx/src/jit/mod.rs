@@ -143,11 +143,11 @@ fn module() -> Option<JITModule> {
 
 fn features(module: &JITModule) -> Features {
     if cfg!(not(target_arch = "x86_64")) {
-        return Features { fma: true, round: true };
+        return Features { fma: true, round: true, vectors: cfg!(target_arch = "aarch64") };
     }
     let has =
         |name: &str| module.isa().isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
-    Features { fma: has("has_fma") && has("has_avx"), round: has("has_sse41") }
+    Features { fma: has("has_fma") && has("has_avx"), round: has("has_sse41"), vectors: has("has_sse41") }
 }
 
 struct Compiler<'a> {

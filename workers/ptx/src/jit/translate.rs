@@ -23,6 +23,8 @@ pub(super) struct Features {
     pub fma: bool,
     /// Rounding to integers.
     pub round: bool,
+    /// Vectors of 128 bits of integers.
+    pub vectors: bool,
 }
 
 /// Functions that compiled code calls.

@@ -182,7 +182,7 @@ fn each_element_has_one_value() {
 }
 
 #[test]
-fn errors_are_those_of_floats_or_less() {
+fn errors_are_a_twelfth_of_those_of_floats() {
     let (rows, n, k) = (20, 24, 256);
     let mut numbers = Numbers(5);
     let even = Case::random(rows, n, k);
@@ -220,7 +220,7 @@ fn errors_are_those_of_floats_or_less() {
         let exact = case.exact();
         let (floats, fixed) = (case.product(Precision::F32, false, Checks::NONE), case.fixed_point());
         let (of_floats, of_fixed) = (worst(&floats, &exact), worst(&fixed, &exact));
-        assert!(of_fixed <= of_floats, "{name}: {of_fixed:e}, floats {of_floats:e}");
+        assert!(12.0 * of_fixed <= of_floats, "{name}: {of_fixed:e}, floats {of_floats:e}");
         for ((found, (sum, size)), bound) in fixed.iter().zip(&exact).zip(bounds(&case)) {
             let error = (f64::from(*found) - sum).abs();
             assert!(error <= sum.abs() * 2f64.powi(-24) + bound + size * 1e-13, "{name}: {error:e}, {bound:e}");

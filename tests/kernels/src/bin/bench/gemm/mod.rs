@@ -82,19 +82,31 @@ pub fn run(options: &Options) {
     });
     let others = busy.zip(Busy::now()).and_then(|(before, after)| before.others(&after));
     let torch = torch.map(|torch| torch.version.clone()).ok_or(reason);
+    let head = report::head(&setting, options.repetitions);
     let processor = report::processor(&of_processor, torch.as_ref().map_err(String::as_str), others);
-    let section = [report::head(&setting, options.repetitions), of_gpu(options), processor].concat();
-    print!("{section}");
-    if options.write {
-        crate::report::write("scripts/bench gemm --write", &section);
+    // What was not measured leaves the page as it is.
+    let gpu = of_gpu(options).unwrap_or_else(|reason| {
+        println!("{}", report::no_gpu(&options.sizes, &reason));
+        String::new()
+    });
+    for (part, text) in [("GPU", gpu), ("processor", processor)] {
+        if text.is_empty() {
+            continue;
+        }
+        let section = [head.as_str(), &text].concat();
+        println!("{section}");
+        if options.write {
+            crate::report::write(&format!("scripts/bench gemm --write: {part}"), &section);
+        }
     }
 }
 
-fn of_gpu(options: &Options) -> String {
-    let watch = match Stopwatch::open() {
-        Ok(watch) => watch,
-        Err(error) => return report::no_gpu(&options.sizes, &error.to_string()),
-    };
+/// The table of the GPU, or why there is none; empty where no size was asked for.
+fn of_gpu(options: &Options) -> Result<String, String> {
+    if options.sizes.is_empty() {
+        return Ok(String::new());
+    }
+    let watch = Stopwatch::open().map_err(|error| error.to_string())?;
     let blas = Blas::open(&watch).and_then(|blas| Ok((blas.version()?, blas)));
     let of_blas = blas.as_ref().map(|(_, blas)| blas).ok();
     let line = |size: &usize| {
@@ -110,7 +122,7 @@ fn of_gpu(options: &Options) -> String {
         kilohertz: watch.kilohertz(),
         blas: blas.as_ref().map(|(version, _)| *version).map_err(ToString::to_string),
     };
-    report::gpu(&about, &lines)
+    Ok(report::gpu(&about, &lines))
 }
 
 /// One way to compute something: seconds of each of so many runs.

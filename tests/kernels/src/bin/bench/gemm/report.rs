@@ -82,7 +82,9 @@ pub fn gpu(about: &Gpu<'_>, lines: &[gpu::Line]) -> String {
         Err(reason) => write!(text, "cuBLAS was not measured: {reason}. "),
     };
     let apart = lines.iter().filter_map(|line| line.times.as_ref().ok()?.vendor.as_ref()).map(|vendor| vendor.apart);
-    text += "Sampled values have the bits of the processor's compiled code.";
+    if lines.iter().any(|line| line.times.is_ok()) {
+        text += "Sampled values have the bits of the processor's compiled code.";
+    }
     if let Some(apart) = apart.reduce(f64::max) {
         let _ = write!(text, " cuBLASLt's sums are the same, cuBLAS' floats are within {apart:.1e} of the largest.");
     }
@@ -127,7 +129,7 @@ pub fn processor(lines: &[cpu::Line], torch: Result<&String, &str>, others: Opti
     if lines.is_empty() {
         return String::new();
     }
-    let mut text = String::from("\nThe processor with one thread, seconds that it had a core for");
+    let mut text = String::from("One thread, seconds that it had a core for");
     let _ = match torch {
         Ok(version) => write!(text, "; torch {version}."),
         Err(reason) => write!(text, ". PyTorch was not measured: {reason}."),
