@@ -37,19 +37,13 @@ T_FN float sum_of_parts(const float *parts, u32 update, u32 part_count) {
     return sum;
 }
 
-// How much each update counts by the square of the cosine of its angle to a direction, given its products with that and its squares:
-// nothing where it points away. `weights` add up to 1, and so do the shares; where all point away they stay as they are. One thread.
+// How much each update counts by the cosine of its angle to a direction, given its products with that and its squares: nothing where it
+// points away. `weights` add up to 1, and so do the shares; where all point away they stay as they are. One thread.
 T_KERNEL agreeing_shares(const float *products, const float *squares, const float *weights, float *shares, u32 updates, u32 part_count) {
-    float most = 0.0f, total = 0.0f;
+    float total = 0.0f;
     for (u32 u = 0; u < updates; u++) {
         float length = t_sqrt(sum_of_parts(squares, u, part_count)), along = sum_of_parts(products, u, part_count);
-        shares[u] = length > 0.0f && along > 0.0f ? t_div(along, length) : 0.0f;
-        most = t_max(most, shares[u]);
-    }
-    for (u32 u = 0; u < updates && most > 0.0f; u++) {
-        // The direction's length is in all of them alike.
-        float cosine = t_div(shares[u], most);
-        shares[u] = weights[u] * cosine * cosine;
+        shares[u] = length > 0.0f && along > 0.0f ? weights[u] * t_div(along, length) : 0.0f;
         total = total + shares[u];
     }
     for (u32 u = 0; u < updates; u++) shares[u] = total > 0.0f ? t_div(shares[u], total) : weights[u];

@@ -246,47 +246,6 @@ fn who_points_away_is_left_out() {
     assert!(apart("mean") > 0.1, "{}", apart("mean"));
 }
 
-/// What `agreement` makes of three known updates, by its definition in floats of 64 bits.
-#[test]
-fn agreement_weighs_by_the_square_of_the_cosine() {
-    let folder = Folder::new();
-    let rule = "aggregation = { rule = \"agreement\", factor = 2.0, iterations = 2 }\n";
-    let mut training = folder.training(&plan(MLP, SGD, rule));
-    let start = training.weights().to_vec();
-    // All but the first two parameters stay where they are; the third update is more than twice as long as the middle one.
-    let given = [[1.0f32, 0.0], [0.8, 0.9], [-1.0, 6.0]];
-    let tamper = |updates: &mut Vec<Option<Bytes>>| {
-        for (update, values) in updates.iter_mut().zip(given) {
-            let len = update.as_ref().unwrap().len() / 4;
-            let words = (0..len).map(|i| i.checked_sub(4).and_then(|i| values.get(i)).copied().unwrap_or(0.0));
-            *update = Some(words.flat_map(f32::to_le_bytes).collect());
-        }
-    };
-    round(&mut training, tamper, Checks::ALL);
-
-    let length = |[x, y]: [f64; 2]| x.hypot(y);
-    let updates = given.map(|update| update.map(f64::from));
-    let most = 2.0 * length(updates[1]);
-    let bounded = updates.map(|update| update.map(|x| x * (most / length(update)).min(1.0)));
-    let mean = |weights: [f64; 3]| -> [f64; 2] {
-        let total: f64 = weights.iter().sum();
-        std::array::from_fn(|i| bounded.iter().zip(weights).map(|(update, weight)| weight / total * update[i]).sum())
-    };
-    let mut expected = mean([1.0; 3]);
-    for _ in 0..2 {
-        let cosine = |[x, y]: [f64; 2]| (x * expected[0] + y * expected[1]) / length([x, y]) / length(expected);
-        expected = mean(updates.map(|update| cosine(update).max(0.0).powi(2)));
-    }
-    for (i, (weight, start)) in training.weights().iter().zip(&start).enumerate() {
-        let expected = expected.get(i).copied().unwrap_or(0.0);
-        assert!(
-            (f64::from(weight - start) - expected).abs() < 1e-6,
-            "{i}: {} in the place of {expected}",
-            weight - start
-        );
-    }
-}
-
 /// Private steps: masked whole numbers, whose sum without the masks is the sum of the clipped updates.
 #[test]
 fn masked_updates_add_up() {
