@@ -37,16 +37,58 @@ T_FN float sum_of_parts(const float *parts, u32 update, u32 part_count) {
     return sum;
 }
 
+// Shares divided by their sum; the weights where that is 0.
+T_FN void normalise(float *shares, const float *weights, u32 updates) {
+    float total = 0.0f;
+    for (u32 u = 0; u < updates; u++) total = total + shares[u];
+    for (u32 u = 0; u < updates; u++) shares[u] = total > 0.0f ? t_div(shares[u], total) : weights[u];
+}
+
 // How much each update counts by the cosine of its angle to a direction, given its products with that and its squares: nothing where it
 // points away. `weights` add up to 1, and so do the shares; where all point away they stay as they are. One thread.
 T_KERNEL agreeing_shares(const float *products, const float *squares, const float *weights, float *shares, u32 updates, u32 part_count) {
-    float total = 0.0f;
     for (u32 u = 0; u < updates; u++) {
         float length = t_sqrt(sum_of_parts(squares, u, part_count)), along = sum_of_parts(products, u, part_count);
         shares[u] = length > 0.0f && along > 0.0f ? weights[u] * t_div(along, length) : 0.0f;
-        total = total + shares[u];
     }
-    for (u32 u = 0; u < updates; u++) shares[u] = total > 0.0f ? t_div(shares[u], total) : weights[u];
+    normalise(shares, weights, updates);
+}
+
+// The cosine of the angle between each update and what the others make together: `mean` is what `shares` make of all, from which each
+// update's own part is taken away. `products` are those of updates with the mean, `squares` their own, `of_mean` those of the mean; 0
+// where one of both has no length. One thread.
+T_KERNEL cosines_to_others(const float *products, const float *squares, const float *of_mean, const float *shares, float *cosines,
+                           u32 updates, u32 part_count) {
+    float all = sum_of_parts(of_mean, 0u, part_count);
+    for (u32 u = 0; u < updates; u++) {
+        float own = sum_of_parts(squares, u, part_count), along = sum_of_parts(products, u, part_count), share = shares[u];
+        float others = t_fma(share * share, own, t_fma(-2.0f * share, along, all));
+        float lengths = others > 0.0f ? t_sqrt(own) * t_sqrt(others) : 0.0f;
+        cosines[u] = lengths > 0.0f ? t_clamp(t_div(t_fma(-share, own, along), lengths), -1.0f, 1.0f) : 0.0f;
+    }
+}
+
+// How much each update counts by the square of a cosine: nothing below 0. One thread.
+T_KERNEL shares_by_cosines(const float *cosines, const float *weights, float *shares, u32 updates) {
+    for (u32 u = 0; u < updates; u++) {
+        float cosine = t_max(cosines[u], 0.0f);
+        shares[u] = weights[u] * cosine * cosine;
+    }
+    normalise(shares, weights, updates);
+}
+
+// The part of a standing that the cosine of one round is.
+#define OF_A_ROUND 0.1f
+
+// The standing of the shard of each update moves towards the update's cosine; who has none above 0 counts nothing, the others as
+// they do without a rule. One thread.
+T_KERNEL shares_by_standing(const float *cosines, const u32 *shards, float *standings, const float *weights, float *shares, u32 updates) {
+    for (u32 u = 0; u < updates; u++) {
+        float before = standings[shards[u]], now = t_fma(OF_A_ROUND, cosines[u] - before, before);
+        standings[shards[u]] = now;
+        shares[u] = now > 0.0f ? weights[u] : 0.0f;
+    }
+    normalise(shares, weights, updates);
 }
 
 // Lengths from the squares, and how much each update counts so that none is longer than `factor` times the middle one: the upper one of

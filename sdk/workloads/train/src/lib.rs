@@ -40,6 +40,7 @@ mod parameters;
 mod philox;
 mod plan;
 mod planner;
+mod rules;
 mod steps;
 mod store;
 mod training;

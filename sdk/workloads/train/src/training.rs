@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tessera_front_end::{Blob, Inputs, PreparedJob};
 
 use crate::{
-    aggregate::Round,
+    aggregate::{Round, Update},
     data::{self, Divided},
     error::{Result, TrainError, setting},
     job::{AGGREGATION_FRONT_END, EVALUATION_FRONT_END, STEPS_FRONT_END, job, words},
@@ -142,8 +142,8 @@ impl Training {
             let subset = self.setting().subset(round);
             code.add_to(&words(change), &mut weights, subset);
         }
-        if saved.state.as_ref().is_some_and(|state| state.len() != weights.len() * 8) {
-            return Err(content("the state of the outer optimiser has another length than the model's".into()));
+        if saved.state.as_ref().is_some_and(|state| state.len() != self.outer().state_words() * 4) {
+            return Err(content("the state of the aggregation has another length than the plan's".into()));
         }
         (self.lineage.base, self.lineage.changes) = (saved.base.as_ref().map(Blob::of), saved.changes);
         self.state = saved.state;
@@ -247,7 +247,8 @@ impl Training {
                 let found = update.len();
                 return Err(TrainError::Output(format!("update {shard}: expected {expected} bytes, found {found}")));
             }
-            present.push((format!("update.{shard}"), shards[shard].count(), Blob::of(update)));
+            let (name, samples) = (format!("update.{shard}"), shards[shard].count());
+            present.push(Update { name, shard, samples, blob: Blob::of(update) });
         }
         if present.is_empty() {
             return Err(TrainError::Output("no update came: post the round's steps again".into()));
@@ -266,6 +267,7 @@ impl Training {
             changes: setting.changes(),
             state: self.state.as_ref().map(Blob::of),
             subset: setting.subset(self.round()),
+            shards: self.plan.shards.count,
             shape: self.shape,
         }
     }

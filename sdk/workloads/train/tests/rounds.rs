@@ -17,6 +17,7 @@ fn bits_are_those_of_the_interpreter() {
         plan(MLP, SGD, ""),
         plan(MLP, ADAMW, &robust("norm-bound")),
         plan(MLP, SGD, &robust("agreement")),
+        plan(MLP, SGD, &robust("standing")),
         plan(CNN, SGD, &robust("trimmed-mean")),
         plan(&CNN.replace("[4, 4]", "[4, 8]").replace("max", "average"), ADAMW, &robust("centered-clip")),
         plan(DECODER, ADAMW, SMALL_CODE),
@@ -200,52 +201,6 @@ fn the_largest_values_are_sent() {
     }
 }
 
-/// A scaled update moves a mean, and hardly a robust one.
-#[test]
-fn robust_rules_bound_what_one_update_does() {
-    let folder = Folder::new();
-    let moved = |rule: &str, poison: f32| {
-        let mut training =
-            folder.training(&plan(MLP, SGD, &format!("aggregation = {{ rule = \"{rule}\", cut = 1 }}\n")));
-        let start = training.weights().to_vec();
-        let tamper = |updates: &mut Vec<Option<Bytes>>| {
-            let values: Vec<f32> = floats(updates[1].as_ref().unwrap()).iter().map(|value| value * poison).collect();
-            updates[1] = Some(values.iter().flat_map(|value| value.to_le_bytes()).collect());
-        };
-        round(&mut training, tamper, Checks::NONE);
-        training.weights().iter().zip(&start).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
-    };
-    assert!(moved("mean", -1000.0) > 100.0 * moved("mean", 1.0));
-    for rule in ["norm-bound", "trimmed-mean", "centered-clip", "agreement"] {
-        assert!(moved(rule, -1000.0) < 2.0 * moved("mean", 1.0), "{rule}");
-    }
-}
-
-/// Under `agreement` an update that points away from the others counts nothing: the change is the one without it.
-#[test]
-fn who_points_away_is_left_out() {
-    let folder = Folder::new();
-    let moved = |rule: &str, tamper: &dyn Fn(&mut Vec<Option<Bytes>>)| -> Vec<f32> {
-        let rule = format!("aggregation = {{ rule = \"{rule}\", factor = 1000.0, iterations = 50 }}\n");
-        let mut training = folder.training(&plan(MLP, SGD, &rule).replace("count = 3 }\n", "count = 5 }\n"));
-        let start = training.weights().to_vec();
-        round(&mut training, tamper, Checks::NONE);
-        training.weights().iter().zip(&start).map(|(weight, start)| weight - start).collect()
-    };
-    let turned = |updates: &mut Vec<Option<Bytes>>| {
-        let values = floats(updates[1].as_ref().unwrap());
-        updates[1] = Some(values.iter().flat_map(|value| (-value).to_le_bytes()).collect());
-    };
-    let absent = |updates: &mut Vec<Option<Bytes>>| updates[1] = None;
-    let length = |of: &[f32]| of.iter().map(|value| value.powi(2)).sum::<f32>().sqrt();
-    let apart = |rule: &str| {
-        let (lied, without) = (moved(rule, &turned), moved(rule, &absent));
-        length(&lied.iter().zip(&without).map(|(a, b)| a - b).collect::<Vec<_>>()) / length(&without)
-    };
-    assert!(apart("agreement") < 1e-4, "{}", apart("agreement"));
-    assert!(apart("mean") > 0.1, "{}", apart("mean"));
-}
-
 /// Private steps: masked whole numbers, whose sum without the masks is the sum of the clipped updates.
 #[test]
 fn masked_updates_add_up() {
@@ -296,9 +251,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// Whatever bytes an update has, the aggregation comes to an end, and the weights stay finite and bounded.
     #[test]
-    fn damaged_updates_do_no_harm(seed in any::<u64>(), part in 0.0f64..1.0, rule in 0usize..5, code in 0usize..3) {
+    fn damaged_updates_do_no_harm(seed in any::<u64>(), part in 0.0f64..1.0, rule in 0usize..6, code in 0usize..3) {
         let folder = Folder::new();
-        let rule = ["mean", "norm-bound", "trimmed-mean", "centered-clip", "agreement"][rule];
+        let rule = ["mean", "norm-bound", "trimmed-mean", "centered-clip", "agreement", "standing"][rule];
         let code = ["", "updates = { density = 0.1, bits = 3, block = 256 }\n", "updates = { bits = 3 }\n"][code];
         let text = plan("{ kind = \"mlp\", hidden = [8] }", SGD, &format!("{code}aggregation = {{ rule = \"{rule}\", cut = 1 }}\n"));
         let mut training = folder.training(&text);

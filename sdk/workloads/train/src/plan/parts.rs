@@ -258,13 +258,13 @@ pub struct Aggregation {
     /// What is made of all updates.
     #[serde(default)]
     pub rule: Rule,
-    /// `norm-bound`, `agreement`: no update is longer than this times the middle one. `centered-clip`: no distance from the centre is.
+    /// `norm-bound`, `agreement`, `standing`: no update is longer than this times the middle one. `centered-clip`: no distance from the centre is.
     #[serde(default = "one")]
     pub factor: f32,
     /// `trimmed-mean`: how many updates are left out at each end.
     #[serde(default)]
     pub cut: u32,
-    /// `centered-clip`: how often the centre moves. `agreement`: how often updates are weighed by the mean so far.
+    /// `centered-clip`: how often the centre moves. `agreement`, `standing`: how often updates are weighed by the mean so far.
     #[serde(default = "five")]
     pub iterations: u32,
     /// The outer rate.
@@ -301,6 +301,9 @@ pub enum Rule {
     /// The mean, after longer updates were shortened, weighted by how far each points where the mean so far points. Not weighted by
     /// samples.
     Agreement,
+    /// The mean, after longer updates were shortened, of those whose updates pointed where the others' did, in this round and in those
+    /// before. Not weighted by samples.
+    Standing,
 }
 
 /// How the model is tried.
