@@ -148,6 +148,11 @@ impl Translator<'_, '_> {
 
     pub fn load(&mut self, op: u32, transfer: &Transfer) {
         let found = self.find(&transfer.at, transfer.bytes(), false);
+        if let Some((vector, ty)) = self.packs.loaded(transfer) {
+            let value = self.load_vector(op, transfer, ty, &found);
+            self.b.def_var(self.vectors[vector], value);
+            return;
+        }
         let slots = &transfer.data[..transfer.count.into()];
         let types: Vec<Type> = slots.iter().map(|slot| self.loaded(transfer, *slot)).collect();
         let fast = |this: &mut Self| -> Vec<Value> {
@@ -165,6 +170,21 @@ impl Translator<'_, '_> {
             Fits::If(fits) => self.either(fits, &types, fast, slow),
         };
         slots.iter().zip(values).for_each(|(slot, value)| self.set(*slot, value));
+    }
+
+    /// Four elements as a vector.
+    fn load_vector(&mut self, op: u32, transfer: &Transfer, ty: Type, found: &Found) -> Value {
+        let fast = |this: &mut Self| vec![this.b.ins().load(ty, CHECKED, found.at, 0)];
+        let slow = |this: &mut Self| {
+            this.slow(op, &transfer.at);
+            let lanes = [0, 1, 2, 3].map(|i| this.slow_value(ty.lane_type(), i));
+            vec![this.joined(ty, &lanes)]
+        };
+        match found.fits {
+            Fits::Always => fast(self)[0],
+            Fits::Never => slow(self)[0],
+            Fits::If(fits) => self.either(fits, &[ty], fast, slow)[0],
+        }
     }
 
     /// The type as which an element is loaded.

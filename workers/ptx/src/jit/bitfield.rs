@@ -1,7 +1,7 @@
 //! Machine code for operations that take registers apart: bit fields, funnel shifts, bytes.
 
-use cranelift_codegen::ir::types::{I8X16, I32, I32X4};
-use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::types::{I32, I32X4};
+use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
 use super::translate::Translator;
 use crate::ir::Slot;
@@ -112,8 +112,14 @@ impl Translator<'_, '_> {
     pub fn dot(&mut self, s: [Slot; 3], a_signed: bool, b_signed: bool) -> Value {
         let (a, b, c) = (self.word(s[0]), self.word(s[1]), self.word(s[2]));
         if self.features.vectors {
-            let product = self.dot_of_vectors((a, a_signed), (b, b_signed));
-            return self.b.ins().iadd(c, product);
+            let [a, b] = [(a, a_signed), (b, b_signed)].map(|(word, signed)| {
+                let word = self.b.ins().scalar_to_vector(I32X4, word);
+                self.first_bytes(word, signed)
+            });
+            let pairs = self.sums_of_products(a, b);
+            let [first, second] = [0, 1].map(|lane| self.b.ins().extractlane(pairs, lane));
+            let sum = self.b.ins().iadd(first, second);
+            return self.b.ins().iadd(c, sum);
         }
         let byte = |this: &mut Self, value: Value, i: i64, signed: bool| {
             let top = this.b.ins().ishl_imm_u(value, 24 - 8 * i);
@@ -126,23 +132,5 @@ impl Translator<'_, '_> {
             sum = self.b.ins().iadd(sum, product);
         }
         sum
-    }
-
-    /// The dot product of four bytes with four bytes, in half words: no product of two bytes is too long for them, and on x86-64 the
-    /// products and their sums by twos are one instruction.
-    fn dot_of_vectors(&mut self, a: (Value, bool), b: (Value, bool)) -> Value {
-        let little = MemFlagsData::new().with_endianness(Endianness::Little);
-        let [a, b] = [a, b].map(|(value, signed)| {
-            let word = self.b.ins().scalar_to_vector(I32X4, value);
-            let bytes = self.b.ins().bitcast(I8X16, little, word);
-            if signed { self.b.ins().swiden_low(bytes) } else { self.b.ins().uwiden_low(bytes) }
-        });
-        let [low_a, low_b] = [a, b].map(|halves| self.b.ins().swiden_low(halves));
-        let low = self.b.ins().imul(low_a, low_b);
-        let [high_a, high_b] = [a, b].map(|halves| self.b.ins().swiden_high(halves));
-        let high = self.b.ins().imul(high_a, high_b);
-        let pairs = self.b.ins().iadd_pairwise(low, high);
-        let [first, second] = [0, 1].map(|lane| self.b.ins().extractlane(pairs, lane));
-        self.b.ins().iadd(first, second)
     }
 }

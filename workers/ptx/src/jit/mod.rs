@@ -15,12 +15,15 @@ mod control;
 mod float;
 mod flow;
 mod kinds;
+mod loops;
+mod packs;
 mod prepare;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod translate;
 mod values;
+mod vectors;
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -39,6 +42,7 @@ use crate::machine::{Engine, Host, Shape, Stopped, Threads};
 use crate::memory::Memory;
 use context::{Context, Entry, Regions, status};
 use kinds::{Kinds, Root};
+use packs::Packs;
 use prepare::Prepared;
 use translate::{Callees, Features, Translator};
 
@@ -204,7 +208,8 @@ impl Compiler<'_> {
             zero: b.import_signature(self.signature(&[I64, I64], &[])),
         };
         let config = self.module.isa().frontend_config();
-        Translator::new(b, prepared, kinds, params_len, self.features, callees).program(config);
+        let packs = Packs::new(prepared, kinds, self.features, config);
+        Translator::new(b, prepared, kinds, &packs, params_len, self.features, callees).program(config);
         self.module.define_function(entry, &mut compilation).ok()?;
         Some(entry)
     }

@@ -7,6 +7,7 @@ use cranelift_codegen::ir::{Block, FuncRef, InstBuilder, MemFlagsData, SigRef, T
 use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::kinds::{Kinds, Known};
+use super::packs::{LANES, Packs};
 use super::prepare::Prepared;
 use super::slots::{self, Use};
 use crate::ir::{Guard, Op, Program, Slot, What};
@@ -44,10 +45,13 @@ pub(super) struct Translator<'a, 'b> {
     pub prepared: &'a Prepared,
     pub program: &'a Program,
     pub kinds: &'a Kinds,
+    pub packs: &'a Packs,
     pub params_len: usize,
     pub features: Features,
     pub callees: Callees,
     pub variables: Vec<Variable>,
+    /// Those of vectors, which hold the slots that are their lanes.
+    pub vectors: Vec<Variable>,
     pub gas: Variable,
     pub thread: Variable,
     /// Coordinates of the thread.
@@ -66,6 +70,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         mut b: FunctionBuilder<'b>,
         prepared: &'a Prepared,
         kinds: &'a Kinds,
+        packs: &'a Packs,
         params_len: usize,
         features: Features,
         callees: Callees,
@@ -76,6 +81,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         b.seal_block(entry);
         let context = b.block_params(entry)[0];
         let variables = kinds.slots.iter().map(|known| b.declare_var(known.ty)).collect();
+        let vectors = packs.types().map(|ty| b.declare_var(ty)).collect();
         let blocks = prepared.program.blocks.iter().map(|_| b.create_block()).collect();
         let (gas, thread) = (b.declare_var(I64), b.declare_var(I32));
         let at = [(); 3].map(|()| b.declare_var(I32));
@@ -86,10 +92,12 @@ impl<'a, 'b> Translator<'a, 'b> {
             prepared,
             program: &prepared.program,
             kinds,
+            packs,
             params_len,
             features,
             callees,
             variables,
+            vectors,
             gas,
             thread,
             at,
@@ -136,6 +144,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         let ops = &self.program.ops;
         let mut at = range.start;
         while at < range.end {
+            if let Some(pack) = self.packs.at(at) {
+                self.pack(pack);
+                at += LANES as u32;
+                continue;
+            }
             let Some(guard) = ops[at as usize].guard else {
                 self.operation(at);
                 at += 1;

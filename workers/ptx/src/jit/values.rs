@@ -26,11 +26,25 @@ impl Translator<'_, '_> {
         if let Some(special) = known.special {
             return self.special(special);
         }
-        self.b.use_var(self.variables[slot as usize])
+        match self.packs.place(slot) {
+            Some((vector, lane)) => {
+                let vector = self.b.use_var(self.vectors[vector]);
+                self.b.ins().extractlane(vector, lane)
+            }
+            None => self.b.use_var(self.variables[slot as usize]),
+        }
     }
 
     pub fn set_raw(&mut self, slot: Slot, value: Value) {
-        self.b.def_var(self.variables[slot as usize], value);
+        match self.packs.place(slot) {
+            Some((vector, lane)) => {
+                let vector = self.vectors[vector];
+                let before = self.b.use_var(vector);
+                let after = self.b.ins().insertlane(before, value, lane);
+                self.b.def_var(vector, after);
+            }
+            None => self.b.def_var(self.variables[slot as usize], value),
+        }
     }
 
     fn special(&mut self, special: Special) -> Value {
