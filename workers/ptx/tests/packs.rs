@@ -111,6 +111,43 @@ fn lanes_are_used_one_by_one_too() {
 }
 
 #[test]
+fn factors_from_different_places() {
+    let start = "mov.f32 %f16, 0f00000000;\nmov.f32 %f17, %f16;\nmov.f32 %f18, %f16;\nmov.f32 %f19, %f16;\nmov.f32 %f24, 0f40400000;\n";
+    let with = |shared: &str, own: [&str; 4]| -> String {
+        own.iter().zip(16..).map(|(own, sum)| format!("fma.rn.f32 %f{sum}, {shared}, {own}, %f{sum};\n")).collect()
+    };
+    let steps = [
+        // Columns of what was loaded line by line, several times.
+        format!(
+            "{}{}{}",
+            with("%f2", ["%f0", "%f4", "%f1", "%f5"]),
+            with("%f3", ["%f0", "%f4", "%f1", "%f5"]),
+            with("%f4", ["%f3", "%f7", "%f2", "%f6"])
+        ),
+        // Lines and columns, and one factor more than once.
+        format!(
+            "{}{}{}",
+            with("%f2", ["%f4", "%f5", "%f6", "%f7"]),
+            with("%f3", ["%f7", "%f6", "%f5", "%f4"]),
+            with("%f1", ["%f4", "%f4", "%f5", "%f5"])
+        ),
+        // A register that stays the same, and a number.
+        format!("{}{}", with("%f2", ["%f24", "%f5", "%f24", "0f3f000000"]), with("%f24", ["%f4", "%f5", "%f6", "%f7"])),
+        // The factors change between two uses.
+        format!(
+            "{}add.rn.f32 %f4, %f4, %f1;\n{}",
+            with("%f2", ["%f4", "%f0", "%f5", "%f1"]),
+            with("%f3", ["%f4", "%f0", "%f5", "%f1"])
+        ),
+        // The sums are factors of the next four.
+        format!("{}{}", with("%f2", ["%f4", "%f0", "%f5", "%f1"]), with("%f2", ["%f19", "%f18", "%f17", "%f16"])),
+    ];
+    for step in steps {
+        words(&sums_of(start, &step, ""));
+    }
+}
+
+#[test]
 fn operations_that_need_each_other_go_one_by_one() {
     let start = "mov.f32 %f16, 0f3f800000;\nmov.f32 %f17, %f16;\nmov.f32 %f18, %f16;\nmov.f32 %f19, %f16;\n";
     let steps = [

@@ -4,7 +4,7 @@
 //!
 //! Every lane rounds as its operation alone would, so no bit depends on what is packed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use cranelift_codegen::ir::Type;
@@ -40,10 +40,19 @@ pub(super) struct Pack {
     pub shared: Slot,
     /// Whether it is the second one.
     pub is_second: bool,
+    pub own: Own,
     /// Numbers of vectors.
-    pub own: usize,
     pub c: usize,
     pub d: usize,
+}
+
+/// The operands that the four do not have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// The number of their vector.
+    Vector(usize),
+    /// Slots of which a vector is made each time.
+    Joined(Tuple),
 }
 
 /// What is packed in a program.
@@ -142,12 +151,10 @@ impl Packs {
         let [a, b, c] = operands;
         let is_shared = |tuple: &Tuple| tuple.iter().all(|slot| *slot == tuple[0]);
         let is_loaded = |tuple: &Tuple| loaded.get(&tuple[0]) == Some(tuple);
-        let (shared, own, is_second) = if is_shared(&a) && is_loaded(&b) {
-            (a[0], b, false)
-        } else if is_shared(&b) && is_loaded(&a) {
-            (b[0], a, true)
-        } else {
-            return None;
+        let (shared, own, is_second) = match (is_shared(&a), is_shared(&b)) {
+            (true, false) => (a[0], b, false),
+            (false, true) => (b[0], a, true),
+            _ => return None,
         };
         // All lanes read before any writes.
         let touched = |lane: usize| [shared, own[lane], c[lane]];
@@ -160,13 +167,15 @@ impl Packs {
         };
         // The machine's NaN may be any; where that would show it is made canonical lane by lane, and not here.
         let any_nan = |slot: &Slot| ty.lane_type() != F32 || kinds.of(*slot).loose;
-        if ![own, c, d].iter().flatten().all(may_hold) || !d.iter().all(any_nan) {
+        let fit = |tuples: &[Tuple]| {
+            tuples.iter().all(|tuple| tuple.iter().all(may_hold) && self.fits(tuple)) && apart(tuples)
+        };
+        if !fit(&[c, d]) || !d.iter().all(any_nan) {
             return None;
         }
-        if ![own, c, d].iter().all(|tuple| self.fits(tuple)) || !apart(&[own, c, d]) {
-            return None;
-        }
-        let [own, c, d] = [own, c, d].map(|tuple| self.number(tuple, ty));
+        let is_vector = is_loaded(&own) && fit(&[own, c, d]);
+        let [c, d] = [c, d].map(|tuple| self.number(tuple, ty));
+        let own = if is_vector { Own::Vector(self.number(own, ty)) } else { Own::Joined(own) };
         // What is shared may be a lane of what was loaded as a whole.
         if let Some(tuple) = loaded.get(&shared).filter(|tuple| tuple.iter().all(may_hold) && self.fits(tuple)) {
             self.number(*tuple, ty);
@@ -200,11 +209,19 @@ impl Packs {
         let group = self.groups();
         let mut saved = vec![0i64; self.vectors.len()];
         for block in reached(prepared) {
+            let mut joined = BTreeSet::new();
             let mut at = program.blocks[block].ops.start;
             while at < program.blocks[block].ops.end {
                 if let Some(pack) = self.packs.get(&at) {
                     // A lane that all share is as good as a value of its own.
                     saved[group[pack.d]] += SAVED * weight(block);
+                    // What is joined once serves the whole block.
+                    if let Own::Joined(slots) = pack.own
+                        && joined.insert(slots)
+                    {
+                        saved[group[pack.d]] -= LANES as i64 * weight(block);
+                        slots.iter().for_each(|slot| self.alone(*slot, |vector| saved[group[vector]] -= weight(block)));
+                    }
                     at += LANES as u32;
                     continue;
                 }
@@ -251,7 +268,8 @@ impl Packs {
         let mut parents: Vec<usize> = (0..self.vectors.len()).collect();
         for pack in self.packs.values() {
             let shared = self.place(pack.shared).map(|(vector, _)| vector);
-            for other in [pack.c, pack.own].into_iter().chain(shared) {
+            let own = if let Own::Vector(vector) = pack.own { Some(vector) } else { None };
+            for other in [pack.c].into_iter().chain(own).chain(shared) {
                 let (one, other) = (root(&mut parents, pack.d), root(&mut parents, other));
                 parents[other] = one;
             }
@@ -272,8 +290,8 @@ fn is_of_vector(transfer: &Transfer) -> bool {
 }
 
 /// Whether tuples that share a slot are the same.
-fn apart(tuples: &[Tuple; 3]) -> bool {
-    (1..3).all(|i| {
+fn apart(tuples: &[Tuple]) -> bool {
+    (1..tuples.len()).all(|i| {
         tuples[..i].iter().all(|other| *other == tuples[i] || !other.iter().any(|slot| tuples[i].contains(slot)))
     })
 }

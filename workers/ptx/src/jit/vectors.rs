@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32X4};
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 
-use super::packs::Pack;
+use super::packs::{Own, Pack};
 use super::translate::Translator;
 use crate::ir::Slot;
 use crate::scalar::Scalar;
@@ -14,8 +14,15 @@ const SAME_BYTES: MemFlagsData = MemFlagsData::new().with_endianness(Endianness:
 impl Translator<'_, '_> {
     /// Four operations as one.
     pub fn pack(&mut self, pack: &Pack) {
-        let [own, c] = [pack.own, pack.c].map(|vector| self.b.use_var(self.vectors[vector]));
         let ty = if pack.f == Scalar::FmaF32 { F32X4 } else { I32X4 };
+        let c = self.b.use_var(self.vectors[pack.c]);
+        let own = match pack.own {
+            Own::Vector(vector) => self.b.use_var(self.vectors[vector]),
+            Own::Joined(slots) => {
+                let lanes = slots.map(|slot| self.lane_of(slot, ty));
+                self.joined(ty, &lanes)
+            }
+        };
         let shared = self.in_all_lanes(pack.shared, ty);
         let (a, b) = if pack.is_second { (own, shared) } else { (shared, own) };
         let value = match pack.f {
@@ -42,8 +49,13 @@ impl Translator<'_, '_> {
                 return self.b.ins().bitcast(ty, SAME_BYTES, all);
             }
         }
-        let value = if ty == F32X4 { self.real(slot, F32) } else { self.word(slot) };
+        let value = self.lane_of(slot, ty);
         self.b.ins().splat(ty, value)
+    }
+
+    /// A slot as a lane of a vector of some type.
+    fn lane_of(&mut self, slot: Slot, ty: Type) -> Value {
+        if ty == F32X4 { self.real(slot, F32) } else { self.word(slot) }
     }
 
     /// Four numbers as a vector.

@@ -64,7 +64,15 @@ fn what_needs_each_other_or_is_in_another_order_is_not() {
     let with = |from: &str, to: &str| packed(&sums("", STORE).replace(from, to)).packs.len();
     assert_eq!(with("%f2, %f5, %f17", "%f2, %f5, %f16"), 0);
     assert_eq!(with("%f2, %f5, %f17", "%f3, %f5, %f17"), 0);
+    // Factors in another order are joined, which pays where they are used more than once.
     assert_eq!(with("%f2, %f5, %f17", "%f2, %f6, %f17"), 0);
+    let twice = |shared: &str| {
+        format!(
+            "fma.rn.f32 %f16, {shared}, %f5, %f16;\nfma.rn.f32 %f17, {shared}, %f4, %f17;\nfma.rn.f32 %f18, {shared}, %f7, %f18;\nfma.rn.f32 %f19, {shared}, %f6, %f19;\n"
+        )
+    };
+    let packs = packed(&sums(&["%f0", "%f1", "%f3"].map(twice).concat(), STORE));
+    assert_eq!(packs.packs.values().filter(|pack| matches!(pack.own, Own::Joined(_))).count(), 3);
     assert_eq!(with("fma.rn.f32 %f18, %f2", "@%p1 fma.rn.f32 %f18, %f2"), 0);
     // The shared value may come first or second.
     let turned = sums("", STORE).replace("%f2, %f4, ", "%f4, %f2, ").replace("%f2, %f5, ", "%f5, %f2, ");
