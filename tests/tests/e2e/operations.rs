@@ -5,6 +5,8 @@ use std::{
     os::unix::net::UnixDatagram,
     path::Path,
     process::{Command, Output},
+    sync::mpsc::{Receiver, channel},
+    thread,
     time::Duration,
 };
 
@@ -60,6 +62,19 @@ async fn get(address: &str, path: &str) -> Option<String> {
     response.status().is_success().then_some(response.text().await.ok()?)
 }
 
+/// A service manager that always listens, at this socket; what it is told comes out of the channel.
+fn manager(socket: &Path) -> Receiver<String> {
+    let socket = UnixDatagram::bind(socket).unwrap();
+    let (told, said) = channel();
+    thread::spawn(move || {
+        let mut message = [0; 4096];
+        while let Ok(len) = socket.recv(&mut message)
+            && told.send(String::from_utf8_lossy(&message[..len]).into_owned()).is_ok()
+        {}
+    });
+    said
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_sets_up_works_and_watches() {
     let network = Network::start(2, Ledger::InMemory);
@@ -78,18 +93,14 @@ async fn a_provider_sets_up_works_and_watches() {
             ("monitor", &format!("listen = {monitor:?}")),
         ],
     );
-    // A service manager that listens.
-    let manager = UnixDatagram::bind(network.path("notify")).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let manager = manager(&network.path("notify"));
     let mut worker = network.worker("tessera-worker", 1);
     worker.arg("run").env("NOTIFY_SOCKET", network.path("notify"));
     let mut worker = Process::start("worker 1", worker, &network.path("worker-1.log"));
     let heard = |what: &str| {
         let mut said = String::new();
         while !said.contains(what) {
-            let mut message = [0; 4096];
-            let len = manager.recv(&mut message).unwrap_or_else(|e| panic!("no {what}: {e}; {said}"));
-            said += &String::from_utf8_lossy(&message[..len]);
+            said += &manager.recv_timeout(PATIENCE).unwrap_or_else(|e| panic!("no {what}: {e}; {said}"));
         }
     };
     heard("READY=1");
