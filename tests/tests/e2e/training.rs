@@ -8,7 +8,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -20,11 +19,8 @@ use tessera_train::Training;
 use crate::{
     faults::network,
     network::Network,
-    process::{Process, answer, wait_for},
+    process::{PATIENCE, Process, answer, wait_for},
 };
-
-/// How long a round may take on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(240);
 
 pub fn command(network: &Network, plan: &Path, out: &Path, options: &[&str]) -> Command {
     let mut command = network.tessera();
