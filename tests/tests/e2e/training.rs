@@ -124,7 +124,7 @@ async fn a_round_does_not_wait_for_who_is_late() {
         training.assert_running();
         there() > 0
     });
-    workers[0].signal("KILL");
+    workers[0].kill();
     workers[0].wait(PATIENCE);
     wait_for("the end of the steps", PATIENCE, || {
         training.assert_running();
