@@ -29,7 +29,7 @@ const LEN: u32 = 50;
 /// Longer than anything takes here: what is waited for always comes, but on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 /// How long a phase waits for those who never speak. All others must speak within it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a phase waits in which nobody speaks.
 const SHORT: Duration = Duration::from_secs(1);
 

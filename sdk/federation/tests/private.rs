@@ -76,7 +76,7 @@ async fn the_sum_of_masked_updates_is_that_of_the_updates() {
         members: members.clone(),
     };
     // Member 7 is waited for once.
-    let times = Times { adverts: Duration::from_secs(10), deals: LONG, confirmations: LONG, openings: LONG };
+    let times = Times { adverts: Duration::from_secs(20), deals: LONG, confirmations: LONG, openings: LONG };
     let gathering = coordinator.gather(round, times).await.unwrap();
     for (key, offers) in gathering.offers(LONG).await.unwrap() {
         let [data, mask] = offers[..] else { panic!("{offers:?}") };

@@ -26,7 +26,7 @@ use crate::{Error, events::EventLog, ledger::Ledger};
 const HOST: &str = "127.0.0.1";
 /// A ledger of a million transactions is replayed in less.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// What a node is started with.
@@ -92,7 +92,7 @@ pub struct Running {
 /// # Errors
 /// If a port is taken, the ledger cannot be used, or the node does not come up in time.
 pub fn start(config: &Config) -> Result<Running, Error> {
-    let (rpc_port, ws_port) = free_ports(config)?;
+    let (reserved, [rpc_port, ws_port]) = free_ports(config)?;
     let ledger = config.ledger.as_deref().map(Ledger::open).transpose()?;
     if let Some(ledger) = ledger.as_ref().filter(|_| config.reset) {
         ledger.reset()?;
@@ -138,6 +138,8 @@ pub fn start(config: &Config) -> Result<Running, Error> {
                 for program in &programs {
                     begin_with(&svm, program).await?;
                 }
+                // Until now, so that nobody else gets them.
+                drop(reserved);
                 start_local_surfnet_runloop(svm, surfpool, commands, inbox, geyser).await.map_err(|e| e.to_string())
             });
             runtime.shutdown_timeout(Duration::from_secs(2));
@@ -190,8 +192,8 @@ fn drain(events: &Receiver<SimnetEvent>, ready: &Sender<()>, last_error: &Mutex<
     }
 }
 
-/// The two ports to listen on. The node itself reports a taken port only to its own log, and late.
-fn free_ports(config: &Config) -> Result<(u16, u16), Error> {
+/// The two ports to listen on, and what keeps them from others. The node itself reports a taken port only to its own log, and late.
+fn free_ports(config: &Config) -> Result<([TcpListener; 2], [u16; 2]), Error> {
     if config.rpc_port == config.ws_port && config.rpc_port != 0 {
         return Err(Error::SamePort(config.rpc_port));
     }
@@ -201,9 +203,9 @@ fn free_ports(config: &Config) -> Result<(u16, u16), Error> {
         Ok((listener, port))
     };
     // Both are held until both are known, so that two free ports are never the same one.
-    let (_rpc, rpc_port) = listen("RPC", config.rpc_port)?;
-    let (_ws, ws_port) = listen("WebSocket", config.ws_port)?;
-    Ok((rpc_port, ws_port))
+    let (rpc, rpc_port) = listen("RPC", config.rpc_port)?;
+    let (ws, ws_port) = listen("WebSocket", config.ws_port)?;
+    Ok(([rpc, ws], [rpc_port, ws_port]))
 }
 
 impl Running {

@@ -4,7 +4,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,11 +14,9 @@ use tessera_sdk::JobFilter;
 use crate::{
     network::{Ledger, Network},
     pictures::computed_here,
-    process::{Process, answer, wait_for},
+    process::{PATIENCE, Process, answer, wait_for},
 };
 
-/// How long some frames may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(240);
 const FRAMES: u32 = 24;
 const FPS: f32 = 24.0;
 

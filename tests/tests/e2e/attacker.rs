@@ -10,10 +10,11 @@ use tessera_protocol::commitment::Reveal;
 use tessera_sdk::{Account, Error, Receipt, Seat, Tessera, accounts, ix};
 use tokio::time::{Instant, sleep};
 
-use crate::{network::Network, process::until};
+use crate::{
+    network::Network,
+    process::{PATIENCE, until},
+};
 
-/// How long anything on the chain may take on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What the program says of things that only have to be sent again a little later.
 const NOT_YET: [&str; 3] = ["NotYourTurn", "SlotTooEarly", "DrawTooEarly"];
 

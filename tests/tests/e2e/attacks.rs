@@ -12,7 +12,7 @@ use crate::{attacker::Attacker, copying::Copies, faults, front_running::Race, ho
 async fn what_is_hoarded_copied_replayed_or_run_ahead_of_pays_nothing() {
     const HONEST: u16 = 1;
     const OTHERS: [u16; 2] = [2, 3];
-    let (network, mut workers) = faults::network(5, OTHERS, &["--free-returns", "1", "--reveal-seconds", "20"]);
+    let (network, mut workers) = faults::network(5, OTHERS, &["--free-returns", "1", "--reveal-seconds", "40"]);
     let tessera = network.connect().await;
     let [attacker, stranger] = [4, 5].map(|n| Attacker::new(&network, &tessera, n));
     let mint = network.mint(&tessera).await;

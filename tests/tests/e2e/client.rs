@@ -39,9 +39,21 @@ impl Client<'_> {
 
     /// Runs a command that must succeed; returns what it printed.
     fn run(&self, args: &[&str]) -> Value {
-        let output = self.command(args).output().unwrap();
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        let [printed] = self.run_all([args]);
+        printed
+    }
+
+    /// The same for several commands beside each other.
+    fn run_all<const N: usize>(&self, commands: [&[&str]; N]) -> [Value; N] {
+        let begun = commands.map(|args| {
+            let mut command = self.command(args);
+            (args, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        });
+        begun.map(|(args, child)| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).unwrap()
+        })
     }
 
     /// Runs a command that must be refused; returns why.
@@ -203,7 +215,8 @@ async fn nobody_comes(client: &Client<'_>) {
 /// A job with a lease that is taken and never computed: nothing comes back before its window has passed, and then all.
 async fn somebody_comes_and_goes(client: &Client<'_>, provider: &Attacker) {
     let (before, sol) = (client.tokens().await, client.lamports().await);
-    let address = client.post("taken", &["--lease-seconds", "10"]);
+    // Enough for all that is looked at before it has passed.
+    let address = client.post("taken", &["--lease-seconds", "25"]);
     let text = address.to_string();
     provider.seed(&address).await;
     provider.send(&[provider.claiming(&address, 1)]).await;
@@ -214,10 +227,9 @@ async fn somebody_comes_and_goes(client: &Client<'_>, provider: &Attacker) {
     let most = 2 * PRICE + job.audit_reserve;
     let least = job.deposited - most - payout::share(most, job.fee_bps);
     assert_eq!(cancelled["refund_least"].as_u64(), Some(least));
-    let planned = client.run(&["reclaim", "--dry-run"]);
+    let [planned, wallet] = client.run_all([&["reclaim", "--dry-run"], &["wallet"]]);
     assert_eq!(planned["pending"][0]["about"].as_str(), Some(text.as_str()), "{planned}");
-
-    let rent = client.run(&["wallet"])["rent"]["later"].as_u64().unwrap();
+    let rent = wallet["rent"]["later"].as_u64().unwrap();
     assert!(rent > 0);
     let (mut tokens, mut lamports, mut fees) = (0, 0, 0);
     until("the end of the job", PATIENCE, async || {

@@ -8,7 +8,7 @@ use tessera_protocol::{
     bonds,
     commitment::{Place, Reveal, commit},
 };
-use tessera_sdk::{Event, Job, Kind, Ledger, SeatState, ix};
+use tessera_sdk::{Event, Job, Kind, Ledger, SeatState, ix, pda};
 
 use crate::{
     attacker::{Attacker, Loss},
@@ -34,7 +34,8 @@ impl Copies {
     /// Posts a job for somebody honest that does not work yet and the attacker, which has no free returns left. In all leases the
     /// attacker has a seat then; in one of them it is the second, for which it has committed to the result of the first.
     pub async fn begin(network: &Network, attacker: &Attacker, by: [u16; 2]) -> Self {
-        let options = ["--lease-seconds", "120"];
+        // Nobody waits for their end.
+        let options = ["--lease-seconds", "600"];
         let mut rendering = network.render_with("copied", &pictures::scene(), 2, &by, &options);
         let job = rendering.posted(network, &attacker.tessera, |job| job.replicas == 2).await;
         attacker.seed(&job.address).await;
@@ -85,9 +86,11 @@ impl Copies {
         let reveal = async |lease| {
             attacker.seat(&job, lease, &self.honest, |seat| seat.result_root != [0; 32]).await;
             let shown = self.shown(network, attacker, lease).await;
-            for reveal in [shown, self.old] {
+            // Both at once, for the window is short.
+            let refused = async |reveal| {
                 attacker.refused(&[attacker.revealing(&job, lease, reveal)], "CommitmentMismatch").await;
-            }
+            };
+            tokio::join!(refused(shown), refused(self.old));
         };
         let copy = async |lease| {
             let seat = attacker.seat(&job, lease, &self.honest, |seat| seat.commitment != [0; 32]).await;
@@ -102,7 +105,10 @@ impl Copies {
 
     /// What the honest provider has revealed in a lease, nonce included, which stands in its transaction alone.
     async fn shown(&self, network: &Network, attacker: &Attacker, lease: u32) -> Reveal {
-        let history = attacker.tessera.job_history(&self.job.address).await.unwrap();
+        // Of this lease alone: that of the job is long, and there is not much time.
+        let job = self.job.address;
+        let mut history = attacker.tessera.history(&pda::lease(&job, lease)).await.unwrap();
+        history.retain(|recorded| recorded.event.job() == Some(job));
         let (signature, roots) = history
             .iter()
             .find_map(|recorded| match &recorded.event {
@@ -113,7 +119,7 @@ impl Copies {
             })
             .unwrap();
         let bytes = transaction(network, signature).await;
-        let reveal = attacker.revealing(&self.job.address, lease, self.old);
+        let reveal = attacker.revealing(&job, lease, self.old);
         let (name, len) = (&reveal.data[..8], 4 * 32);
         // Those of several leases may have gone in one transaction.
         let all = bytes.windows(8 + len).filter(|bytes| bytes.starts_with(name)).map(|bytes| {

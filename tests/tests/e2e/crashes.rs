@@ -1,17 +1,12 @@
 //! Workers that are killed at the worst moments, and a node that goes away.
 
-use std::time::Duration;
-
 use crate::{
     history::{claims, replicas, settlements},
     jobs::LEASES,
     network::{Ledger, Network},
     pictures,
-    process::wait_for,
+    process::{PATIENCE, wait_for},
 };
-
-/// How long a worker may take until it reaches the phase at which it is killed.
-const PHASE: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_in_any_phase_goes_on() {
@@ -23,8 +18,10 @@ async fn a_worker_killed_in_any_phase_goes_on() {
     // Both providers are needed for every lease, so nothing completes without the one that is killed.
     for phase in ["leased", "executed", "committed", "revealed"] {
         let mut victim = network.run_faulty_worker(2, &format!("stop-after:{phase}"));
-        let rendering = network.render_by(phase, &pictures::scene(), 2, &[1, 2]);
-        assert!(!victim.wait(PHASE).success(), "the worker was to be killed when {phase}");
+        // Time enough to begin anew.
+        let options = ["--lease-seconds", "300"];
+        let rendering = network.render_with(phase, &pictures::scene(), 2, &[1, 2], &options);
+        assert!(!victim.wait(PATIENCE).success(), "the worker was to be killed when {phase}");
         let restarted = network.run_worker(2);
         let (job, stem) = rendering.wait();
 
@@ -49,7 +46,7 @@ async fn everybody_reconnects_after_the_node_was_away() {
     let (tessera, market) = (network.connect().await, network.market());
     // In mid-job: something is leased, not all is settled.
     let handle = tokio::runtime::Handle::current();
-    wait_for("the first claim", PHASE, || {
+    wait_for("the first claim", PATIENCE, || {
         tokio::task::block_in_place(|| {
             handle.block_on(async {
                 for job in tessera.jobs(&market, tessera_sdk::JobFilter::Open).await.unwrap() {

@@ -1,26 +1,28 @@
 //! Outputs that a client has to ask for.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tessera_sdk::{Event, JobFilter, Tessera, ix};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 use crate::{
     history::{count, settlements},
     jobs::{LEASES, Rendering},
     network::{Network, STAKED},
     pictures,
+    process::PATIENCE,
 };
 
-/// How long the outputs of a lease may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Time for demands: enough to notice that something is open, and short enough to wait until it is paid.
-const CHALLENGE: &[&str] = &["--challenge-seconds", "20"];
+const CHALLENGE: &[&str] = &["--challenge-seconds", "30"];
 
-/// Demands a chunk of up to `most` leases of the job that `provider` alone computes, each as soon as it is open. Returns what
-/// was said of each demand, and the job.
+/// Demands a chunk of up to `most` leases of the job that `provider` alone computes, each as soon as it is open, whatever becomes
+/// of the others. Returns what was said of each demand, and the job.
 async fn demand(
     network: &Network,
     tessera: &Tessera,
@@ -30,7 +32,7 @@ async fn demand(
 ) -> (Pubkey, Vec<serde_json::Value>) {
     let (market, address) = (network.market(), network.provider(provider));
     let end = Instant::now() + PATIENCE;
-    let (mut asked, mut said) = (BTreeSet::new(), vec![]);
+    let (mut asked, mut asking) = (BTreeSet::new(), vec![]);
     loop {
         let now = tessera.clock().await.unwrap().time;
         for job in tessera.jobs(&market, JobFilter::Open).await.unwrap() {
@@ -45,11 +47,15 @@ async fn demand(
                 let mut command = network.tessera();
                 command.args(["--json", "job", "demand", &job.address.to_string(), &lease.index.to_string(), "--yes"]);
                 command.args(["--provider", &address.to_string()]).args((!wait).then_some("--no-wait"));
-                let output = command.stdin(Stdio::null()).output().unwrap();
-                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-                said.push(serde_json::from_slice(&output.stdout).unwrap());
+                asking.push(spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap()));
             }
             if asked.len() == most {
+                let mut said = vec![];
+                for output in asking {
+                    let output = output.await.unwrap();
+                    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                    said.push(serde_json::from_slice(&output.stdout).unwrap());
+                }
                 return (job.address, said);
             }
         }
@@ -85,7 +91,7 @@ impl Withheld {
     /// Waits until it is there in spite of all.
     pub async fn end(self, network: &Network, tessera: &Tessera) {
         let Self { rendering, thief, other } = self;
-        let log = rendering.log();
+        let log = fs::read_to_string(network.path("withheld.log")).unwrap();
         assert!(log.contains("tessera job demand"), "the client was not told what to do: {log}");
         let (job, stem) = rendering.wait();
         let history = tessera.job_history(&job).await.unwrap();

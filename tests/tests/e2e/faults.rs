@@ -4,13 +4,12 @@ use solana_pubkey::Pubkey;
 use tessera_sdk::{Account, Event, Kind, Recorded, Tessera, accounts};
 
 use crate::{
-    attacker::PATIENCE,
     demands::{Withheld, answers_earn_the_bond},
     history::{count, settlements},
     jobs::LEASES,
     network::{Ledger, Network},
     pictures,
-    process::{Process, until},
+    process::{PATIENCE, Process, until},
 };
 
 /// With these parameters chance calls no audits, so that each test knows who is asked.
@@ -97,13 +96,13 @@ async fn attacks_fail_and_cost_the_lock() {
     honest.extend([1, 2].map(|n| network.run_worker(n)));
     answers_earn_the_bond(&network, &tessera, 1).await;
     wrong_results_are_outvoted(&network, &tessera).await;
+    honest.push(network.run_worker(3));
+    // As long as those may take who are not silent.
+    network.update_market(&["--reveal-seconds", "30"]);
+    silence_costs_the_lock_and_others_answer(&network, &tessera).await;
     withheld.end(&network, &tessera).await;
     thief.assert_running();
     thief.stop();
-
-    honest.push(network.run_worker(3));
-    network.update_market(&["--reveal-seconds", "10"]);
-    silence_costs_the_lock_and_others_answer(&network, &tessera).await;
 }
 
 /// One replica is honest; others decide.

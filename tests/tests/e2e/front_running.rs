@@ -6,16 +6,16 @@ use solana_signer::Signer;
 use tessera_sdk::{Event, Job, Lease, Ledger, SeatState, ix, pda, token};
 
 use crate::{
-    attacker::{Attacker, PATIENCE},
+    attacker::Attacker,
     history::{count, settlements},
     jobs::{LEASES, PAY, Rendering},
     network::Network,
     pictures,
-    process::{Process, until},
+    process::{PATIENCE, Process, until},
 };
 
-/// Outputs are opened so long before they are paid: time to notice it, and to be first.
-const CHALLENGE: &str = "30";
+/// Outputs are opened so long before they are paid: time to open those of all leases, to notice it, and to be first.
+const CHALLENGE: &str = "60";
 
 /// A job that somebody does alone and is paid for a little later.
 pub struct Race {

@@ -15,8 +15,8 @@ use crate::{
 fn outputs_that_another_provider_keeps_back_are_noticed() {
     let (network, _honest) = network(2, 1..=1, &[]);
     let _thief = network.run_faulty_worker(2, "withhold-output");
-    // Half a minute for demands: enough to look at everything on a machine that is busy with other things.
-    let options = ["--challenge-seconds", "30"];
+    // Time for demands: enough to look at everything on a machine that is busy with other things.
+    let options = ["--challenge-seconds", "45"];
     let rendering = network.render_with("picture", &pictures::scene(), 2, &[1, 2], &options);
     let status = network.path("worker-1/status.json");
     let flawed = || -> Option<u64> {

@@ -99,11 +99,6 @@ pub struct Rendering {
 }
 
 impl Rendering {
-    /// The last lines that its command wrote.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
     /// Waits until its job is on the chain, which is the open one that `is` the one.
     pub async fn posted(&mut self, network: &Network, tessera: &Tessera, is: impl Fn(&Job) -> bool) -> Job {
         until("the job", PICTURE, async || {

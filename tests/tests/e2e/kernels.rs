@@ -16,11 +16,9 @@ use tessera_sdk::JobFilter;
 use crate::{
     history::replicas,
     network::{Ledger, Network},
-    process::{Process, answer, binary, wait_for},
+    process::{PATIENCE, Process, answer, binary, wait_for},
 };
 
-/// How long a job may take to be posted, or stopped, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Leases of the job: ten units in leases of three.
 const LEASES: usize = 4;
 

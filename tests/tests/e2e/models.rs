@@ -12,7 +12,6 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -25,11 +24,9 @@ use crate::{
     faults::network,
     history::{Settlement, replicas},
     network::Network,
-    process::{Process, answer, wait_for},
+    process::{PATIENCE, Process, answer, wait_for},
 };
 
-/// How long some texts may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(240);
 const TEXTS: [&str; 7] = [
     "the cat sees the dog",
     "sun",

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -191,13 +191,17 @@ fn own(network: &Network, n: u16) -> PathBuf {
 /// Files under `folder`, but for those under `without`, that contain `bytes`.
 pub fn holding(folder: &Path, without: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().flatten() {
+    // Some files and folders of a network that runs are gone before they are read.
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return found,
+        entries => entries.unwrap(),
+    };
+    for entry in entries.flatten() {
         let path = entry.path();
-        let kind = entry.file_type().unwrap();
+        let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() && path != without {
             found.extend(holding(&path, without, bytes));
         } else if kind.is_file() {
-            // Some files of a network that runs are gone before they are read.
             let content = fs::read(&path).unwrap_or_default();
             if content.windows(bytes.len()).any(|window| window == bytes) {
                 found.push(path);

@@ -4,7 +4,9 @@ use std::{
     fmt::Display,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::channel,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,6 +14,8 @@ use serde_json::Value;
 
 /// How long anything may take that starts or stops; a node that keeps its ledger on disk takes minutes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(420);
+/// How long a command may take that does all of something, such as a training.
+const LONGEST: Duration = Duration::from_secs(1_800);
 
 /// A process that does not outlive its owner.
 pub struct Process {
@@ -59,7 +63,7 @@ impl Process {
         let end = Instant::now() + patience;
         while status.is_none() {
             assert!(Instant::now() < end, "{} did not end within {patience:?}:\n{}", self.name, self.log());
-            std::thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
             status = self.child.try_wait().unwrap();
         }
         status.unwrap()
@@ -69,6 +73,11 @@ impl Process {
     pub fn stop(mut self) {
         self.signal("TERM");
         self.wait(PATIENCE);
+    }
+
+    /// Kills it at once.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
     }
 
     /// Sends it a signal.
@@ -84,7 +93,7 @@ impl Drop for Process {
             self.signal("TERM");
             let end = Instant::now() + Duration::from_secs(20);
             while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                std::thread::sleep(Duration::from_millis(50));
+                thread::sleep(Duration::from_millis(50));
             }
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -104,7 +113,7 @@ pub fn wait_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) 
     let end = Instant::now() + patience;
     while !done() {
         assert!(Instant::now() < end, "{what} did not come within {patience:?}");
-        std::thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -120,15 +129,30 @@ pub async fn until<T>(what: impl Display, patience: Duration, mut look: impl Asy
     }
 }
 
+/// Runs a command to its end, which must come in time.
+fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let pid = child.id().to_string();
+    let (ended, end) = channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    let ended = end.recv_timeout(LONGEST).unwrap_or_else(|_| {
+        let _ = Command::new("kill").args(["-s", "KILL", &pid]).status();
+        let said = end.recv_timeout(PATIENCE).ok().and_then(Result::ok).map(|output| output.stderr).unwrap_or_default();
+        panic!("{command:?} did not end within {LONGEST:?}:\n{}", String::from_utf8_lossy(&said));
+    });
+    ended.unwrap()
+}
+
 /// Runs a command that ends by itself and must succeed.
 pub fn run(mut command: Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let output = output(&mut command);
     assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Runs a command to its end: whether it succeeded, what it printed as JSON, and what it said besides.
 pub fn answer(command: &mut Command) -> (bool, Value, String) {
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let output = output(command);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or_default(), text)
 }

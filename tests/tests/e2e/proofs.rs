@@ -1,6 +1,6 @@
 //! Proofs of capability: device memory is shown before jobs are taken that ask for it.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use tessera_sdk::{Event, Recorded, accounts};
 
@@ -11,10 +11,9 @@ use crate::{
     network::{Ledger, Network},
     operations::{command, configure, log},
     pictures,
-    process::{until, wait_for},
+    process::{PATIENCE, until, wait_for},
 };
 
-const PATIENCE: Duration = Duration::from_secs(240);
 /// What a worker says that has shown something.
 const SHOWN: &str = "shown what a device can do";
 

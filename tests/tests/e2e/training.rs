@@ -8,7 +8,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -20,11 +19,8 @@ use tessera_train::Training;
 use crate::{
     faults::network,
     network::Network,
-    process::{Process, answer, wait_for},
+    process::{PATIENCE, Process, answer, wait_for},
 };
-
-/// How long a round may take on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(240);
 
 pub fn command(network: &Network, plan: &Path, out: &Path, options: &[&str]) -> Command {
     let mut command = network.tessera();
@@ -128,7 +124,7 @@ async fn a_round_does_not_wait_for_who_is_late() {
         training.assert_running();
         there() > 0
     });
-    workers[0].signal("KILL");
+    workers[0].kill();
     workers[0].wait(PATIENCE);
     wait_for("the end of the steps", PATIENCE, || {
         training.assert_running();

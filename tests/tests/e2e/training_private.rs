@@ -30,6 +30,8 @@ use crate::{
 const PARTICIPANTS: u16 = 4;
 /// The one that is killed in the second round.
 const KILLED: u16 = 4;
+/// How many seconds others are waited for where all of them come.
+const LATE: u32 = 120;
 /// Bytes before the values of the files with digits.
 const HEAD: usize = 128;
 const PIXELS: usize = 64;
@@ -123,12 +125,13 @@ fn all_take_part(network: &Network, participants: u16, port: u16) -> Vec<Process
     (1..=participants).map(|n| network.run_worker(n)).collect()
 }
 
-/// `tessera train` with so many participants; `more` is what else their file says.
-fn train(network: &Network, participants: u16, port: u16, more: &str) -> Command {
+/// `tessera train` with so many participants; `late` is for how many seconds others are waited for once as many updates are there
+/// as must be, and `more` what else their file says.
+fn train(network: &Network, participants: u16, port: u16, late: u32, more: &str) -> Command {
     let addresses: Vec<String> = (1..=participants).map(|n| format!("\"{}\"", network.provider(n))).collect();
     let text = format!(
         "name = \"digits of spring\"\nlisten = \"127.0.0.1:{port}\"\nparticipants = [{}]\n\
-         deadline_seconds = 300\nlate_seconds = 40\nphase_seconds = 20\n{more}",
+         deadline_seconds = 900\nlate_seconds = {late}\nphase_seconds = 40\n{more}",
         addresses.join(", ")
     );
     fs::write(network.path("participants.toml"), text).unwrap();
@@ -186,7 +189,8 @@ async fn updates_are_summed_and_nobody_sees_one() {
     let tessera = network.connect().await;
     let shards = prepare(&network, PLAN, PARTICIPANTS);
     let mut workers = all_take_part(&network, PARTICIPANTS, port);
-    let mut command = train(&network, PARTICIPANTS, port, "noise = 0.0\n");
+    // One will be waited for in vain.
+    let mut command = train(&network, PARTICIPANTS, port, 60, "noise = 0.0\n");
     command.arg("--json");
     let client = thread::spawn(move || answer(&mut command));
 
@@ -272,7 +276,7 @@ async fn a_round_in_which_the_client_is_killed_is_begun_anew() {
     let tessera = network.connect().await;
     let shards = prepare(&network, &one_round(), PARTICIPANTS);
     let workers = all_take_part(&network, PARTICIPANTS, port);
-    let begin = || train(&network, PARTICIPANTS, port, "");
+    let begin = || train(&network, PARTICIPANTS, port, LATE, "");
     let mut client = Process::start("train", begin(), &network.path("train.log"));
     // Everybody has a mask, and the first job is posted, or about to be.
     wait_for("the first job of a participant", PATIENCE, || {
@@ -310,7 +314,7 @@ async fn groups_have_sums_of_their_own_and_noise_is_accounted_for() {
     let tessera = network.connect().await;
     let shards = prepare(&network, &one_round(), MEMBERS);
     let workers = all_take_part(&network, MEMBERS, port);
-    let begin = || train(&network, MEMBERS, port, "group = 3\nnoise = 2.0\ndelta = 1e-6\n");
+    let begin = || train(&network, MEMBERS, port, LATE, "group = 3\nnoise = 2.0\ndelta = 1e-6\n");
     let output = begin().output().unwrap();
     let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}{said}");

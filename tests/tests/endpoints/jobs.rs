@@ -10,7 +10,7 @@ use solana_signer::Signer;
 use tessera_protocol::{cid::Cid, routing::Requirements};
 use tessera_sdk::{Error, JobUpdate, MarketUpdate, Tessera, ix, pda, token};
 use tessera_tests::proxy::{Fault, Rule};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::network::{Market, Network, Way};
 
@@ -161,10 +161,15 @@ async fn jobs_live_once_and_are_seen_in_full() {
     // Who followed the market over the same ways saw each job come and go; those that lived between two looks it may have missed.
     let mut open = std::collections::HashSet::new();
     let mut seen = 0;
-    while let Ok(Some(update)) = timeout(Duration::from_secs(10), watched.next()).await {
-        match update {
-            MarketUpdate::Job(job) => seen += usize::from(open.insert(job.address)),
-            MarketUpdate::Gone(job) => assert!(open.remove(&job), "{job} has gone and never came"),
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        match timeout(Duration::from_secs(10), watched.next()).await {
+            Ok(Some(MarketUpdate::Job(job))) => seen += usize::from(open.insert(job.address)),
+            Ok(Some(MarketUpdate::Gone(job))) => assert!(open.remove(&job), "{job} has gone and never came"),
+            Ok(None) => break,
+            // After failures it looks rarely.
+            Err(_) if open.is_empty() || Instant::now() > end => break,
+            Err(_) => {}
         }
     }
     assert!(open.is_empty() && seen > 0, "{open:?} of {seen} never went");

@@ -117,8 +117,15 @@ impl Health {
         state.genesis.filter(|_| state.standing != Standing::OtherCluster)
     }
 
+    /// It belongs to the cluster that counts, which has this genesis hash. Nothing else readmits one that was found to belong to
+    /// another.
     pub fn set_genesis(&self, genesis: Hash) {
-        self.state().genesis = Some(genesis);
+        let mut state = self.state();
+        state.genesis = Some(genesis);
+        if state.standing == Standing::OtherCluster {
+            tracing::info!(endpoint = self.name, "endpoint belongs to the cluster again");
+            (state.standing, state.until) = (Standing::Untried, None);
+        }
     }
 
     pub fn is_foreign(&self) -> bool {
@@ -164,6 +171,10 @@ impl Health {
     /// Somebody looked, and it is well again. What it failed at before makes its next rest no shorter.
     pub fn recovered(&self) {
         let mut state = self.state();
+        // Asked before it was known.
+        if state.standing == Standing::OtherCluster {
+            return;
+        }
         if !matches!(state.standing, Standing::Untried | Standing::Ready) {
             tracing::info!(endpoint = self.name, was = %state.standing, "endpoint is well again");
         }
@@ -223,6 +234,8 @@ impl Health {
                 (Standing::Failing, rest(FAILING, state.failures_in_a_row))
             }
         };
+        // Whatever else is wrong with it.
+        let standing = if was == Standing::OtherCluster { was } else { standing };
         if standing != was {
             match standing {
                 Standing::Failing => tracing::debug!(endpoint = self.name, error, "endpoint fails"),
@@ -289,6 +302,22 @@ mod tests {
         tokio::time::advance(Duration::from_secs(21)).await;
         assert!(health.may_be_tried(Instant::now()));
         assert_eq!(fail(&health, Verdict::Limited(Some(Duration::from_secs(90_000)))), LONGEST_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_cluster_is_another_whatever_comes_late() {
+        let (health, genesis) = (health(), Hash::new_from_array([1; 32]));
+        health.set_genesis(genesis);
+        assert_eq!(fail(&health, Verdict::OtherCluster), QUARANTINE);
+        // Answers to what was asked before.
+        health.succeeded();
+        health.recovered();
+        fail(&health, Verdict::Failed);
+        fail(&health, Verdict::Behind(None));
+        assert!(health.is_foreign() && health.genesis().is_none());
+        assert!(!health.is_ready(Instant::now()) && !health.may_be_tried(Instant::now()));
+        health.set_genesis(genesis);
+        assert!(health.is_ready(Instant::now()) && health.genesis() == Some(genesis));
     }
 
     #[tokio::test(start_paused = true)]

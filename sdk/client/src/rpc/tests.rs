@@ -141,7 +141,7 @@ async fn a_short_pause_is_waited_for() {
     let (pool, manners) = pool(&[busy], SOME).await;
     let later = Arc::clone(&manners[0]);
     tokio::spawn(async move {
-        sleep(Duration::from_millis(500)).await;
+        until("it was asked", || later.lock().unwrap().asked > 0).await;
         later.lock().unwrap().refuses = None;
     });
     assert_eq!(balance(&pool).await.unwrap(), 100);

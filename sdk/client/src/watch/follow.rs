@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use futures_util::{
-    StreamExt,
+    FutureExt, StreamExt,
     stream::{self, BoxStream},
 };
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
@@ -157,6 +157,9 @@ async fn listen<W: Watch>(
             () = watch.dropped() => return Err(Stop::Dropped),
             slot = slots.next() => match slot {
                 Some(SlotInfo { slot, .. }) => {
+                    // After a poll that took long several wait, and only the newest says where it is now.
+                    let waiting = std::iter::from_fn(|| slots.next().now_or_never().flatten());
+                    let slot = waiting.fold(slot, |newest, SlotInfo { slot, .. }| newest.max(slot));
                     *heard = Some(Instant::now());
                     tessera.sockets().heard(*index, Some(slot));
                     if slot + tessera.config().max_lag < tessera.rpc().floor() {

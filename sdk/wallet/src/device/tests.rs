@@ -1,5 +1,7 @@
 //! The thread of a device, with signers in place of devices: what one answers, and what it does not.
 
+use std::sync::MutexGuard;
+
 use solana_keypair::{Keypair, keypair_from_seed};
 use solana_remote_wallet::{ledger_error::LedgerError, remote_wallet::RemoteWalletError};
 use tessera_sdk::AnySigner;
@@ -46,19 +48,26 @@ fn key() -> Keypair {
 }
 
 /// A device, the hand that presses its buttons, and how often it was asked.
-fn toy(patience: Duration) -> (Device, SyncSender<Press>, Arc<AtomicUsize>) {
+fn toy() -> (Device, SyncSender<Press>, Arc<AtomicUsize>) {
     let (hand, answers) = sync_channel(8);
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
     let open = move || Ok(Box::new(Toy { key: key(), answers, asked: counted }) as Box<dyn Signer>);
-    (Device::start(open, patience).unwrap(), hand, asked)
+    (Device::start(open, LONG).unwrap(), hand, asked)
 }
 
 const LONG: Duration = Duration::from_secs(60);
 
+/// Held by whoever asks a device: [`is_waiting`] is about all of this process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn a_device_signs_what_is_confirmed_and_says_what_is_refused() {
-    let (device, hand, _) = toy(LONG);
+    let _alone = alone();
+    let (device, hand, _) = toy();
     let signer: &AnySigner = &device;
     assert!(signer.is_interactive());
     assert_eq!(signer.pubkey(), key().pubkey());
@@ -73,7 +82,10 @@ fn a_device_signs_what_is_confirmed_and_says_what_is_refused() {
 
 #[test]
 fn nobody_is_waited_for_for_ever() {
-    let (device, _hand, _) = toy(Duration::from_millis(1));
+    let _alone = alone();
+    // Opened at leisure, for its thread has to start first.
+    let (mut device, _hand, _) = toy();
+    device.patience = Duration::from_millis(1);
     let error = device.try_sign_message(b"one").unwrap_err();
     assert!(matches!(&error, SignerError::UserCancel(text) if text.contains("nobody has confirmed")), "{error}");
     assert!(!is_waiting());
@@ -102,7 +114,8 @@ fn what_was_given_up_is_not_shown_later() {
 
 #[test]
 fn a_device_that_is_pulled_out_is_an_error_and_no_panic() {
-    let (device, hand, _) = toy(LONG);
+    let _alone = alone();
+    let (device, hand, _) = toy();
     hand.send(Press::Crash).unwrap();
     assert!(matches!(device.try_sign_message(b"one"), Err(SignerError::Connection(_))));
     assert!(matches!(device.try_sign_message(b"two"), Err(SignerError::Connection(_))));

@@ -84,13 +84,16 @@ pub fn begin(store: &Arc<Store>, there: &[Blob]) -> Harm {
     for (n, kind) in KINDS.into_iter().cycle().take(EACH * KINDS.len()).enumerate() {
         let (store, http, over, met) = (Arc::clone(store), http.clone(), Arc::clone(&over), Arc::clone(&met));
         clients.spawn(async move {
-            let mut round = 0;
-            while round == 0 || !over.load(Ordering::SeqCst) {
+            let (mut round, mut once) = (0, false);
+            while !once || !over.load(Ordering::SeqCst) {
                 let blob = Blob::new(1_000_000 + n * 1_000 + round, 200_000);
-                timeout(PATIENCE, attempt(kind, &store, &http, &blob))
+                let seen = timeout(PATIENCE, attempt(kind, &store, &http, &blob))
                     .await
                     .unwrap_or_else(|_| panic!("{kind:?} hangs"));
-                *met.lock().unwrap().entry(kind).or_default() += 1;
+                if seen {
+                    *met.lock().unwrap().entry(kind).or_default() += 1;
+                    once = true;
+                }
                 round += 1;
                 sleep(BETWEEN).await;
             }
@@ -136,26 +139,28 @@ impl Harm {
     }
 }
 
-async fn attempt(kind: Kind, store: &Store, http: &Client, blob: &Blob) {
+/// Whether the store has met it, as it should. It may also have closed the connection before it read what was asked for, to make room
+/// for others, as it does on a busy machine: then nothing is seen.
+async fn attempt(kind: Kind, store: &Store, http: &Client, blob: &Blob) -> bool {
     let len = blob.bytes.len();
     match kind {
         Kind::WrongBytes => {
             let other = Cid::of(b"other");
             let signature = signed(store, &store.rogue, &other, len);
-            refused(http, url(store, &other), &signature, blob, StatusCode::UNPROCESSABLE_ENTITY).await;
+            return refused(http, url(store, &other), &signature, blob, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
         Kind::TooLarge => {
             let len = (MAX_BLOB << 20) + 1;
             let mut socket = put(store, &blob.cid, len, &[]).await;
-            assert_status(&answer(&mut socket).await, &["413"]);
+            return has_status(&answer(&mut socket).await, &["413"]);
         }
         Kind::BadSignature => {
             let signature = signed(store, &store.rogue, &blob.cid, len + 1);
-            refused(http, url(store, &blob.cid), &signature, blob, StatusCode::UNAUTHORIZED).await;
+            return refused(http, url(store, &blob.cid), &signature, blob, StatusCode::UNAUTHORIZED).await;
         }
         Kind::Stranger => {
             let signature = signed(store, &Keypair::new(), &blob.cid, len);
-            refused(http, url(store, &blob.cid), &signature, blob, StatusCode::FORBIDDEN).await;
+            return refused(http, url(store, &blob.cid), &signature, blob, StatusCode::FORBIDDEN).await;
         }
         Kind::CutShort => {
             let len = 3_000_000;
@@ -175,18 +180,21 @@ async fn attempt(kind: Kind, store: &Store, http: &Client, blob: &Blob) {
         }
         Kind::StalledBody => {
             let mut socket = put(store, &blob.cid, len, &blob.bytes[..len / 2]).await;
-            assert_status(&answer(&mut socket).await, &["408", BUSY]);
+            return has_status(&answer(&mut socket).await, &["408", BUSY]);
         }
     }
+    true
 }
 
-async fn refused(http: &Client, url: String, signature: &str, blob: &Blob, status: StatusCode) {
+/// Whether an answer is seen, which must have this status, or say that the rogue takes too much.
+async fn refused(http: &Client, url: String, signature: &str, blob: &Blob, status: StatusCode) -> bool {
     let request = http.put(url).header(header::AUTHORIZATION, signature).body(blob.bytes.clone());
     // The store reads on for two seconds, so that the answer is seen; on a busy machine that may not be enough.
-    let Ok(answer) = request.send().await else { return };
+    let Ok(answer) = request.send().await else { return false };
     let found = answer.status();
-    let text = answer.text().await.unwrap();
+    let text = answer.text().await.unwrap_or_default();
     assert!(found == status || found.as_str() == BUSY, "expected {status}, found {found}: {text}");
+    true
 }
 
 /// Begins a put that the rogue has signed.
@@ -197,9 +205,10 @@ async fn put(store: &Store, cid: &Cid, len: usize, body: &[u8]) -> TcpStream {
         "PUT /v1/blobs/{cid} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len}\r\nAuthorization: {authorization}\r\n\
          Connection: close\r\n\r\n"
     );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    // What the store does not want it may close the connection for.
-    let _ = socket.write_all(body).await;
+    // What the store does not want, or has no room for, it may close the connection for.
+    if socket.write_all(head.as_bytes()).await.is_ok() {
+        let _ = socket.write_all(body).await;
+    }
     socket
 }
 
@@ -209,6 +218,14 @@ async fn answer(socket: &mut TcpStream) -> String {
     // A connection that is reset has been closed too; what came before counts.
     let _ = socket.read_to_end(&mut bytes).await;
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether there is an answer, which must have one of these statuses.
+fn has_status(answer: &str, expected: &[&str]) -> bool {
+    if !answer.is_empty() {
+        assert_status(answer, expected);
+    }
+    !answer.is_empty()
 }
 
 fn assert_status(answer: &str, expected: &[&str]) {
@@ -237,9 +254,7 @@ async fn trickle(socket: &mut TcpStream, bytes: impl Iterator<Item = u8>) {
         _ = from.read_to_end(&mut rest) => {}
     }
     let rest = String::from_utf8_lossy(&rest);
-    if !rest.is_empty() {
-        assert_status(&rest, &["408", BUSY]);
-    }
+    has_status(&rest, &["408", BUSY]);
 }
 
 /// Addresses of files that no blob is.
@@ -270,12 +285,10 @@ async fn paths(store: &Store) {
                 store.host
             );
             let mut socket = TcpStream::connect(&store.host).await.unwrap();
-            socket.write_all(request.as_bytes()).await.unwrap();
-            let answer = answer(&mut socket).await;
             // A connection that is slow to ask, on a busy machine, is closed to make room for others.
-            if !answer.is_empty() {
-                assert_status(&answer, &["4"]);
-            }
+            let _ = socket.write_all(request.as_bytes()).await;
+            let answer = answer(&mut socket).await;
+            has_status(&answer, &["4"]);
             assert!(!answer.contains("root:"), "{target}: {answer}");
         }
     }

@@ -88,18 +88,17 @@ pub async fn all_at_once(store: &Arc<Store>, there: &[Blob]) -> Vec<Blob> {
 }
 
 async fn put(store: Arc<Store>, blob: Blob, meeting: Arc<Meeting>) {
-    let mut socket = TcpStream::connect(&store.host).await.unwrap();
-    let (host, len) = (&store.host, blob.bytes.len());
-    let authorization = signed(&store, &store.member, &blob.cid, len);
-    let head = format!(
-        "PUT /v1/blobs/{} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len}\r\nAuthorization: {authorization}\r\n\
-         Expect: 100-continue\r\nConnection: close\r\n\r\n",
-        blob.cid
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
+    let len = blob.bytes.len();
     // The store says this when it begins to read the body: the put has its place then.
     let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
-    socket.read_exact(&mut go_on).await.unwrap();
+    let mut socket = loop {
+        if let Some((socket, first)) = ask(&store, &blob).await {
+            go_on[0] = first;
+            break socket;
+        }
+        sleep(STEP).await;
+    };
+    socket.read_exact(&mut go_on[1..]).await.unwrap();
     assert!(go_on.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&go_on));
     let mut sent = len / 2;
     socket.write_all(&blob.bytes[..sent]).await.unwrap();
@@ -115,8 +114,30 @@ async fn put(store: Arc<Store>, blob: Blob, meeting: Arc<Meeting>) {
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
 }
 
+/// Sends the head of a put; returns the connection and the first byte of what the store says. `None` if the store closes the
+/// connection before, as it does to make room while the head has not been read yet: then anybody asks once more.
+async fn ask(store: &Store, blob: &Blob) -> Option<(TcpStream, u8)> {
+    let mut socket = TcpStream::connect(&store.host).await.unwrap();
+    let (host, len) = (&store.host, blob.bytes.len());
+    let authorization = signed(store, &store.member, &blob.cid, len);
+    let head = format!(
+        "PUT /v1/blobs/{} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len}\r\nAuthorization: {authorization}\r\n\
+         Expect: 100-continue\r\nConnection: close\r\n\r\n",
+        blob.cid
+    );
+    socket.write_all(head.as_bytes()).await.ok()?;
+    let first = socket.read_u8().await.ok()?;
+    Some((socket, first))
+}
+
 async fn get(http: Client, url: String, blob: Blob, meeting: Arc<Meeting>) {
-    let mut answer = http.get(url).send().await.unwrap();
+    let mut answer = loop {
+        match http.get(&url).send().await {
+            Ok(answer) => break answer,
+            // As with puts: closed before there was an answer.
+            Err(_) => sleep(STEP).await,
+        }
+    };
     assert_eq!(answer.status(), StatusCode::OK);
     let mut bytes = BytesMut::from(&answer.chunk().await.unwrap().unwrap()[..]);
     meeting.arrive();

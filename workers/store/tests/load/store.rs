@@ -37,7 +37,7 @@ impl Store {
         command.args(["--listen", "127.0.0.1:0", "--market", &Keypair::new().pubkey().to_string()]);
         command.arg("--location").arg(dir.path().join("store")).arg("--members").arg(members);
         command.args(["--max-connections", &CONNECTIONS.to_string(), "--max-blob", &MAX_BLOB.to_string()]);
-        command.args(["--put-memory", "256", "--head", "3", "--idle", "15", "--min-rate", "16"]);
+        command.args(["--put-memory", "256", "--head", "10", "--idle", "30", "--min-rate", "16"]);
         let mut process = command.env("RUST_LOG", "warn").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

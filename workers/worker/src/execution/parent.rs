@@ -10,7 +10,7 @@ use tessera_protocol::cid::Cid;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -25,6 +25,10 @@ pub use testing::Verdict;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a child may take to end by itself when its pipes are closed.
+const MOMENT: Duration = Duration::from_millis(200);
+/// The same for one that has closed them itself.
+const DYING: Duration = Duration::from_secs(5);
 /// A line of a child's complaints is cut here.
 const LINE: u64 = 2_000;
 /// Variables a child may see: where libraries and devices are, nothing about the worker.
@@ -172,12 +176,14 @@ impl Runner {
             }
             Err(e @ (ExecutionError::Job(_) | ExecutionError::Suspected { .. } | ExecutionError::Device(_))) => {
                 // A device may be in any state after a fault; a fresh process gets a fresh context.
-                child.end().await;
+                child.end(MOMENT).await;
                 self.failed();
                 Err(e)
             }
             Err(e) => {
-                let status = child.end().await;
+                // It is ending by itself, which takes a while where a core is dumped or the machine is busy.
+                let patience = if matches!(e, ExecutionError::Died(_)) { DYING } else { MOMENT };
+                let status = child.end(patience).await;
                 self.failed();
                 // "The pipe broke" says less than how the child ended.
                 Err(match (e, status) {
@@ -253,7 +259,7 @@ impl Runner {
     pub async fn check(&self, work: &Work, until: Instant) -> Result<(), ExecutionError> {
         let mut child = self.start().await?;
         let result = self.load(&mut child, work, until).await;
-        child.end().await;
+        child.end(MOMENT).await;
         result
     }
 
@@ -325,14 +331,13 @@ impl Runner {
 }
 
 impl Running {
-    /// Kills the process, unless it has ended, and says how it ended.
-    async fn end(self) -> Option<ExitStatus> {
+    /// Kills the process, unless it ends by itself within `patience`, and says how it ended.
+    async fn end(self, patience: Duration) -> Option<ExitStatus> {
         let Self { mut process, to, from, .. } = self;
         // A child whose pipes are closed ends by itself.
         drop((to, from));
         // Give a child that broke off by itself a moment, so that its own status is what gets reported.
-        let by = Instant::now() + Duration::from_millis(200);
-        if let Ok(status) = timeout_at(by, process.wait()).await {
+        if let Ok(status) = timeout(patience, process.wait()).await {
             return status.ok();
         }
         if let Err(e) = process.kill().await {

@@ -73,6 +73,12 @@ impl ProvingError {
         matches!(self, Self::Execution(E::Device(_) | E::Died(_) | E::Memory { .. } | E::TooLong { .. }))
     }
 
+    /// Whether the same may well succeed a little later: no endpoint answered, or a transaction did not land.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Chain(error) if error.is_transient())
+    }
+
     /// Whether it speaks against a device: it computes wrong, or comes to a fault where there is none.
     #[must_use]
     pub const fn accuses(&self) -> bool {

@@ -10,7 +10,7 @@ use tessera_sdk::{Config, Tessera, token};
 use super::{DIR, ENVIRONMENT};
 use crate::{network, output::line};
 
-/// How long an answer of the network is waited for: it is on this machine.
+/// How long the first answer of the network is waited for: it is on this machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Digits after the point of SOL.
 const SOL_DECIMALS: u8 = 9;
@@ -45,9 +45,10 @@ pub async fn run(args: Args) -> Result<()> {
     let place = place(&text).with_context(|| format!("{} is not as `tessera localnet` writes it", file.display()))?;
     let mut config = Config::new(place.url.clone());
     config.patience = PATIENCE;
-    let tessera = Tessera::connect(config).await;
-    let tessera =
-        tessera.with_context(|| format!("no network runs at {}: start it with `tessera localnet`", place.url))?;
+    let found = Tessera::connect(config).await;
+    found.with_context(|| format!("no network runs at {}: start it with `tessera localnet`", place.url))?;
+    // It is there, and may be busy from now on.
+    let tessera = Tessera::connect(Config::new(place.url.clone())).await?;
     let market = tessera.market(&place.market).await?;
     let market = market.with_context(|| format!("the network at {} has no market {}", place.url, place.market))?;
     let decimals = tessera.mint(&market.mint).await?.decimals;

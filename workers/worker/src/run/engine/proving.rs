@@ -98,7 +98,12 @@ impl Engine {
                 } else {
                     RARELY.mul_f64(backoff::jitter())
                 };
-                tracing::warn!(%error, ?wait, "cannot show what the devices can do");
+                // What passes by itself is worth a warning only where it does not.
+                if proving.failures < TRIES && error.passes() {
+                    tracing::debug!(%error, ?wait, "what the devices can do is shown later");
+                } else {
+                    tracing::warn!(%error, ?wait, "cannot show what the devices can do");
+                }
                 proving.after = now + wait;
                 if error.accuses() {
                     self.context.health.doubt();

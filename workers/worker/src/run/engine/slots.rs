@@ -96,7 +96,7 @@ impl Engine {
         if let Some((own, seats)) = inspect {
             let (inspector, news) = (Arc::clone(&self.inspector), self.news.clone());
             tokio::spawn(async move {
-                let _ = news.send(News::Inspected(inspector.look(&own, &seats).await));
+                let _ = news.send(News::Inspected(inspector.look(&own, &seats, now.time).await));
             });
         }
         self.context.pace.saw(now.slot);
