@@ -65,7 +65,7 @@ impl Runner {
                 Ok(answer)
             }
             Err(e) => {
-                child.end().await;
+                child.end(super::MOMENT).await;
                 self.failed();
                 Err(e)
             }

@@ -38,11 +38,11 @@ impl Runner {
                     e @ (ExecutionError::TooLong { .. } | ExecutionError::Suspected { .. } | ExecutionError::Void(_)),
                 ) => {
                     verdicts.push((device, Verdict::Faulty(format!("in a test: {e}"))));
-                    child.end().await;
+                    child.end(super::MOMENT).await;
                     return Ok(verdicts);
                 }
                 Err(e) => {
-                    child.end().await;
+                    child.end(super::MOMENT).await;
                     self.failed();
                     return Err(e);
                 }
