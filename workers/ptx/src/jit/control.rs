@@ -161,6 +161,7 @@ impl Translator<'_, '_> {
 
     /// A thread starts: registers that may be read before they are written are zero, and so is local memory.
     fn start(&mut self) {
+        self.clear_vectors();
         let live: Vec<Slot> = self.prepared.live_in[self.program.entry as usize].iter().collect();
         for slot in live {
             let zero = match self.program.slots[slot as usize] {
@@ -233,6 +234,7 @@ impl Translator<'_, '_> {
 
     /// Loads what a thread kept while it waited.
     fn restore(&mut self, at: u32) {
+        self.clear_vectors();
         let frame = self.frame();
         let live: Vec<Slot> = self.prepared.live_in[at as usize].iter().collect();
         for slot in live {

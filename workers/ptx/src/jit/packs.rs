@@ -30,6 +30,8 @@ const SAVED: i64 = LANES as i64 - 1;
 /// How many times as often a loop runs as what is around it; and how deep loops are told apart.
 const AROUND: i64 = 8;
 const DEEPEST: u32 = 8;
+/// Vectors times blocks of a program in which something is packed: no kernel has a tenth of it, and others would take long to compile.
+const MOST_WORK: usize = 1 << 20;
 
 /// Four operations as one: each lane of `d` is the operation of `shared` with that of `own` and `c`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +78,10 @@ impl Packs {
         for block in reached(prepared) {
             packs.find(&program.ops, program.blocks[block].ops.clone(), kinds, features);
         }
-        if !packs.packs.is_empty() {
-            packs.keep_what_pays(prepared, config);
+        if packs.packs.is_empty() || packs.vectors.len().saturating_mul(program.blocks.len()) > MOST_WORK {
+            return Self::default();
         }
+        packs.keep_what_pays(prepared, config);
         packs
     }
 

@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32X4};
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 
-use super::packs::{Own, Pack};
+use super::packs::{LANES, Own, Pack};
 use super::translate::Translator;
 use crate::ir::Slot;
 use crate::scalar::Scalar;
@@ -12,6 +12,15 @@ use crate::scalar::Scalar;
 const SAME_BYTES: MemFlagsData = MemFlagsData::new().with_endianness(Endianness::Little);
 
 impl Translator<'_, '_> {
+    /// Nothing that vectors held before is wanted: neither by a thread that starts nor by one that goes on with what it has kept.
+    pub fn clear_vectors(&mut self) {
+        for (vector, ty) in self.packs.types().enumerate() {
+            let zero = self.b.func.dfg.constants.insert(vec![0; LANES * 4].into());
+            let zero = self.b.ins().vconst(ty, zero);
+            self.b.def_var(self.vectors[vector], zero);
+        }
+    }
+
     /// Four operations as one.
     pub fn pack(&mut self, pack: &Pack) {
         let ty = if pack.f == Scalar::FmaF32 { F32X4 } else { I32X4 };

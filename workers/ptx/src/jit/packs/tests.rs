@@ -60,6 +60,26 @@ fn what_is_used_one_by_one_in_the_loop_is_not() {
 }
 
 #[test]
+fn a_program_with_too_many_of_them_has_none() {
+    // Each of these has results of its own, since no register goes on to another block.
+    let four = |first: u32| -> String {
+        (0..4)
+            .map(|lane| format!("fma.rn.f32 %f{0}, %f2, %f{1}, %f{2};\n", 24 + lane, 4 + lane, first + lane))
+            .collect()
+    };
+    let sums_of = |packs: usize, diamonds: usize| {
+        let back: String = (16..20).map(|sum| format!("mov.f32 %f{sum}, %f{};\n", sum + 8)).collect();
+        let each =
+            |i: usize| format!("setp.lt.u32 %p2, %r1, {i};\n@%p2 bra SKIP{i};\nadd.s32 %r2, %r2, %r1;\nSKIP{i}:\n");
+        let after: String = (0..diamonds).map(each).collect();
+        let packs = packed(&sums(&format!("{}{}{back}", four(16), four(24).repeat(packs)), &format!("{after}{STORE}")));
+        packs.packs.len()
+    };
+    assert_eq!(sums_of(1_000, 10), 1_002);
+    assert_eq!(sums_of(1_000, MOST_WORK / 2_000), 0);
+}
+
+#[test]
 fn what_needs_each_other_or_is_in_another_order_is_not() {
     let with = |from: &str, to: &str| packed(&sums("", STORE).replace(from, to)).packs.len();
     assert_eq!(with("%f2, %f5, %f17", "%f2, %f5, %f16"), 0);
