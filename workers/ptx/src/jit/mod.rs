@@ -5,6 +5,7 @@
 //! program before (`kinds.rs`, `addresses.rs`). An address that comes from a parameter counts from the start of its
 //! buffer, so that an access costs one comparison (`access.rs`). What is rare, faults above all, is left to functions that
 //! the interpreter uses too (`context.rs`). A thread that waits keeps what it will still need in its frame (`control.rs`).
+//! Four operations in a row that do the same, as in products of matrices, are one on a vector (`packs.rs`, `vectors.rs`).
 
 mod access;
 mod addresses;
