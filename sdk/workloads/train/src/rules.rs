@@ -85,7 +85,13 @@ impl Rules<'_> {
         self.of_lines("bounded_shares", &[squares, shares, shorter], &numbers);
     }
 
-    /// The same by their distances from a centre.
+    /// The mean becomes that of updates with these shares, after those that are too long were shortened.
+    fn shortened(&mut self, squares: Place, shares: Place, shorter: Place) {
+        self.shorten(squares, shares, shorter);
+        self.towards(shorter, self.zero);
+    }
+
+    /// Smaller shares by the distances of updates from a centre.
     fn bounded(&mut self, centre: Place) -> Place {
         let Lines { vectors, shares, lines, count } = self.of;
         let squares = squares(self.planner, vectors, centre, lines, count);
@@ -112,13 +118,11 @@ impl Rules<'_> {
         let Lines { vectors, shares, lines, count } = self.of;
         let lengths = squares(self.planner, vectors, self.zero, lines, count);
         let (agreeing, shorter) = (self.planner.words(lines), self.planner.words(lines));
-        self.shorten(lengths, shares, shorter);
-        self.towards(shorter, self.zero);
+        self.shortened(lengths, shares, shorter);
         let first = self.planner.position();
         let products = self.products();
         self.of_lines("agreeing_shares", &[products, lengths, shares, agreeing], &[self.parts()]);
-        self.shorten(lengths, agreeing, shorter);
-        self.towards(shorter, self.zero);
+        self.shortened(lengths, agreeing, shorter);
         self.planner.repeat(first, iterations);
     }
 
@@ -126,19 +130,16 @@ impl Rules<'_> {
         let Lines { vectors, shares, lines, count } = self.of;
         let lengths = squares(self.planner, vectors, self.zero, lines, count);
         let [agreeing, shorter, cosines] = [(); 3].map(|()| self.planner.words(lines));
-        self.shorten(lengths, shares, shorter);
-        self.towards(shorter, self.zero);
+        self.shortened(lengths, shares, shorter);
         let first = self.planner.position();
         self.cosines_to_others(lengths, shorter, cosines);
         self.of_lines("shares_by_cosines", &[cosines, shares, agreeing], &[]);
-        self.shorten(lengths, agreeing, shorter);
-        self.towards(shorter, self.zero);
+        self.shortened(lengths, agreeing, shorter);
         self.planner.repeat(first, iterations);
         self.cosines_to_others(lengths, shorter, cosines);
         let Standings { all, shards } = standings;
         self.of_lines("shares_by_standing", &[cosines, shards, all, shares, agreeing], &[]);
-        self.shorten(lengths, agreeing, shorter);
-        self.towards(shorter, self.zero);
+        self.shortened(lengths, agreeing, shorter);
     }
 
     /// The cosine of the angle between each update and what the others are to the mean, of which each has a share.

@@ -208,45 +208,46 @@ impl Packs {
     fn keep_what_pays(&mut self, prepared: &Prepared, config: TargetFrontendConfig) {
         let program = &prepared.program;
         let levels = loops::levels(prepared, config);
-        let weight = |block: usize| AROUND.pow(levels[block].min(DEEPEST));
         let group = self.groups();
         let mut saved = vec![0i64; self.vectors.len()];
         for block in reached(prepared) {
+            let weight = AROUND.pow(levels[block].min(DEEPEST));
+            let of = |slot: Slot| self.place(slot).map(|(vector, _)| vector);
+            let mut add = |vector: Option<usize>, operations: i64| {
+                if let Some(vector) = vector {
+                    saved[group[vector]] += operations * weight;
+                }
+            };
             let mut joined = BTreeSet::new();
             let mut at = program.blocks[block].ops.start;
             while at < program.blocks[block].ops.end {
                 if let Some(pack) = self.packs.get(&at) {
                     // A lane that all share is as good as a value of its own.
-                    saved[group[pack.d]] += SAVED * weight(block);
+                    add(Some(pack.d), SAVED);
                     // What is joined once serves the whole block.
                     if let Own::Joined(slots) = pack.own
                         && joined.insert(slots)
                     {
-                        saved[group[pack.d]] -= LANES as i64 * weight(block);
-                        slots.iter().for_each(|slot| self.alone(*slot, |vector| saved[group[vector]] -= weight(block)));
+                        add(Some(pack.d), -(LANES as i64));
+                        slots.iter().for_each(|slot| add(of(*slot), -1));
                     }
                     at += LANES as u32;
                     continue;
                 }
-                let op = &program.ops[at as usize];
-                match &op.what {
+                match &program.ops[at as usize].what {
                     What::Load(transfer) if self.loaded(transfer).is_some() => {
-                        self.alone(transfer.data[0], |vector| saved[group[vector]] += SAVED * weight(block));
-                        self.alone(transfer.at.base, |vector| saved[group[vector]] -= weight(block));
+                        add(of(transfer.data[0]), SAVED);
+                        add(of(transfer.at.base), -1);
                     }
-                    what => slots::of(what, |slot, _| {
-                        self.alone(slot, |vector| saved[group[vector]] -= weight(block));
-                    }),
+                    what => slots::of(what, |slot, _| add(of(slot), -1)),
                 }
                 at += 1;
             }
             let end = &program.blocks[block].end;
-            slots::of_end(end, |slot, _| self.alone(slot, |vector| saved[group[vector]] -= weight(block)));
+            slots::of_end(end, |slot, _| add(of(slot), -1));
             // What is kept while a thread waits is stored and loaded one by one.
             if let Some(next) = slots::resumes_at(end) {
-                for slot in prepared.live_in[next as usize].iter() {
-                    self.alone(slot, |vector| saved[group[vector]] -= 2 * weight(block));
-                }
+                prepared.live_in[next as usize].iter().for_each(|slot| add(of(slot), -2));
             }
         }
         let pays = |vector: usize| saved[group[vector]] > 0;
@@ -278,12 +279,6 @@ impl Packs {
             }
         }
         (0..parents.len()).map(|vector| root(&mut parents, vector)).collect()
-    }
-
-    fn alone(&self, slot: Slot, mut see: impl FnMut(usize)) {
-        if let Some((vector, _)) = self.place(slot) {
-            see(vector);
-        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Features {
     pub fma: bool,
     /// Rounding to integers.
     pub round: bool,
-    /// Vectors of 128 bits of integers.
+    /// Vectors of 128 bits.
     pub vectors: bool,
 }
 

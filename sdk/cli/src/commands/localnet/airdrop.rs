@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> Result<()> {
     let found = Tessera::connect(config).await;
     found.with_context(|| format!("no network runs at {}: start it with `tessera localnet`", place.url))?;
     // It is there, and may be busy from now on.
-    let tessera = Tessera::connect(Config::new(place.url.clone())).await?;
+    let tessera = Tessera::new(Config::new(place.url.clone()))?;
     let market = tessera.market(&place.market).await?;
     let market = market.with_context(|| format!("the network at {} has no market {}", place.url, place.market))?;
     let decimals = tessera.mint(&market.mint).await?.decimals;
